@@ -1,0 +1,276 @@
+"""Apply: replay captured entries on the head, in transactions that carry the position with the data.
+
+Data and position commit together (`j: true`), so after a crash replay goes on exactly where it was and needs no leniency. From the
+consistency point on every command must change exactly as many documents as it has operations: anything else means that the
+backup is not what the source was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from bson.son import SON
+from bson.timestamp import Timestamp
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.write_concern import WriteConcern
+
+from backup_agent import failpoints
+from backup_agent.catalogue import Catalogue, update_argument
+from backup_agent.errors import ResyncRequired, Transient
+from backup_agent.namespaces import OWN_DATABASE, split
+from backup_agent.plan import Group, Op, plan, restore_zeros, zero_timestamps
+from backup_agent.stream import Position, Stream, Unit, describe
+
+BATCH_OPS = 5000
+BATCH_BYTES = 8 * 1024 * 1024
+DUPLICATE_KEY = 11000
+OUT_OF_DISK = (14031, 8)
+
+Client = MongoClient[dict[str, Any]]
+Session = ClientSession
+
+
+@dataclass
+class Counts:
+    """What replay met before the consistency point that a strict replay would not accept."""
+
+    upserted: int = 0
+    missing: int = 0
+
+
+@dataclass
+class _Mismatch(Exception):
+    """A command changed fewer documents than it had operations."""
+
+    group: Group
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def secondary_key(self) -> bool:
+        """Whether a unique index other than that of `_id` refused a document."""
+        return any(e.get("code") == DUPLICATE_KEY and "_id" not in e.get("keyPattern", {}) for e in self.errors)
+
+
+class PositionStore:
+    """The applied position, in the agent's own database on the head."""
+
+    def __init__(self, client: Client) -> None:
+        self._collection = client[OWN_DATABASE]["position"]
+
+    def load(self) -> tuple[Position, bool] | None:
+        """Return the position and whether replay is strict, or None on a new head."""
+        found = self._collection.find_one({"_id": "position"})
+        return None if found is None else (Position.from_document(found), bool(found["strict"]))
+
+    def save(self, position: Position, strict: bool, session: Session | None = None, journal: bool = True) -> None:
+        """Write the position, inside the transaction of `session` when there is one."""
+        collection = self._collection
+        if session is None:
+            collection = collection.with_options(write_concern=WriteConcern(w=1, j=journal))
+        document = {"_id": "position", "strict": strict, **position.as_document()}
+        collection.replace_one({"_id": "position"}, document, upsert=True, session=session)
+
+
+class Applier:
+    """Replays a stream on a head. After an exception it is thrown away and made anew from the stored position."""
+
+    def __init__(self, client: Client, stream: Stream, catalogue: Catalogue, positions: PositionStore) -> None:
+        """The position must have been stored before (`PositionStore.save`)."""
+        loaded = positions.load()
+        if loaded is None:
+            raise Transient("expected an applied position on the head, found none")
+        self.position, self.strict = loaded
+        self.counts = Counts()
+        self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
+
+    @property
+    def between_transactions(self) -> bool:
+        """Whether the head stands between two transactions of the source and none is prepared."""
+        return self.position.index < 0 and not self._stream.prepared
+
+    def apply_batch(self, until: Timestamp | None = None) -> bool:
+        """Apply one batch, of entries up to and including `until`; returns whether there was anything to do.
+
+        Raises ResyncRequired, Unsupported (the job stops) or Transient (the head went away).
+        """
+        try:
+            return self._apply_batch(until)
+        except ConnectionFailure as error:
+            raise Transient(f"the head went away: {error}") from error
+        except OperationFailure as error:
+            if error.code in OUT_OF_DISK or error.has_error_label("TransientTransactionError"):
+                raise Transient(f"the head could not take a batch now: {error}") from error
+            raise ResyncRequired(
+                "corruption", f"the head refused a batch after {self.position.optime}: {error}"
+            ) from error
+        except PyMongoError as error:
+            raise Transient(f"the head: {error}") from error
+
+    def _apply_batch(self, until: Timestamp | None) -> bool:
+        batch: list[Unit] = []
+        size = 0
+        while len(batch) < BATCH_OPS:
+            unit = self._stream.peek()
+            if unit is None or (until is not None and unit.optime.ts > until):
+                break
+            if unit.command is not None:
+                if not batch:
+                    self._stream.take()
+                    self._command(unit)
+                    return True
+                break
+            size += unit.op.size if unit.op else 0
+            if batch and size > BATCH_BYTES:
+                break
+            self._stream.take()
+            batch.append(unit)
+        if batch:
+            self._write(batch)
+        return bool(batch)
+
+    def _command(self, unit: Unit) -> None:
+        failpoints.reach("apply.command")
+        self._catalogue.command(unit)
+        failpoints.reach("apply.command_done")
+        self._save(unit)
+
+    def _save(self, unit: Unit, session: Session | None = None, journal: bool = True) -> None:
+        position = unit.position(self._stream.open_from)
+        self._positions.save(position, self.strict, session, journal)
+        if session is None:
+            self.position = position
+
+    def _write(self, batch: list[Unit]) -> None:
+        ops = [expanded for unit in batch if unit.op is not None for expanded in self._expand(unit.op)]
+        if not ops:
+            self._save(batch[-1], journal=False)
+            return
+        try:
+            self._commit(batch, plan(ops, self._catalogue.in_order))
+        except _Mismatch as mismatch:
+            self._commit_in_order(batch, ops, mismatch)
+        self.position = batch[-1].position(self._stream.open_from)
+        failpoints.reach("apply.after_commit")
+
+    def _commit(self, batch: list[Unit], groups: list[Group]) -> None:
+        with (
+            self._client.start_session() as session,
+            session.start_transaction(write_concern=WriteConcern(w=1, j=True)),
+        ):
+            for group in groups:
+                self._run(group, session)
+            self._save(batch[-1], session)
+            failpoints.reach("apply.before_commit")
+
+    def _commit_in_order(self, batch: list[Unit], ops: list[Op], mismatch: _Mismatch) -> None:
+        """Try a batch again in the order of the source, when a unique key may have moved from one document to another."""
+        if not mismatch.secondary_key:
+            self._name_the_culprit(ops, mismatch)
+        try:
+            self._commit(batch, plan(ops, lambda ui: True))
+        except _Mismatch as again:
+            self._name_the_culprit(ops, again)
+
+    def _expand(self, op: Op) -> list[Op]:
+        """Leave out what has no collection here (before the consistency point), and add the steps that an insert needs."""
+        if self._catalogue.name(op.ui) is None:
+            if self.strict:
+                raise ResyncRequired(
+                    "unsafe_apply_ops",
+                    f"{describe(op.kind, op.namespace, op.optime)}: expected its collection in the backup, found none",
+                )
+            self.counts.missing += 1
+            return []
+        replaced = op.kind == "i" or (op.kind == "u" and "$v" not in op.o)
+        if replaced and zero_timestamps(op.o):
+            return [op, Op("z", op.ui, op.namespace, op.o, None, op.optime, op.index)]
+        return [op]
+
+    def _run(self, group: Group, session: Session) -> None:
+        name = self._catalogue.name(group.ui)
+        assert name is not None
+        database, collection = split(name)
+        command = self._statement(group, collection)
+        reply = self._client[database].command(command, session=session, check=True)
+        errors = reply.get("writeErrors", [])
+        self._check(group, reply, errors)
+
+    def _statement(self, group: Group, collection: str) -> SON[str, Any]:
+        if group.kind == "d":
+            deletes = [{"q": {"_id": op.identity}, "limit": 1} for op in group.ops]
+            return SON([("delete", collection), ("deletes", deletes)])
+        if group.kind == "i" and self.strict:
+            documents = [op.o for op in group.ops]
+            return SON([("insert", collection), ("documents", documents), ("bypassDocumentValidation", True)])
+        updates = [self._update(op) for op in group.ops]
+        return SON([("update", collection), ("updates", updates), ("bypassDocumentValidation", True)])
+
+    def _update(self, op: Op) -> dict[str, Any]:
+        if op.kind == "z":
+            return restore_zeros(op.o, zero_timestamps(op.o))
+        if op.kind == "i":
+            return {"q": {"_id": op.identity}, "u": op.o, "multi": False, "upsert": True}
+        argument = update_argument(op.o, describe("u", op.namespace, op.optime))
+        return {"q": {"_id": op.identity}, "u": argument, "multi": False}
+
+    def _check(self, group: Group, reply: dict[str, Any], errors: list[dict[str, Any]]) -> None:
+        changed = int(reply["n"])
+        if errors or (self.strict and changed != len(group.ops)):
+            raise _Mismatch(group, errors)
+        if group.kind == "i":
+            self.counts.upserted += len(group.ops) - len(reply.get("upserted", [])) if not self.strict else 0
+        else:
+            self.counts.missing += len(group.ops) - changed
+
+    def _name_the_culprit(self, ops: list[Op], mismatch: _Mismatch) -> None:
+        """Run the batch again one operation at a time, in a transaction that is then aborted, to name the entry."""
+        with self._client.start_session() as session:
+            session.start_transaction()
+            try:
+                for op in ops:
+                    try:
+                        self._run(Group(op.ui, op.kind, [op]), session)
+                    except _Mismatch as found:
+                        raise self._violation(op, found) from mismatch
+                    except OperationFailure as error:
+                        raise ResyncRequired(
+                            "corruption", f"{describe(op.kind, op.namespace, op.optime)}: the head refused it: {error}"
+                        ) from error
+            finally:
+                session.abort_transaction()
+        raise Transient("a batch failed that succeeded when its operations were run one by one; trying again")
+
+    def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
+        what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
+        entry = describe(op.kind, op.namespace, op.optime)
+        details = {"op": op.kind, "namespace": op.namespace, "optime": op.optime.as_json(), "id": _shown(op.identity)}
+        if not found.errors:
+            message = (
+                f"{entry}: the {what} names the document with _id {_shown(op.identity)}, which the backup does not have"
+            )
+            return ResyncRequired("unsafe_apply_ops", message, **details)
+        error = found.errors[0]
+        if error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {}):
+            message = f"{entry}: the insert of _id {_shown(op.identity)} meets a document that the backup has already"
+            return ResyncRequired("unsafe_apply_ops", message, **details)
+        return ResyncRequired(
+            "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500], **details
+        )
+
+
+def _shown(identity: Any) -> str:
+    """Return an `_id` for messages, shortened."""
+    text = repr(dict(identity)) if isinstance(identity, RawBSONDocument) else repr(identity)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def spool_directory(generation: Path) -> Path:
+    """Return where transactions too large for memory are kept while they are open."""
+    path = generation / "spool"
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path

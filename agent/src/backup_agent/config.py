@@ -1,0 +1,187 @@
+"""The job's configuration: strict, with the defaults beside the fields. See docs/agent-cli.md for an example."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from backup_agent.errors import BadConfiguration
+
+SOCKET_PATH_LIMIT = 107
+"""Longest path of a Unix socket on Linux, in bytes (unix(7): sun_path holds 108 with the final zero)."""
+
+SOCKET_NAME = "g000000.sock"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(_Strict):
+    """TLS towards the source; the presence of this block switches it on."""
+
+    ca_file: Path | None = None
+    certificate_key_file: Path | None = None
+    allow_invalid_hostnames: bool = False
+
+
+class Source(_Strict):
+    """The replica set that is backed up."""
+
+    uri: str
+    replica_set: str
+    username: str | None = None
+    password_file: Path | None = None
+    auth_source: str = "admin"
+    auth_mechanism: str | None = None
+    tls: Tls | None = None
+    prefer: tuple[str, ...] = ()
+    max_lag_seconds: int = Field(default=60, ge=1)
+    connect_timeout_seconds: float = Field(default=5, gt=0, le=60)
+
+    @field_validator("uri")
+    @classmethod
+    def _no_secret_in_uri(cls, value: str) -> str:
+        if not value.startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("expected a URI that starts with mongodb:// or mongodb+srv://")
+        if "@" in urlsplit(value).netloc:
+            raise ValueError("expected no credentials in the URI; name them with username and password_file")
+        return value
+
+
+class Head(_Strict):
+    """The private mongod that holds the copy."""
+
+    mongod: Path
+    cache_mb: int = Field(default=256, ge=256)
+    socket_directory: Path | None = None
+
+
+class Repository(_Strict):
+    """The restic repository that holds the snapshots."""
+
+    location: str
+    password_file: Path
+    restic: str = "restic"
+
+
+class Snapshots(_Strict):
+    """When snapshots are taken and how many are kept."""
+
+    interval_hours: float = Field(default=6, ge=0)
+    keep_last: int = Field(default=8, ge=1)
+    prove: bool = True
+
+
+class Config(_Strict):
+    """Everything about one job."""
+
+    job: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    directory: Path
+    source: Source
+    head: Head
+    repository: Repository
+    snapshots: Snapshots = Snapshots()
+    copy_threads: int = Field(default=2, ge=1, le=16)
+    slice_keep_hours: float = Field(default=24, ge=0)
+    lag_warning_seconds: int = Field(default=300, ge=1)
+    lag_critical_seconds: int = Field(default=3600, ge=1)
+    log_level: Literal["debug", "info", "warning"] = "info"
+
+    @field_validator("directory")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        if not value.is_absolute():
+            raise ValueError("expected an absolute path")
+        return value
+
+    @property
+    def socket_directory(self) -> Path:
+        """Where the sockets of the heads are."""
+        return self.head.socket_directory or self.directory / "run"
+
+    @property
+    def reports(self) -> Path:
+        """Where the reports of the operations are written."""
+        return self.directory / "reports"
+
+    @property
+    def state_file(self) -> Path:
+        """The SQLite file with the job's state."""
+        return self.directory / "state.sqlite"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the daemon as long as it lives."""
+        return self.directory / "agent.lock"
+
+    def generation_directory(self, generation: int) -> Path:
+        """Return where a generation keeps its head and its slices."""
+        return self.directory / "generations" / f"{generation:06d}"
+
+    def password(self) -> str | None:
+        """Read the password of the database user, without the newline at its end."""
+        path = self.source.password_file
+        if path is None:
+            return None
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise BadConfiguration(
+                f"source.password_file: expected a readable file, found {path}: {error.strerror}"
+            ) from error
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "the file"
+        if item["type"] == "extra_forbidden":
+            parts.append(f"{where}: unknown key; remove it or correct its spelling")
+        elif item["type"] == "missing":
+            parts.append(f"{where}: missing; add it")
+        elif item["loc"][-1] == "uri":
+            parts.append(f"{where}: {item['msg']}")  # what was found may hold a password
+        else:
+            parts.append(f"{where}: {item['msg']}, found {item['input']!r}")
+    return "; ".join(parts)
+
+
+def load(path: Path) -> Config:
+    """Read and check the configuration.
+
+    Raises BadConfiguration with every wrong value, its place and the remedy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadConfiguration(
+            f"expected a readable configuration file, found {path}: {error.strerror}; name it with --config"
+        ) from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadConfiguration(f"{path}: expected YAML, found {str(error).splitlines()[0]}") from error
+    if not isinstance(data, dict):
+        raise BadConfiguration(f"{path}: expected a mapping of options, found {type(data).__name__}")
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        raise BadConfiguration(f"{path}: {_explain(error)}") from error
+    longest = str(config.socket_directory / SOCKET_NAME)
+    if len(longest.encode()) > SOCKET_PATH_LIMIT:
+        raise BadConfiguration(
+            f"{path}: a socket's path may have {SOCKET_PATH_LIMIT} bytes, {longest} has {len(longest.encode())}; "
+            "set head.socket_directory to a shorter one"
+        )
+    return config
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of the configuration file, to show which one a daemon runs with."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,160 @@
+"""Copy collections from a secondary to the head: raw batches, several collections at once.
+
+Every read is majority-committed and not older than Tc (`afterClusterTime`), also on another source. A collection that was copied
+whole stays copied after a crash; one that was interrupted is dropped on the head and copied again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from bson.son import SON
+from bson.timestamp import Timestamp
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from backup_agent.catalogue import JOURNALED
+from backup_agent.errors import OperationFailed
+from backup_agent.namespaces import listed, split
+from backup_agent.plan import restore_zeros, zero_timestamps
+from backup_agent.source import RAW, TimedReadConcern, raw_collection
+
+Client = MongoClient[dict[str, Any]]
+
+GONE = (26, 175, 136, 43, 11602)
+"""NamespaceNotFound, QueryPlanKilled, CappedPositionLost, CursorNotFound, InterruptedDueToReplStateChange: look again."""
+INSERT_BYTES = 8 * 1024 * 1024
+
+
+class Moved(Exception):
+    """The collection no longer has the name that it was listed with."""
+
+
+@dataclass
+class Tally:
+    """What has been copied, counted by all threads together."""
+
+    documents: int = 0
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def add(self, documents: int, size: int) -> None:
+        """Count one batch."""
+        with self._lock:
+            self.documents += documents
+            self.bytes += size
+
+
+def uuid_of(client: Client, namespace: str) -> bytes | None:
+    """Return the UUID that a name has on a member now."""
+    database, collection = split(namespace)
+    info = next(iter(client[database].list_collections(filter={"name": collection})), None)
+    return uuid_in(info) if info is not None else None
+
+
+def uuid_in(info: Mapping[str, Any]) -> bytes | None:
+    """Return the UUID in a listCollections document; a view has none."""
+    ui = info.get("info", {}).get("uuid")
+    return None if ui is None else bytes(ui)
+
+
+def find_by_uuid(client: Client, ui: bytes) -> str | None:
+    """Return the name that a collection has on a member now, or None when it was dropped."""
+    for database, info in listed(client):
+        if uuid_in(info) == ui:
+            return f"{database}.{info['name']}"
+    return None
+
+
+@dataclass
+class Copier:
+    """Copies single collections from one member to one head."""
+
+    source: Client
+    head: Client
+    after: Timestamp
+    """Tc: nothing older is read."""
+    tally: Tally
+    halt: Callable[[], bool]
+    """Asked between batches; True ends the copy early (canceled, or time is up)."""
+
+    def copy(self, namespace: str, ui: bytes) -> tuple[int, int]:
+        """Copy every document of a collection; returns documents and bytes.
+
+        Raises Moved when the name belongs to another collection by now, PyMongoError when either side fails.
+        """
+        database, collection = split(namespace)
+        target = self.head[database]
+        documents = size = 0
+        found = raw_collection(self.source, namespace, TimedReadConcern("majority", afterClusterTime=self.after))
+        try:
+            for number, batch in enumerate(found.find_raw_batches({}, hint=[("$natural", 1)])):
+                if number == 0 and uuid_of(self.source, namespace) != ui:
+                    raise Moved(namespace)
+                documents += self._insert(target, collection, cast(bytes, batch))
+                size += len(batch)
+                if self.halt():
+                    break
+        except OperationFailure as error:
+            if error.code in GONE and uuid_of(self.source, namespace) != ui:
+                raise Moved(namespace) from error
+            raise
+        return documents, size
+
+    def _insert(self, target: Any, collection: str, batch: bytes) -> int:
+        documents: list[RawBSONDocument] = bson.decode_all(batch, RAW)
+        start = 0
+        while start < len(documents):
+            end, size = start, 0
+            while end < len(documents) and (end == start or size + len(documents[end].raw) <= INSERT_BYTES):
+                size += len(documents[end].raw)
+                end += 1
+            self._insert_some(target, collection, documents[start:end])
+            self.tally.add(end - start, size)
+            start = end
+        return len(documents)
+
+    def _insert_some(self, target: Any, collection: str, documents: list[RawBSONDocument]) -> None:
+        command = SON([("insert", collection), ("documents", documents), ("ordered", False)])
+        command["bypassDocumentValidation"] = True
+        command["writeConcern"] = {"w": 1}
+        self._require(target.command(command), collection)
+        zeros = [restore_zeros(document, names) for document in documents if (names := zero_timestamps(document))]
+        if zeros:
+            update = SON(
+                [
+                    ("update", collection),
+                    ("updates", zeros),
+                    ("bypassDocumentValidation", True),
+                    ("writeConcern", {"w": 1}),
+                ]
+            )
+            self._require(target.command(update), collection)
+
+    def _require(self, reply: dict[str, Any], collection: str) -> None:
+        errors = reply.get("writeErrors")
+        if errors:
+            raise OperationFailed(
+                f"{collection}: expected the head to take every document of the copy, it refused {len(errors)}: "
+                f"{errors[0].get('errmsg')}"[:500]
+            )
+
+
+def journal(head: Client) -> None:
+    """Return when everything written to the head so far is durable (its journal is one sequence)."""
+    head["mongodb_ops_backup_head"].command(
+        SON(
+            [
+                ("update", "journal"),
+                ("updates", [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}, "upsert": True}]),
+                ("writeConcern", JOURNALED),
+            ]
+        )
+    )

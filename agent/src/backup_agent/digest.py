@@ -1,0 +1,268 @@
+"""Digests of a collection, or of an `_id` range of it, over the raw bytes of its documents in the order of `_id`.
+
+The digest covers the documents' bytes one after the other, so it is the same however the server cuts them into batches. No
+document is decoded: two sides are equal only when every byte is. PyMongo has no public way to give `find` a read time, so the
+commands are sent by hand, with one explicit session for a cursor's whole life.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bson.binary import Binary
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.json_util import RELAXED_JSON_OPTIONS, dumps
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+
+from backup_agent.source import Client
+
+CHUNK_DOCUMENTS = 1000
+"""How many documents one mark of a manifest covers; a mismatch is narrowed down to that many."""
+
+SHOWN_ID_CHARACTERS = 120
+
+# A date outside of Python's years must not stop a digest, so such dates stay numbers.
+_RAW: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+
+
+def _nothing() -> None:
+    """Do nothing between two batches."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One collection as it is read: where, and at which time.
+
+    `collection` is a name or the collection's UUID; a UUID follows renames, and a dropped one is error 26, whereas a dropped
+    name reads as an empty collection. `seconds` bounds the whole read on the server (error 50 after it).
+    """
+
+    client: Client
+    database: str
+    collection: str | Binary
+    at: Timestamp | None = None
+    seconds: float | None = None
+
+    def command(self, body: dict[str, Any], session: ClientSession | None = None) -> RawBSONDocument:
+        """Run a command on the database and return the raw reply."""
+        database = self.client.get_database(self.database)
+        secondary = ReadPreference.SECONDARY_PREFERRED
+        return database.command(body, session=session, codec_options=_RAW, read_preference=secondary)
+
+    def find(self, **options: Any) -> dict[str, Any]:
+        """Return the body of a `find` in the order of `_id`; `hint` also matches a clustered index."""
+        body: dict[str, Any] = {"find": self.collection, "hint": {"_id": 1}, **options}
+        if self.at is not None:
+            body["readConcern"] = {"level": "snapshot", "atClusterTime": self.at}
+        if self.seconds is not None:
+            body["maxTimeMS"] = max(1, int(self.seconds * 1000))
+        return body
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range of `_id`, as `{_id: value}` documents: `lower` included, `upper` not; None is open. Types may differ."""
+
+    lower: RawBSONDocument | None = None
+    upper: RawBSONDocument | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of `find`: index bounds, because comparisons in a filter see one type only."""
+        bounds = {"min": self.lower, "max": self.upper}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+EVERYTHING = Span()
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a range holds: how many documents, how many bytes, their digest, and a mark for every 1000 documents."""
+
+    documents: int
+    bytes: int
+    digest: str
+    marks: tuple[str, ...] = ()
+
+
+class Digester:
+    """Takes documents in batches of any size."""
+
+    def __init__(self) -> None:
+        """Nothing has been seen yet."""
+        self.documents = self.bytes = 0
+        self._whole, self._chunk = _hash(), _hash()
+        self._marks: list[str] = []
+
+    def add(self, batch: list[RawBSONDocument]) -> None:
+        """Add documents, in the order of `_id`."""
+        at = 0
+        while at < len(batch):
+            room = CHUNK_DOCUMENTS - self.documents % CHUNK_DOCUMENTS
+            data = b"".join([document.raw for document in batch[at : at + room]])  # one long update lets go of the GIL
+            self._whole.update(data)
+            self._chunk.update(data)
+            taken = min(room, len(batch) - at)
+            at, self.documents, self.bytes = at + taken, self.documents + taken, self.bytes + len(data)
+            if taken == room:
+                self._mark()
+
+    def _mark(self) -> None:
+        self._marks.append(self._chunk.hexdigest()[:16])
+        self._chunk = _hash()
+
+    def result(self) -> Digest:
+        """Return what was seen; call it once, at the end."""
+        if self.documents % CHUNK_DOCUMENTS:
+            self._mark()
+        return Digest(self.documents, self.bytes, self._whole.hexdigest(), tuple(self._marks))
+
+
+def _hash() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=32)
+
+
+def batches(
+    side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0, each: Callable[[], None] = _nothing
+) -> Iterator[list[RawBSONDocument]]:
+    """Yield the documents batch by batch (16 MB at most), `limit` of them (0: all), calling `each` after every batch.
+
+    A collection that is not there has none when it is addressed by name. Raises PyMongo's errors.
+    """
+    options = span.options() | ({"projection": {"_id": 1}} if ids_only else {}) | ({"limit": limit} if limit else {})
+    with _session(side.client) as session:
+        cursor = side.command(side.find(**options), session)["cursor"]
+        collection = cursor["ns"].partition(".")[2]
+        number, batch = cursor["id"], cursor["firstBatch"]
+        try:
+            while True:
+                yield batch
+                each()
+                if not number:
+                    return
+                cursor = side.command({"getMore": number, "collection": collection}, session)["cursor"]
+                number, batch = cursor["id"], cursor["nextBatch"]
+        finally:
+            if number:
+                with contextlib.suppress(PyMongoError):
+                    side.command({"killCursors": collection, "cursors": [number]}, session)
+
+
+@contextlib.contextmanager
+def _session(client: Client) -> Iterator[ClientSession | None]:
+    """Yield a session for a cursor and its getMores, or None for a hidden member.
+
+    The driver denies sessions to a direct connection to one ("RSOther"), and then sends its commands without any; the server
+    takes a cursor without a session too.
+    """
+    client.admin.command("ping")  # the driver knows what kind of member it is only after it has talked to it
+    kinds = {server.server_type_name for server in client.topology_description.server_descriptions().values()}
+    if kinds == {"RSOther"}:
+        yield None
+        return
+    with client.start_session(causal_consistency=False) as session:
+        yield session
+
+
+def read(
+    side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0, each: Callable[[], None] = _nothing
+) -> Digest:
+    """Return the digest of a range. Raises PyMongo's errors."""
+    digester = Digester()
+    for batch in batches(side, span, ids_only=ids_only, limit=limit, each=each):
+        digester.add(batch)
+    return digester.result()
+
+
+def bound_after(side: Side, lower: RawBSONDocument | None, documents: int) -> RawBSONDocument | None:
+    """Return the `_id` of the document so many documents after a bound, as a bound; None when there are not so many."""
+    body = side.find(**Span(lower).options(), projection={"_id": 1}, skip=documents, limit=1)
+    found = side.command(body)["cursor"]["firstBatch"]
+    return found[0] if found else None
+
+
+def random_bounds(side: Side, many: int) -> list[RawBSONDocument]:
+    """Return the `_id` of some random documents, as bounds. The side needs the collection's name, not its UUID."""
+    pipeline = [{"$sample": {"size": many}}, {"$project": {"_id": 1}}]
+    return list(side.command({"aggregate": side.collection, "pipeline": pipeline, "cursor": {}})["cursor"]["firstBatch"])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One document that two sides do not agree on: `missing` on the second, `extra` there, or `changed`."""
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        """Return it as a part of a sentence."""
+        return f"{self.kind} _id {self.id}"
+
+
+def differences(
+    expected: Side,
+    found: Side,
+    span: Span = EVERYTHING,
+    *,
+    most: int = 5,
+    ids_only: bool = False,
+    each: Callable[[], None] = _nothing,
+) -> list[Difference]:
+    """Name the first documents that differ, at most `most`.
+
+    Both sides are read in step, a batch of each in memory. Which side lacks a document is asked of the other side, since
+    the order of values of different types is the server's business. Raises PyMongo's errors.
+    """
+    left_documents = (d for batch in batches(expected, span, ids_only=ids_only, each=each) for d in batch)
+    right_documents = (d for batch in batches(found, span, ids_only=ids_only, each=each) for d in batch)
+    result: list[Difference] = []
+    with contextlib.closing(left_documents), contextlib.closing(right_documents):
+        left, right = next(left_documents, None), next(right_documents, None)
+        while (left is not None or right is not None) and len(result) < most:
+            kind = _kind(expected, found, left, right)
+            if kind != "equal":
+                shown = right if kind == "extra" else left
+                result.append(Difference(kind, show_id(shown)))
+            if kind != "extra":
+                left = next(left_documents, None)
+            if kind != "missing":
+                right = next(right_documents, None)
+    return result
+
+
+def _kind(expected: Side, found: Side, left: RawBSONDocument | None, right: RawBSONDocument | None) -> str:
+    if left is None:
+        return "extra"
+    if right is None:
+        return "missing"
+    if left.raw == right.raw:
+        return "equal"
+    if left["_id"] != right["_id"]:
+        if not _has(found, left["_id"]):
+            return "missing"
+        if not _has(expected, right["_id"]):
+            return "extra"
+    return "changed"
+
+
+def _has(side: Side, identifier: Any) -> bool:
+    body = side.find(filter={"_id": {"$eq": identifier}}, projection={"_id": 1}, limit=1)
+    return bool(side.command(body)["cursor"]["firstBatch"])
+
+
+def show_id(document: RawBSONDocument | None) -> str:
+    """Return a document's `_id` as people read it, shortened; never another field."""
+    if document is None:
+        return "none"
+    text = dumps(document["_id"], json_options=RELAXED_JSON_OPTIONS)
+    return text if len(text) <= SHOWN_ID_CHARACTERS else text[: SHOWN_ID_CHARACTERS - 1] + "…"

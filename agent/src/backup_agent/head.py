@@ -1,0 +1,254 @@
+"""A private mongod beside the agent: the head, and the scratch copies of proofs and estimates.
+
+It listens on a Unix socket only, dies with the agent (PR_SET_PDEATHSIG) and has no TTL monitor, so that nothing but the agent
+changes its data. A head is a single-node replica set, which gives it transactions; a scratch copy is a standalone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from backup_agent.errors import AgentError, BadConfiguration, Transient
+
+SET_NAME = "backup-head"
+OPLOG_MB = 256
+START_SECONDS = 60
+NOT_YET_INITIALIZED = 94
+PR_SET_PDEATHSIG = 1
+
+Client = MongoClient[dict[str, Any]]
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class HeadFailed(AgentError):
+    """The mongod did not come up or went away; the caller decides what that means."""
+
+
+def mongod_version(mongod: Path) -> str:
+    """Return the version of a mongod binary, such as `6.0.5`.
+
+    Raises BadConfiguration when it is missing or does not run.
+    """
+    try:
+        out = subprocess.run([str(mongod), "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BadConfiguration(
+            f"head.mongod: expected a mongod that runs, found {mongod}: {error}; install one of the source's major version"
+        ) from error
+    found = re.search(r"db version v(\d+\.\d+\.\d+)", out)
+    if found is None:
+        raise BadConfiguration(
+            f"head.mongod: expected the version of a mongod from {mongod} --version, found {out[:80]!r}"
+        )
+    return found[1]
+
+
+class Mongod:
+    """One mongod process on a directory and a socket of its own."""
+
+    def __init__(self, mongod: Path, directory: Path, socket: Path, cache_mb: int, replica_set: bool = True) -> None:
+        """Nothing is started yet. `directory` holds `data/`, `mongod.log` and `mongod.pid`."""
+        self._mongod, self.directory, self.socket = mongod, directory, socket
+        self._cache_mb, self._replica_set = cache_mb, replica_set
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: Client | None = None
+
+    @property
+    def dbpath(self) -> Path:
+        """The data directory."""
+        return self.directory / "data"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None and self.alive else None
+
+    @property
+    def client(self) -> Client:
+        """The client. Raises HeadFailed when it is not running."""
+        if self._client is None or not self.alive:
+            raise HeadFailed(f"expected a running mongod on {self.socket}, found none; {self.last_words()}")
+        return self._client
+
+    def _arguments(self) -> list[str]:
+        arguments = [
+            str(self._mongod),
+            "--dbpath",
+            str(self.dbpath),
+            "--logpath",
+            str(self.directory / "mongod.log"),
+            "--logappend",
+        ]
+        arguments += [
+            "--bind_ip",
+            str(self.socket),
+            "--nounixsocket",
+            "--wiredTigerCacheSizeGB",
+            str(self._cache_mb / 1024),
+        ]
+        parameters = {
+            "ttlMonitorEnabled": "false",
+            "diagnosticDataCollectionEnabled": "false",
+            "transactionLifetimeLimitSeconds": str(24 * 3600),
+        }
+        if self._replica_set:
+            arguments += ["--replSet", SET_NAME, "--oplogSize", str(OPLOG_MB)]
+            parameters["shutdownTimeoutMillisForSignaledShutdown"] = "0"
+        for name, value in parameters.items():
+            arguments += ["--setParameter", f"{name}={value}"]
+        return arguments
+
+    def start(self) -> Client:
+        """Start it, or return the client of the running one.
+
+        Raises HeadFailed with the end of its log when it does not come up.
+        """
+        if self.alive and self._client is not None:
+            return self._client
+        self.dbpath.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.chmod(self.directory, 0o700)
+        self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._stop_orphan()
+        self.socket.unlink(missing_ok=True)
+        with open(self.directory / "mongod.out", "ab") as out:
+            self._process = subprocess.Popen(
+                self._arguments(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - the agent's other threads hold no lock that prctl needs
+                start_new_session=True,  # Ctrl-C in the terminal of `run` must not reach it before the agent is done
+            )
+        (self.directory / "mongod.pid").write_text(f"{self._process.pid}\n", encoding="ascii")
+        self._wait(self._answers)
+        if self._replica_set:
+            self._become_primary()
+        self._client = self._connect()
+        return self._client
+
+    def _connect(self) -> Client:
+        return MongoClient(
+            f"mongodb://{quote_plus(str(self.socket))}/?directConnection=true",
+            serverSelectionTimeoutMS=10_000,
+            retryWrites=False,
+            retryReads=False,
+        )
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not done():
+            if not self.alive:
+                raise HeadFailed(f"expected mongod to start on {self.dbpath}, it ended; {self.last_words()}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise HeadFailed(
+                    f"expected mongod to answer in {START_SECONDS} s on {self.socket}; {self.last_words()}"
+                )
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        if not self.socket.exists():
+            return False
+        with contextlib.closing(self._connect()) as client, contextlib.suppress(PyMongoError):
+            client.admin.command("ping")
+            return True
+        return False
+
+    def _become_primary(self) -> None:
+        with contextlib.closing(self._connect()) as client:
+            member = {"_id": 0, "host": str(self.socket)}
+            try:
+                client.admin.command("replSetGetStatus")
+            except OperationFailure as error:
+                if error.code != NOT_YET_INITIALIZED:
+                    raise HeadFailed(f"expected a set of one member on {self.socket}, found: {error}") from error
+                client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [member]})
+
+            def primary() -> bool:
+                with contextlib.suppress(PyMongoError):
+                    return bool(client.admin.command("hello").get("isWritablePrimary"))
+                return False
+
+            self._wait(primary)
+
+    def _stop_orphan(self) -> None:
+        """Kill what an agent that died left here: PDEATHSIG normally did, a container's init may not have."""
+        pidfile = self.directory / "mongod.pid"
+        if self.alive or not pidfile.exists():
+            return
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(pidfile.read_text(encoding="ascii"))
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if str(self.dbpath).encode() in command:
+                os.kill(pid, signal.SIGKILL)
+                while Path(f"/proc/{pid}").exists():
+                    time.sleep(0.05)
+        pidfile.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Stop it cleanly (a fsync lock that is still held would block that; it is killed after 60 s)."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._process is None:
+            return
+        if self.alive:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._process = None
+        (self.directory / "mongod.pid").unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None and self.alive:
+            self._process.kill()
+            self._process.wait()
+
+    def remove(self) -> None:
+        """Stop it at once and delete its directory."""
+        self.kill()
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.socket.unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        """Return the last errors of its log, shortened, for error messages."""
+        with contextlib.suppress(OSError):
+            lines = (self.directory / "mongod.log").read_text(encoding="utf-8", errors="replace").splitlines()[-400:]
+            serious = [line for line in lines if '"s":"F"' in line or '"s":"E"' in line]
+            if serious:
+                return "its log says: " + " / ".join(line[:300] for line in serious[-3:])
+        return f"its log is {self.directory / 'mongod.log'}"
+
+
+def alive_or_transient(mongod: Mongod) -> None:
+    """Raise Transient when the process has gone away, so that the loop starts it again."""
+    if not mongod.alive:
+        raise Transient(f"expected the head to run, it ended; {mongod.last_words()}")

@@ -1,0 +1,79 @@
+"""Which databases and collections belong to a backup. One place, used by copy, apply, manifest and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from bson.son import SON
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+OWN_DATABASE = "mongodb_ops_backup_head"
+"""The agent's own database on the head: the applied position and the index model. Never part of a backup."""
+
+ADMIN_COPIED = ("system.users", "system.roles")
+
+ORDERED: CodecOptions[SON[str, Any]] = CodecOptions(document_class=SON)
+"""Keeps the order of keys, which is part of the meaning of an index."""
+
+
+def split(namespace: str) -> tuple[str, str]:
+    """Return database and collection of a namespace."""
+    database, _, collection = namespace.partition(".")
+    return database, collection
+
+
+def why_not_copied(namespace: str) -> str | None:
+    """Return why a namespace is not part of a backup, or None when it is."""
+    database, collection = split(namespace)
+    if database == "local":
+        return "local belongs to the member"
+    if database == "config":
+        return "config of a replica set holds sessions and transaction records, which a restored set must not have"
+    if database == OWN_DATABASE:
+        return "the agent's own database"
+    if database == "admin" and collection.startswith("system.") and collection not in ADMIN_COPIED:
+        return "internal to the server"
+    if collection == "system.profile":
+        return "profiles belong to the member"
+    return None
+
+
+def listed(client: MongoClient[dict[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield (database, the raw listCollections document) of everything that belongs to a backup, in order of name.
+
+    Views are among them (`type` is `view`), their catalogue `system.views` is not: reading it needs a right that a backup
+    user does not have.
+    """
+    for database in sorted(client.list_database_names()):
+        if why_not_copied(f"{database}.x") is not None:
+            continue
+        found = client.get_database(database, codec_options=ORDERED).list_collections()
+        for info in sorted(found, key=lambda info: str(info["name"])):
+            if info["name"] != "system.views" and why_not_copied(f"{database}.{info['name']}") is None:
+                yield database, info
+
+
+def indexes(client: MongoClient[dict[str, Any]], database: str, collection: str) -> list[SON[str, Any]]:
+    """Return the finished indexes of a collection, as the server describes them, without the deprecated `ns`.
+
+    An index whose two-phase build is still going on is listed by the server with a `buildUUID`: it is left out, because its
+    commit entry will come by the oplog. Returns an empty list when the collection is gone.
+    """
+    command = SON([("listIndexes", collection), ("includeBuildUUIDs", True), ("cursor", {})])
+    try:
+        cursor = client.get_database(database, codec_options=ORDERED).cursor_command(command)
+    except OperationFailure as error:
+        if error.code == 26:  # NamespaceNotFound
+            return []
+        raise
+    specs = []
+    for found in cursor:
+        if "buildUUID" in found:
+            continue
+        spec = SON(found["spec"] if "spec" in found else found)
+        spec.pop("ns", None)
+        specs.append(spec)
+    return specs

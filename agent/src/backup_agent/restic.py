@@ -1,0 +1,272 @@
+"""restic, called as a program. It stores the snapshots: deduplicated, encrypted, verified.
+
+The location goes by environment variable, since some kinds carry a password; the repository's password only by file name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backup_agent.config import Repository
+from backup_agent.errors import AgentError, BadConfiguration, OperationFailed, Transient
+
+TICK_SECONDS = 0.2
+TERMINATE_SECONDS = 20
+KEPT_ERROR_LINES = 20
+PR_SET_PDEATHSIG = 1
+
+Json = dict[str, Any]
+Tick = Callable[[], None]
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in total."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent() -> None:
+    """End restic with the agent: what it would go on reading is no longer locked then."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ResticFailed(OperationFailed):
+    """restic ended with an error that trying again does not mend by itself."""
+
+
+class RepositoryMissing(BadConfiguration):
+    """There is no repository at the location."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What `backup` stored."""
+
+    restic_id: str
+    bytes_added: int
+    bytes_total: int
+
+
+def _nothing() -> None:
+    """Do nothing while restic runs."""
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+class Restic:
+    """One repository."""
+
+    def __init__(self, repository: Repository, cache: Path) -> None:
+        """Nothing is run yet. `cache` is a directory of the job's own."""
+        self._repository, self._cache = repository, cache
+
+    # What can be asked of it ------------------------------------------------------------------------------------------
+
+    def prepare(self, first_use: bool, tick: Tick = _nothing) -> None:
+        """Make the repository ready for a write: create it when this is the first use, remove stale locks.
+
+        Raises RepositoryMissing when there is none although there once was: its disk may not be mounted, and a new one must not
+        be put in its place.
+        """
+        try:
+            self._run(["cat", "config"], tick)
+        except RepositoryMissing:
+            if not first_use:
+                raise
+            self._run(["init"], tick)
+        self.unlock(tick)
+
+    def unlock(self, tick: Tick = _nothing) -> None:
+        """Remove locks whose owner has gone; those of a living process stay."""
+        self._run(["unlock"], tick)
+
+    def backup(
+        self,
+        directory: Path,
+        paths: Sequence[str],
+        *,
+        host: str,
+        tags: Sequence[str],
+        exclude: Sequence[str] = (),
+        progress: Progress = _no_progress,
+        tick: Tick = _nothing,
+    ) -> Stored:
+        """Store paths that are relative to a directory. What `tick` raises ends restic first.
+
+        Raises Transient, BadConfiguration or ResticFailed; also when restic could not read every file.
+        """
+        arguments = ["backup", "--host", host]
+        arguments += [part for tag in tags for part in ("--tag", tag)]
+        arguments += [part for pattern in exclude for part in ("--exclude", pattern)]
+        summary: Json = {}
+        for message in self._messages([*arguments, "--", *paths], tick, directory):
+            if message.get("message_type") == "status":
+                progress(int(message.get("bytes_done", 0)), int(message.get("total_bytes", 0)))
+            elif message.get("message_type") == "summary":
+                summary = message
+        if "snapshot_id" not in summary:
+            raise ResticFailed("restic backup: expected a summary with the id of the snapshot, found none; see the agent's log")
+        return Stored(summary["snapshot_id"], summary["data_added"], summary["total_bytes_processed"])
+
+    def restore(self, restic_id: str, target: Path, tick: Tick = _nothing) -> None:
+        """Restore a snapshot into a directory. Every block's checksum is verified by restic."""
+        self._run(["restore", restic_id, "--target", str(target)], tick)
+
+    def snapshots(self, *tags: str, tick: Tick = _nothing) -> list[Json]:
+        """Return the snapshots that have all of these tags, oldest first."""
+        arguments = ["snapshots", *(["--tag", ",".join(tags)] if tags else [])]
+        found = json.loads(self._run(arguments, tick) or "null") or []
+        return sorted(found, key=lambda snapshot: str(snapshot["time"]))
+
+    def forget(self, restic_ids: Sequence[str], tick: Tick = _nothing, prune: bool = True) -> None:
+        """Remove snapshots, and what only they used. One that is not there is no error."""
+        if restic_ids:
+            self.unlock(tick)
+            self._run(["forget", *restic_ids, *(["--prune"] if prune else [])], tick)
+
+    def stats(self, tick: Tick = _nothing) -> Json:
+        """Return the size of the repository (`total_size`, bytes) and its number of blobs."""
+        found: Json = json.loads(self._run(["stats", "--mode", "raw-data"], tick))
+        return found
+
+    def check(self, tick: Tick = _nothing) -> None:
+        """Let restic verify the structure of the repository."""
+        self._run(["check"], tick)
+
+    # How it is run ----------------------------------------------------------------------------------------------------
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "RESTIC_REPOSITORY": self._repository.location,
+            "RESTIC_PASSWORD_FILE": str(self._repository.password_file),
+            "RESTIC_CACHE_DIR": str(self._cache),
+            "RESTIC_PROGRESS_FPS": "2",
+        }
+
+    def _run(self, arguments: list[str], tick: Tick) -> str:
+        return "".join(self._lines(arguments, tick, None))
+
+    def _messages(self, arguments: list[str], tick: Tick, directory: Path) -> Iterator[Json]:
+        for line in self._lines(arguments, tick, directory):
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+    def _lines(self, arguments: list[str], tick: Tick, directory: Path | None) -> Iterator[str]:
+        """Run restic, yield its output and raise what its end means; `tick` is called all along."""
+        process = self._start(arguments, directory)
+        errors: list[str] = []
+        try:
+            yield from _output(process, errors, tick)
+        except BaseException:
+            _end(process)
+            raise
+        if process.wait():
+            raise explain(arguments[0], process.returncode, "".join(errors), self._repository)
+
+    def _start(self, arguments: list[str], directory: Path | None) -> subprocess.Popen[str]:
+        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            return subprocess.Popen(
+                [self._repository.restic, "--json", *arguments],
+                env=self._environment(),
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - takes no lock that another thread could hold
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise BadConfiguration(
+                f"repository.restic: expected a restic that runs, found {self._repository.restic}: {error.strerror}; "
+                "install it, or correct its path"
+            ) from error
+
+
+def _output(process: subprocess.Popen[str], errors: list[str], tick: Tick) -> Iterator[str]:
+    """Yield the lines of standard output, keep the last ones of standard error."""
+    lines: queue.Queue[str | None] = queue.Queue(maxsize=1000)
+    readers = [
+        threading.Thread(target=_pump, args=(process.stdout, lines.put), daemon=True),
+        threading.Thread(target=_pump, args=(process.stderr, lambda line: _keep(errors, line)), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    while True:
+        tick()
+        try:
+            line = lines.get(timeout=TICK_SECONDS)
+        except queue.Empty:
+            continue
+        if line is None:
+            break
+        yield line
+    readers[1].join(timeout=TERMINATE_SECONDS)
+
+
+def _pump(stream: Any, put: Callable[[str | None], None]) -> None:
+    for line in stream:
+        put(line)
+    put(None)
+
+
+def _keep(lines: list[str], line: str | None) -> None:
+    if line is not None:
+        lines.append(line)
+        del lines[:-KEPT_ERROR_LINES]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let restic remove its lock, then end it."""
+    process.terminate()
+    try:
+        process.wait(timeout=TERMINATE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def explain(command: str, code: int, errors: str, repository: Repository) -> AgentError:
+    """Return the error that restic's last words mean, with what to do. Secrets in URLs are left out."""
+    where, text = redact(repository.location), redact(errors.strip())
+    low = text.lower()
+    if "wrong password" in low or "resolving password failed" in low:
+        return BadConfiguration(
+            f"repository.password_file: restic cannot open {where} with the password in {repository.password_file}; "
+            "give the agent the password that the repository was created with"
+        )
+    if "no space left" in low or "disk quota exceeded" in low:
+        return Transient(f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory")
+    if "already locked" in low:
+        return Transient(f"restic {command}: {where} is in use: {_last(text, 4)}; wait for it, or end that process")
+    if "is there a repository" in low or "unable to open config file" in low:
+        return RepositoryMissing(
+            f"repository.location: expected a restic repository at {where}, found none; mount its disk, or correct the location"
+        )
+    if any(word in low for word in ("connection refused", "no such host", "i/o timeout", "connection reset", "temporarily")):
+        return Transient(f"restic {command}: {where} cannot be reached: {_last(text)}; it is tried again")
+    return ResticFailed(f"restic {command}: expected success on {where}, found exit {code}: {_last(text, 3)}")
+
+
+def _last(text: str, lines: int = 1) -> str:
+    return " / ".join(text.splitlines()[-lines:])[:400]
+
+
+def redact(text: str) -> str:
+    """Return text without user names and passwords in URLs."""
+    return re.sub(r"//[^/\s@]+@", "//", text)

@@ -1,0 +1,158 @@
+"""What `status` shows: the daemon's last observation, the store, and a verdict over both."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import Any
+
+from bson.timestamp import Timestamp
+
+from backup_agent.capture import View
+from backup_agent.config import Config
+from backup_agent.store import Store
+from backup_agent.times import OpTime, age_seconds, seconds_between, timestamp_json
+
+STALE_SECONDS = 30
+"""An answer of the source that is older than this says nothing about now."""
+
+Json = dict[str, Any]
+
+
+def _ts(optime: OpTime | None) -> Timestamp | None:
+    return optime.ts if optime else None
+
+
+def live(generation: int | None, view: View | None, applied: OpTime | None) -> Json:
+    """Return the part of the status that only the daemon knows."""
+    view = view or View()
+    fresh = view.seen_at is not None and time.monotonic() - view.seen_at < STALE_SECONDS
+    majority = _ts(view.majority) if fresh else None
+    last_write = _ts(view.primary_last_write) if fresh else None
+    oldest = _ts(view.oldest) if fresh else None
+    captured, applied_ts = _ts(view.captured), _ts(applied)
+    return {
+        "generation": generation,
+        "source": view.member,
+        "captured": timestamp_json(captured),
+        "applied": timestamp_json(applied_ts),
+        "majority": timestamp_json(majority),
+        "primary_last_write": timestamp_json(last_write),
+        "oldest": timestamp_json(oldest),
+        "backup_lag_seconds": seconds_between(majority, captured),
+        "backup_lag_primary_seconds": seconds_between(last_write, captured),
+        "apply_lag_seconds": seconds_between(captured, applied_ts),
+        "headroom_seconds": seconds_between(captured, oldest),
+    }
+
+
+def daemon_alive(config: Config) -> bool:
+    """Say whether a daemon holds the job's lock (a process that ended, however, holds none)."""
+    try:
+        descriptor = os.open(config.lock_file, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _state(store: Store, alive: bool, operation: Json | None) -> str:
+    kinds = {alert["kind"] for alert in store.alerts()}
+    if operation is not None and operation["kind"] in ("initial_sync", "resync"):
+        return "initial_sync" if operation["kind"] == "initial_sync" else "resyncing"
+    if "resync_required" in kinds:
+        return "resync_required"
+    if not alive or "stopped" in kinds:
+        return "stopped"
+    return "tailing" if store.generation("current") else "new"
+
+
+def _finished(operation: Json | None) -> Json | None:
+    if operation is None or operation["finished_at"] is None:
+        return None
+    return {
+        "operation": operation["id"],
+        "finished_at": operation["finished_at"],
+        "age_seconds": age_seconds(operation["finished_at"]),
+    }
+
+
+def _last_validation(store: Store) -> Json | None:
+    for kinds in (("validation", "resync", "initial_sync"),):
+        operation = store.newest_operation(*kinds)
+        validation = (operation or {}).get("result", {}).get("validation")
+        found = _finished(operation)
+        if found is not None and validation is not None:
+            return {**found, "equal": validation["equal"]}
+    return None
+
+
+def collect(config: Config, store: Store) -> Json:
+    """Return the whole status."""
+    alive = daemon_alive(config)
+    observed = store.observed(
+        "live", {"agent": {"pid": None, "version": None, "started_at": None, "cycle_at": None, "cycle": None}}
+    )
+    agent = {"alive": alive, **observed.pop("agent")}
+    if not alive:
+        agent["pid"] = None
+    operation = store.open_operation()
+    snapshots = [s for s in store.snapshots() if s["state"] == "good"]
+    current = store.generation("current")
+    status = {
+        "job": config.job,
+        "agent": agent,
+        "state": _state(store, alive, operation),
+        **{**live(None, None, None), **observed},
+        "generation": current["number"] if current else None,
+        "alerts": store.alerts(),
+        "leases": store.leases(),
+        "snapshots_paused": bool(store.leases()) or operation is not None,
+        "operation": operation,
+        "last_snapshot": snapshots[0] if snapshots else None,
+        "last_proven_snapshot": next((s for s in snapshots if s["proven_at"]), None),
+        "last_resync": _finished(store.newest_operation("resync", "initial_sync", state="done")),
+        "last_validation": _last_validation(store),
+    }
+    if not alive:
+        for name in (
+            "majority",
+            "primary_last_write",
+            "oldest",
+            "backup_lag_seconds",
+            "backup_lag_primary_seconds",
+            "headroom_seconds",
+        ):
+            status[name] = None  # seen by a daemon that is gone: it says nothing about now
+    return status | verdict(config, status)
+
+
+def verdict(config: Config, status: Json) -> Json:
+    """Return `verdict` and `reasons`. Pure. What is not known is never `ok`."""
+    found: list[tuple[str, str]] = []
+    for alert in status["alerts"]:
+        found.append(("critical", f"{alert['kind']} since {alert['since']}: {alert['cause']}"))
+    if not status["agent"]["alive"]:
+        found.append(("critical", "the agent is not running"))
+    elif status["state"] == "tailing":
+        found += _lag_verdict(config, status["backup_lag_seconds"])
+    elif not status["alerts"]:
+        found.append(("warning", f"the job is in state {status['state']}: no new snapshot is taken"))
+    order = ("critical", "unknown", "warning")
+    worst = min((level for level, _ in found), key=order.index, default="ok")
+    return {"verdict": worst, "reasons": [reason for _, reason in sorted(found, key=lambda f: order.index(f[0]))]}
+
+
+def _lag_verdict(config: Config, lag: int | None) -> list[tuple[str, str]]:
+    if lag is None:
+        return [("unknown", "the backup lag is not known: the source did not answer lately")]
+    for level, limit in (("critical", config.lag_critical_seconds), ("warning", config.lag_warning_seconds)):
+        if lag >= limit:
+            return [(level, f"the backup is {lag} s behind the source, the limit is {limit} s")]
+    return []

@@ -1,0 +1,194 @@
+"""The steps of operations. Each can be begun again after a crash and returns one sentence for the step's note."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from backup_agent import failpoints, preflight, proof, snapshot, validation
+from backup_agent.errors import AgentError, OperationFailed, PreflightFailed, ResyncRequired
+from backup_agent.initial_sync import InitialSync
+from backup_agent.times import now_iso
+
+if TYPE_CHECKING:
+    from backup_agent.job import Job
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 7 * 24 * 3600
+"""Longer than any resync; an operation that ends takes its lease back, this only bounds one that never does."""
+
+Json = dict[str, Any]
+
+
+def _preflight(job: Job, operation: Json) -> str:
+    if _own_generation(job, operation) is not None:
+        return "passed before the restart"
+    plan = preflight.plan(job.config, job.sources, data_directory=job.config.directory, tick=job.alive)
+    job.note(plan=plan)
+    failed = [check for check in plan["checks"] if not check["ok"]]
+    if failed:
+        raise PreflightFailed("; ".join(f"{c['name']}: {c['detail']}; {c['remedy']}" for c in failed), checks=failed)
+    return f"all {len(plan['checks'])} checks passed; {plan['why_source']}"
+
+
+def _pause(job: Job, operation: Json) -> str:
+    job.store.add_lease(operation["id"], operation["reason"], LEASE_SECONDS)
+    return "snapshots are paused until the new backup has been validated"
+
+
+def _own_generation(job: Job, operation: Json) -> Json | None:
+    syncing = job.store.generation("syncing")
+    return syncing if syncing is not None and syncing["sync"].get("operation") == operation["id"] else None
+
+
+def _sync(job: Job, operation: Json) -> str:
+    syncing = _own_generation(job, operation)
+    if syncing is None:
+        left = job.store.generation("syncing")
+        if left is not None:
+            job.store.retire_generation(left["number"])
+        job.stop_runtime()
+        _remove_leftovers(job)
+        syncing = job.store.new_generation()
+        syncing["sync"]["operation"] = operation["id"]
+        job.store.save_sync(syncing["number"], syncing["sync"])
+    job.use_generation(syncing["number"])
+    run = InitialSync(job, syncing["sync"])
+    run.run()
+    result = run.result()
+    job.note(**result)
+    return f"read {result['documents_copied']} documents, {result['bytes_copied']} bytes from {', '.join(result['sources'])}"
+
+
+def _remove_leftovers(job: Job) -> None:
+    """Make room: generations that were given up. The current one stays until the new one has been validated."""
+    job.remove_retired()
+
+
+def _validate(job: Job, operation: Json) -> str:
+    if operation["kind"] == "validation":
+        job.use_current()
+    else:
+        _resume_sync(job, operation)
+    level = operation["params"].get("level", "digest")
+    report = validation.validate(job, level)
+    job.note(validation=report)
+    if not report["equal"]:
+        raise _mismatch(operation, report)
+    return f"{report['compared']} collections equal at level {level}"
+
+
+def _mismatch(operation: Json, report: Json) -> AgentError:
+    text = "; ".join(report["differences"][:5])
+    if operation["kind"] == "validation":
+        return ResyncRequired(
+            "corruption", f"the backup is not equal to its source: {text}", differences=report["differences"]
+        )
+    return OperationFailed(
+        f"the new copy is not equal to its source, the old backup is kept: {text}", differences=report["differences"]
+    )
+
+
+def _resume_sync(job: Job, operation: Json) -> None:
+    """Bring the syncing generation up again, when the daemon was restarted after its sync."""
+    syncing = _own_generation(job, operation)
+    if syncing is None:
+        raise OperationFailed("expected the generation that was synced, found none; start the resync again")
+    job.use_generation(syncing["number"])
+    if job.applied() is None:
+        snapshot.ensure_unlocked(job.head.client)
+        InitialSync(job, syncing["sync"]).run()
+
+
+def _switch(job: Job, operation: Json) -> str:
+    syncing = _own_generation(job, operation)
+    if syncing is not None:
+        failpoints.reach("switch.before")
+        job.store.switch_generation(syncing["number"])
+        failpoints.reach("switch.after")
+    job.store.close_alerts("resync_required", "stopped")
+    job.remove_retired()
+    current = job.store.generation("current")
+    return f"generation {current['number'] if current else None} is the backup now; snapshots of earlier ones stay"
+
+
+def _resume(job: Job, operation: Json) -> str:
+    job.store.remove_lease(operation["id"])
+    others = ", ".join(lease["owner"] for lease in job.store.leases())
+    return f"snapshots stay paused by {others}" if others else "snapshots are no longer paused"
+
+
+def _snapshot(job: Job, operation: Json) -> str:
+    job.use_current()
+    name = operation["params"].get("name") or f"after-{operation['id']}"
+    prove = _wants_proof(operation)
+    taken = job.store.snapshot(name) or snapshot.take(job, name, prove)
+    job.note(snapshot=taken)
+    for old in snapshot.retention(job.store.snapshots(), job.config.snapshots.keep_last):
+        if old != name:
+            snapshot.remove(job, old)
+    return f"snapshot {name}, {taken['bytes_added']} bytes added"
+
+
+def _wants_proof(operation: Json) -> bool:
+    return operation["kind"] != "snapshot" or bool(operation["params"].get("prove", False))
+
+
+def _prove(job: Job, operation: Json) -> str:
+    if not _wants_proof(operation):
+        return "not asked for"
+    if operation["kind"] != "proof":
+        job.use_current()
+    name = operation["params"].get("name") or operation["result"]["snapshot"]["name"]
+    found = proof.prove(job, name)
+    job.note(proof=found, snapshot=job.store.snapshot(name))
+    if not found["equal"]:
+        raise OperationFailed(f"snapshot {name} is not what was stored: {'; '.join(found['differences'][:5])}")
+    return f"snapshot {name} was restored: {found['collections']} collections, {found['documents']} documents equal"
+
+
+STEPS: dict[str, Callable[[Job, Json], str]] = {
+    "preflight": _preflight,
+    "pause": _pause,
+    "sync": _sync,
+    "validate": _validate,
+    "switch": _switch,
+    "resume": _resume,
+    "snapshot": _snapshot,
+    "prove": _prove,
+}
+
+
+def put_back(job: Job, operation: Json, succeeded: bool) -> None:
+    """Undo what an operation that ended must not leave behind: its lease, and a generation that did not become the backup."""
+    job.store.remove_lease(operation["id"])
+    syncing = _own_generation(job, operation)
+    if syncing is not None and not succeeded:
+        job.store.retire_generation(syncing["number"])
+        job.remove_retired()
+
+
+def write_report(job: Job, operation: Json, state: str, error: AgentError | None) -> None:
+    """Write `reports/<id>.json`: the operation as it ended. Renamed into place, so that a reader never sees half of it."""
+    path = job.config.reports / f"{operation['id']}.json"
+    job.note(report=str(path))
+    ended = {**job.store.operation(operation["id"]), "state": state, "finished_at": now_iso()}
+    ended["error"] = error.as_json() if error else None
+    content = json.dumps({"job": job.config.job, "operation": ended}, indent=2, default=str)
+    job.config.reports.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_suffix(".partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(content + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+
+
+def is_open(operation: Json) -> bool:
+    """Say whether an operation still runs or waits to."""
+    return cast(str, operation["state"]) in ("queued", "running")

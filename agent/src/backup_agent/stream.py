@@ -1,0 +1,276 @@
+"""From captured entries to units of work: transactions are put together, entries of no effect are counted off.
+
+Units carry (optime, index): the index counts the operations inside one entry, so that a transaction larger than a batch can
+be applied in several, each of which records how far it came.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+
+from backup_agent.errors import ResyncRequired, Unsupported
+from backup_agent.namespaces import split, why_not_copied
+from backup_agent.plan import Op
+from backup_agent.slices import SliceReader
+from backup_agent.source import RAW
+from backup_agent.table import Action, rule
+from backup_agent.times import ZERO, OpTime, show
+
+WHOLE = -1
+"""The index that stands for "every operation of this entry"."""
+SPOOL_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the head is: every entry before `optime` and, of that entry, the operations up to `index`.
+
+    `open_from` is the first entry of the oldest transaction that was open then: reading begins there after a restart.
+    """
+
+    optime: OpTime
+    index: int = WHOLE
+    open_from: Timestamp | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return what is stored on the head."""
+        return {"ts": self.optime.ts, "t": self.optime.term, "index": self.index, "open_from": self.open_from}
+
+    @classmethod
+    def from_document(cls, found: dict[str, Any]) -> Position:
+        """Read what `as_document` returned."""
+        return cls(OpTime(found["ts"], found["t"]), found["index"], found["open_from"])
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One step of replay: an operation, a catalogue command, or nothing but a place in the oplog that was passed."""
+
+    optime: OpTime
+    index: int
+    op: Op | None = None
+    command: RawBSONDocument | None = None
+    last: bool = True
+
+    def position(self, open_from: Timestamp | None) -> Position:
+        """Return the position after this unit."""
+        return Position(self.optime, WHOLE if self.last else self.index, open_from)
+
+
+class _Transaction:
+    """The entries of an open transaction, kept in memory up to a limit and in an unnamed file beyond it."""
+
+    def __init__(self, first: OpTime, number: int, spool: Path) -> None:
+        self.first, self.number, self.prepared = first, number, False
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES, dir=str(spool))
+
+    def add(self, entry: RawBSONDocument) -> None:
+        self._file.write(entry.raw)
+
+    def entries(self) -> Iterator[RawBSONDocument]:
+        self._file.seek(0)
+        yield from bson.decode_file_iter(self._file, RAW)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def optime_of(entry: RawBSONDocument) -> OpTime:
+    """Return the optime of an oplog entry."""
+    return OpTime(entry["ts"], entry.get("t", -1))
+
+
+def command_name(o: RawBSONDocument) -> str:
+    """Return the name of a command: its first key."""
+    return str(next(iter(o.keys()), ""))
+
+
+def describe(op: str, namespace: str, optime: OpTime, what: str = "") -> str:
+    """Return the name of an entry for alerts: kind, namespace, optime."""
+    return f"{op}{' ' + what if what else ''} on {namespace} at {show(optime.ts)} (term {optime.term})"
+
+
+class Stream:
+    """The units after a position, as far as they have been captured.
+
+    `since` is the start of the copy (Tc): what was committed up to then is in the copy already.
+    """
+
+    def __init__(self, reader: SliceReader, position: Position, since: Timestamp, spool: Path) -> None:
+        """`spool` is a directory for transactions too large for memory."""
+        self._reader, self._position, self._since, self._spool = reader, position, since, spool
+        self._entries: deque[RawBSONDocument] = deque()
+        self._transactions: dict[bytes, _Transaction] = {}
+        self._units: Iterator[Unit] = iter(())
+        self._next: Unit | None = None
+
+    @property
+    def open_from(self) -> Timestamp | None:
+        """The first entry of the oldest open transaction."""
+        return min((t.first.ts for t in self._transactions.values()), default=None)
+
+    @property
+    def prepared(self) -> bool:
+        """Whether a prepared transaction is open."""
+        return any(t.prepared for t in self._transactions.values())
+
+    def peek(self) -> Unit | None:
+        """Return the next unit without taking it, or None when all that was captured has been read."""
+        while self._next is None:
+            self._next = next(self._units, None)
+            if self._next is None:
+                entry = self._next_entry()
+                if entry is None:
+                    return None
+                self._units = self._after_position(self._of(entry))
+        return self._next
+
+    def take(self) -> None:
+        """Take the unit that `peek` returned."""
+        self._next = None
+
+    def _next_entry(self) -> RawBSONDocument | None:
+        if not self._entries:
+            self._entries.extend(self._reader.next_batch())
+        return self._entries.popleft() if self._entries else None
+
+    def _after_position(self, units: Iterator[Unit]) -> Iterator[Unit]:
+        """Leave out what has been applied already (after a restart, reading begins before the position)."""
+        at = self._position
+        for unit in units:
+            done = unit.optime.ts < at.optime.ts or (
+                unit.optime.ts == at.optime.ts and (at.index == WHOLE or unit.index <= at.index)
+            )
+            if not done:
+                yield unit
+
+    def _of(self, entry: RawBSONDocument) -> Iterator[Unit]:
+        """Yield the units of one entry; at least one, so that the position moves over every entry."""
+        optime = optime_of(entry)
+        op, namespace, o = entry["op"], entry["ns"], entry["o"]
+        name = command_name(o) if op == "c" else None
+        decision = rule(op, name)
+        if decision.action is Action.TRANSACTION:
+            yield from self._transaction(entry, optime, str(name))
+        elif optime.ts <= self._since or decision.action is Action.IGNORE or why_not_copied(namespace) is not None:
+            self._check_internal(entry, optime)
+            yield Unit(optime, 0)
+        elif decision.action is Action.STOP:
+            raise Unsupported(f"{describe(op, namespace, optime, name or '')}: {decision.why}")
+        elif decision.action is Action.COMMAND:
+            yield Unit(optime, 0, command=entry)
+        else:
+            yield self._write(entry, optime, 0, last=True)
+
+    def _check_internal(self, entry: RawBSONDocument, optime: OpTime) -> None:
+        if entry["ns"] == "admin.system.version" and entry["op"] in "iu" and optime.ts > self._since:
+            raise Unsupported(
+                f"{describe(entry['op'], entry['ns'], optime)}: the source's featureCompatibilityVersion was changed; "
+                "give the head a mongod of that version (head.mongod) and resync the job"
+            )
+
+    def _write(self, entry: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
+        namespace = entry["ns"]
+        if split(namespace)[1] == "system.views" or namespace.startswith("admin."):
+            return Unit(optime, index, command=entry, last=last)
+        if "ui" not in entry:
+            raise Unsupported(
+                f"{describe(entry['op'], namespace, optime)}: expected an entry with a collection UUID, found none"
+            )
+        op = Op(entry["op"], bytes(entry["ui"]), namespace, entry["o"], entry.get("o2"), optime, index)
+        return Unit(optime, index, op=op, last=last)
+
+    def _transaction(self, entry: RawBSONDocument, optime: OpTime, name: str) -> Iterator[Unit]:
+        o = entry["o"]
+        key = entry["lsid"].raw if "lsid" in entry else b""
+        if name == "abortTransaction":
+            self._forget(key)
+            yield Unit(optime, 0)
+        elif name == "applyOps" and ("partialTxn" in o or "prepare" in o):
+            self._buffer(key, entry, optime)
+            yield Unit(optime, 0)
+        else:
+            yield from self._commit(entry, optime, key, name)
+
+    def _buffer(self, key: bytes, entry: RawBSONDocument, optime: OpTime) -> None:
+        number = int(entry["txnNumber"])
+        held = self._transactions.get(key)
+        if held is None or held.number != number:  # an older number was never committed: its primary died first
+            self._forget(key)
+            held = self._transactions[key] = _Transaction(optime, number, self._spool)
+        held.add(entry)
+        held.prepared = held.prepared or "prepare" in entry["o"]
+
+    def _forget(self, key: bytes) -> None:
+        held = self._transactions.pop(key, None)
+        if held is not None:
+            held.close()
+
+    def _commit(self, entry: RawBSONDocument, optime: OpTime, key: bytes, name: str) -> Iterator[Unit]:
+        held = self._transactions.get(key)
+        if held is not None and held.number != int(entry.get("txnNumber", -1)):
+            self._forget(key)
+            held = None
+        if optime.ts <= self._since:
+            self._forget(key)
+            yield Unit(optime, 0)
+            return
+        if held is None and _has_earlier_parts(entry, name):
+            raise ResyncRequired(
+                "corruption",
+                f"{describe('c', entry['ns'], optime, name)}: expected the transaction's earlier entries in the slices, found none",
+            )
+        yield from self._operations(held, entry if name == "applyOps" else None, optime)
+        self._forget(key)
+
+    def _operations(self, held: _Transaction | None, final: RawBSONDocument | None, optime: OpTime) -> Iterator[Unit]:
+        """Yield every operation of a committed transaction; a look-ahead of one tells which is the last."""
+        entries = held.entries() if held else iter(())
+        before: RawBSONDocument | None = None
+        index = 0
+        for inner in _inner(entries, final):
+            if before is not None:
+                yield self._inner_unit(before, optime, index, last=False)
+                index += 1
+            before = inner
+        if before is None:
+            yield Unit(optime, 0)
+        else:
+            yield self._inner_unit(before, optime, index, last=True)
+
+    def _inner_unit(self, inner: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
+        op, namespace = inner["op"], inner["ns"]
+        name = command_name(inner["o"]) if op == "c" else None
+        decision = rule(op, name)
+        if decision.action is Action.IGNORE or why_not_copied(namespace) is not None:
+            return Unit(optime, index, last=last)
+        if decision.action is Action.COMMAND:
+            return Unit(optime, index, command=inner, last=last)
+        if decision.action is Action.WRITE:
+            return self._write(inner, optime, index, last)
+        raise Unsupported(f"{describe(op, namespace, optime, name or '')} inside a transaction: {decision.why}")
+
+
+def _has_earlier_parts(entry: RawBSONDocument, name: str) -> bool:
+    """Say whether a committing entry is only the end of a transaction."""
+    if name == "commitTransaction":
+        return True
+    previous = entry.get("prevOpTime")
+    in_transaction = "lsid" in entry and "multiOpType" not in entry
+    return in_transaction and previous is not None and previous["ts"] != ZERO
+
+
+def _inner(entries: Iterator[RawBSONDocument], final: RawBSONDocument | None) -> Iterator[RawBSONDocument]:
+    for entry in entries:
+        yield from entry["o"]["applyOps"]
+    if final is not None:
+        yield from final["o"]["applyOps"]

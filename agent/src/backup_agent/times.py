@@ -1,0 +1,65 @@
+"""BSON timestamps, optimes and wall clock times, and how they are shown.
+
+An optime is an oplog timestamp with its term. Only optimes are compared with each other; the agent's own clock is used for
+ages that people read, never to decide what has been captured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bson.timestamp import Timestamp
+
+ZERO = Timestamp(0, 0)
+
+
+def now_iso() -> str:
+    """Return the present time as an ISO 8601 string in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def age_seconds(iso: str) -> int:
+    """Return how many seconds ago the time of `now_iso` was."""
+    then = datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return int((datetime.now(UTC) - then).total_seconds())
+
+
+def timestamp_json(ts: Timestamp | None) -> dict[str, Any] | None:
+    """Return the contract's form of a BSON timestamp, or None."""
+    if ts is None:
+        return None
+    iso = datetime.fromtimestamp(ts.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"time": ts.time, "increment": ts.inc, "iso": iso}
+
+
+def timestamp_from_json(value: dict[str, Any] | None) -> Timestamp | None:
+    """Read what `timestamp_json` returned."""
+    return None if value is None else Timestamp(value["time"], value["increment"])
+
+
+def show(ts: Timestamp | None) -> str:
+    """Return a timestamp as people read it in sentences: the UTC time and the increment."""
+    if ts is None:
+        return "none"
+    return f"{datetime.fromtimestamp(ts.time, UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}#{ts.inc}"
+
+
+def seconds_between(later: Timestamp | None, earlier: Timestamp | None) -> int | None:
+    """Return whole seconds from `earlier` to `later` (never below 0), or None when one is not known."""
+    if later is None or earlier is None:
+        return None
+    return max(0, later.time - earlier.time)
+
+
+@dataclass(frozen=True, order=True)
+class OpTime:
+    """Oplog timestamp and term."""
+
+    ts: Timestamp
+    term: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the timestamp's fields and `term`."""
+        return {"time": self.ts.time, "increment": self.ts.inc, "term": self.term}
