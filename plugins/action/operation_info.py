@@ -1,0 +1,164 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's half of operation_info: asks again and again, and shows the progress."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
+    Shown,
+    Silence,
+    decide,
+    duration,
+    is_outage,
+    lines,
+)
+
+MODULE = "mongodb_ops.backup.operation_info"
+
+#: The options that this half acts on; the module knows all of them, with the same types and defaults.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "operation": {"type": "str"},
+    "follow": {"type": "bool", "default": False},
+    "until_step": {"type": "str"},
+    "poll_seconds": {"type": "float", "default": 2},
+    "unreachable_grace_seconds": {"type": "int", "default": 600},
+    "follow_timeout_seconds": {"type": "int", "default": 0},
+}
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Runs the module once, or with follow until the operation has ended."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        options = self._options()
+        if not options["follow"] or self._task.check_mode:
+            return self.ask(options["operation"], task_vars or {})
+        return Following(self, options, task_vars or {}).result()
+
+    def ask(self, operation: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the module once."""
+        named = {} if operation is None else {"operation": operation}
+        arguments = {**self._task.args, **named}
+        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+
+    def reconnect(self) -> None:
+        """Forget the connection and what was left on the host: after an outage neither may be there any more."""
+        self._connection._shell.tmpdir = None
+        reset = getattr(self._connection, "reset", None)
+        try:
+            if reset is not None:
+                reset()
+        except (AnsibleError, OSError) as error:
+            display.vvv(f"could not reset the connection, which the next request will show: {error}")
+
+    def _options(self) -> dict[str, Any]:
+        given = {name: value for name, value in self._task.args.items() if name in OPTIONS}
+        validated = ArgumentSpecValidator(OPTIONS).validate(given)
+        if validated.error_messages:
+            raise AnsibleActionFail("; ".join(validated.error_messages))
+        options: dict[str, Any] = validated.validated_parameters
+        if options["until_step"] and not options["follow"]:
+            raise AnsibleActionFail("Expected follow=true together with until_step, found follow=false; set follow.")
+        return options
+
+
+class Following:
+    """One task that follows one operation."""
+
+    def __init__(self, action: ActionModule, options: dict[str, Any], task_vars: dict[str, Any]) -> None:
+        self._action = action
+        self._options = options
+        self._variables = task_vars
+        self._host = task_vars.get("inventory_hostname", "job")
+        self._terminal = _on_terminal()
+        self._operation = options["operation"]
+        self._shown = Shown()
+        self._silence = Silence(options["unreachable_grace_seconds"])
+        self._began = time.monotonic()
+
+    def result(self) -> dict[str, Any]:
+        """Ask until there is something to return."""
+        while True:
+            result = self._request()
+            finished = self._bear(result) if is_outage(result) else self._look_at(result)
+            if finished is not None:
+                return {**finished, "followed_seconds": round(self._elapsed(), 1)}
+            time.sleep(self._options["poll_seconds"])
+
+    def _request(self) -> dict[str, Any]:
+        try:
+            return self._action.ask(self._operation, self._variables)
+        except AnsibleConnectionFailure as error:
+            return {"unreachable": True, "msg": str(error)}
+
+    def _bear(self, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Wait out an outage; return the last result when it lasts too long."""
+        now = time.monotonic()
+        if self._silence.since is None:
+            grace = duration(self._options["unreachable_grace_seconds"])
+            self._say(f"no answer, and the operation goes on meanwhile; asking again for up to {grace}")
+        self._silence = self._silence.after_failure(now)
+        if self._silence.is_borne(now):
+            self._action.reconnect()
+            return self._timed_out({})
+        waited = duration(now - (self._silence.since or now))
+        hint = "The operation does not depend on this: follow it again once the host answers."
+        return {**result, "msg": f"No answer for {waited}: {result.get('msg')} {hint}"}
+
+    def _look_at(self, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Show what is new in an answer; return it when there is nothing more to wait for."""
+        if result.get("failed"):
+            return result
+        if self._silence.since is not None:
+            self._say("answers again")
+        self._silence = self._silence.after_answer()
+        operation = result["operation"]
+        decision = decide(operation, self._options["until_step"])
+        if operation is not None:
+            self._operation = operation["id"]
+            texts, self._shown = lines(operation, self._shown, time.monotonic(), self._terminal)
+            for text in texts:
+                self._say(text)
+        if decision.error:
+            return {**result, "failed": True, "msg": decision.error}
+        return result if decision.stop else self._timed_out(result)
+
+    def _timed_out(self, result: dict[str, Any]) -> dict[str, Any] | None:
+        limit = self._options["follow_timeout_seconds"]
+        if not limit or self._elapsed() < limit:
+            return None
+        text = (
+            f"Expected the operation to end within {duration(limit)}, found it still open; it goes on: follow it again."
+        )
+        return {**result, "failed": True, "msg": text}
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _say(self, text: str) -> None:
+        display.display(f"[{self._host}] {text}")
+
+
+def _on_terminal() -> bool:
+    """Tell whether people watch. A worker has no standard output of its own, so look at that of its parent."""
+    try:
+        return os.readlink(f"/proc/{os.getppid()}/fd/1").startswith(("/dev/pts/", "/dev/tty"))
+    except OSError:
+        return False

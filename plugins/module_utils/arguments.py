@@ -1,0 +1,51 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Argument specifications as values that can be merged, rules included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Options of a module together with the rules between them."""
+
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mutually_exclusive: tuple[tuple[str, ...], ...] = ()
+    required_together: tuple[tuple[str, ...], ...] = ()
+    required_one_of: tuple[tuple[str, ...], ...] = ()
+    required_if: tuple[tuple[Any, ...], ...] = ()
+
+    def merge(self, other: Arguments) -> Arguments:
+        """Return the options and rules of both; an option that both define is a mistake in the module."""
+        twice = sorted(set(self.options) & set(other.options))
+        if twice:
+            raise ValueError(f"options defined twice: {', '.join(twice)}")
+        rules = {name: getattr(self, name) + getattr(other, name) for name in self._rules()}
+        return Arguments(options={**self.options, **other.options}, **rules)
+
+    def module_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments for AnsibleModule; every module of this collection supports check mode."""
+        spec = {name: dict(option) for name, option in self.options.items()}
+        rules = {name: list(getattr(self, name)) for name in self._rules()}
+        return {"argument_spec": spec, "supports_check_mode": True, **rules}
+
+    @classmethod
+    def _rules(cls) -> list[str]:
+        return [item.name for item in fields(cls) if item.name != "options"]
+
+
+#: Options of every module that works on a job through a provider.
+JOB = Arguments(
+    options={
+        "provider": {"type": "str", "default": "embedded"},
+        "agent_command": {"type": "str", "default": "backup-agent"},
+        "agent_config": {"type": "path"},
+    },
+    required_if=(("provider", "embedded", ("agent_config",)),),
+)

@@ -1,0 +1,94 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The seam between the modules and whatever makes the backups: verbs, and facts that callers branch on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
+
+Answer = dict[str, Any]
+
+#: Runs a command, given as a list, and returns exit code, standard output and standard error.
+Runner = Callable[[list[str]], tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a backend can do. Callers ask these, never for the provider's name."""
+
+    name: str
+    can_report_status: bool = False
+    can_pause_snapshots: bool = False
+    can_start_resync: bool = False
+    can_cancel_resync: bool = False
+    can_choose_source: bool = False
+    can_explain_source: bool = False
+    can_take_snapshot: bool = False
+    can_prove_snapshot: bool = False
+    can_validate: bool = False
+    keeps_snapshots_on_resync: bool = False
+    lease_expires_by_itself: bool = False
+    reports_progress: bool = False
+    #: For each fact that is false: what the operator does instead, and how to undo what stays paused.
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """The verbs. Each returns at once; long work is an operation that is followed with `operation`.
+
+    With check_mode the writing verbs change nothing and return the best prediction of what they would have returned,
+    including `changed`.
+    """
+
+    @property
+    def facts(self) -> Facts:
+        """What this backend can do."""
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether the writing verbs only predict."""
+
+    def status(self) -> Answer:
+        """State, lags, alerts, leases, open operation and verdict of the job."""
+
+    def sources(self) -> Answer:
+        """The member to read from, and for every other one why it was not chosen."""
+
+    def pause_snapshots(self, owner: str, reason: str, for_seconds: int | None) -> Answer:
+        """Add the owner's own lease, or renew it; returns `changed` and `leases`."""
+
+    def resume_snapshots(self, owner: str) -> Answer:
+        """Remove the owner's own lease and nobody else's; returns `changed` and `leases`."""
+
+    def start_resync(self, owner: str, reason: str, policy: str, older_than_days: int | None) -> Answer:
+        """Start a resync where the policy says that one is needed; returns the plan or the operation."""
+
+    def cancel_resync(self, operation: str) -> Answer:
+        """Cancel this operation, and no other."""
+
+    def operation(self, operation: str | None) -> Answer:
+        """The named operation, else the open one, else the newest; None when there was none."""
+
+    def snapshots(self) -> Answer:
+        """All snapshots, newest first."""
+
+    def set_snapshot(self, name: str, state: str, owner: str, prove: bool) -> Answer:
+        """Bring the snapshot of this name into the state: present, held, released, proven or absent."""
+
+    def validate(self, owner: str, level: str) -> Answer:
+        """Start comparing the backup with its source."""
+
+
+def demand(facts: Facts, fact: str) -> None:
+    """Refuse what the backend cannot do, with what the operator does instead."""
+    if getattr(facts, fact):
+        return
+    remedy = facts.instead.get(fact, "see the provider matrix in docs/ for what to do instead")
+    expected = f"a provider that {fact.replace('_', ' ')}"
+    raise FixInput(sentence(expected=expected, found=facts.name, remedy=remedy), code="unsupported")

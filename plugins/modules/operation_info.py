@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How an operation is getting on."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: operation_info
+short_description: Read how an operation is getting on, or follow it
+version_added: 0.1.0
+description:
+  - Returns an operation of a job with its steps, its progress and its result.
+  - With O(follow=true) the task asks again and again, shows the progress, and returns when the operation has ended. No
+    single request takes long, and an outage of the connection or the agent is waited out; the operation goes on meanwhile.
+  - On a terminal every change is shown. Without one at most a line a minute, or one for each 5 percent of a phase.
+  - Fails when the followed operation failed or was canceled. Without O(follow) it does not.
+author: The mongodb_ops.backup contributors (@mongodb-ops)
+extends_documentation_fragment:
+  - mongodb_ops.backup.job
+  - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details: In check mode the operation is read once and not followed.
+  diff_mode:
+    support: none
+  platform:
+    support: full
+options:
+  operation:
+    description:
+      - The id of the operation. Without it, the open one, else the newest.
+    type: str
+  follow:
+    description:
+      - Whether to wait until the operation has ended.
+    type: bool
+    default: false
+  until_step:
+    description:
+      - Wait only until this step has been done. Needs O(follow=true).
+    type: str
+  poll_seconds:
+    description:
+      - How long to wait between two requests.
+    type: float
+    default: 2
+  unreachable_grace_seconds:
+    description:
+      - How long an unreachable host, or an agent that does not answer, is waited for.
+    type: int
+    default: 600
+  follow_timeout_seconds:
+    description:
+      - Stop following after this time, which makes the task fail and leaves the operation alone. V(0) is no limit.
+    type: int
+    default: 0
+seealso:
+  - module: mongodb_ops.backup.resync
+"""
+
+EXAMPLES = r"""
+- name: Read what orders is doing
+  mongodb_ops.backup.operation_info:
+    agent_config: /etc/backup-agent/orders.yml
+  register: now
+
+- name: Follow the resync until its copy is complete
+  mongodb_ops.backup.operation_info:
+    agent_config: /etc/backup-agent/orders.yml
+    operation: resync-7
+    follow: true
+    until_step: sync
+"""
+
+RETURN = r"""
+operation:
+  description: The operation; null when there was none.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+      sample: resync-7
+    kind:
+      description: V(initial_sync), V(resync), V(snapshot), V(proof) or V(validation).
+      type: str
+      sample: resync
+    owner:
+      description: Who asked for it.
+      type: str
+      sample: alice
+    reason:
+      description: Why.
+      type: str
+      sample: alert of Monday night
+    state:
+      description: V(queued), V(running), V(done), V(failed) or V(canceled).
+      type: str
+      sample: running
+    step:
+      description: The step that it is in.
+      type: str
+      sample: sync
+    steps:
+      description: All its steps in order.
+      type: list
+      elements: dict
+      sample: [{name: preflight, state: done, note: 12 GB to copy}, {name: sync, state: running, note: null}]
+    progress:
+      description: Progress of the phase that it is in; never goes back.
+      type: dict
+      sample: {step: sync, phase: copy, percent: 45.0, done: 450, total: 1000, unit: documents, eta_seconds: 12.0}
+    result:
+      description: What came of it; null until it is done.
+      type: dict
+      sample: {documents_copied: 1000000, report: /var/lib/backup-agent/orders/reports/resync-7.json}
+    error:
+      description: Why it failed; null unless it has.
+      type: dict
+      sample: {code: failed, message: "the source has lost what the copy needs", details: {}}
+    created_at:
+      description: When it was asked for.
+      type: str
+      sample: "2026-01-01T00:00:00Z"
+    finished_at:
+      description: When it ended; null until then.
+      type: str
+      sample: "2026-01-01T00:05:40Z"
+followed_seconds:
+  description: How long the task has followed the operation.
+  returned: when O(follow=true)
+  type: float
+  sample: 340.5
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+
+# Following is the work of the action plugin on the controller; the module only knows the options to document them.
+ARGUMENTS = JOB.merge(
+    Arguments(
+        options={
+            "operation": {"type": "str"},
+            "follow": {"type": "bool", "default": False},
+            "until_step": {"type": "str"},
+            "poll_seconds": {"type": "float", "default": 2},
+            "unreachable_grace_seconds": {"type": "int", "default": 600},
+            "follow_timeout_seconds": {"type": "int", "default": 0},
+        },
+    )
+)
+
+
+def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    demand(provider.facts, "reports_progress")
+    return Outcome({"operation": provider.operation(module.params["operation"])["operation"]})
+
+
+def main() -> None:
+    module = AnsibleModule(**ARGUMENTS.module_arguments())
+    try:
+        module.exit_json(**run(module, provider_of(module)).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())
+
+
+if __name__ == "__main__":
+    main()

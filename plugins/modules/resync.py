@@ -1,0 +1,183 @@
+#!/usr/bin/python
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Start or cancel a resync."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: resync
+short_description: Start or cancel the resync of a job
+version_added: 0.1.0
+description:
+  - O(state=started) starts an operation that copies everything from a secondary again, validates it, and proves a new
+    snapshot by restoring it. The task returns at once; M(mongodb_ops.backup.operation_info) follows the operation.
+  - An operation of the same owner that is open already is attached to and not started again.
+  - In check mode the preflight runs and its plan is returned. A preflight that fails makes the task fail, with nothing
+    changed.
+author: The mongodb_ops.backup contributors (@mongodb-ops)
+extends_documentation_fragment:
+  - mongodb_ops.backup.job
+  - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    support: full
+options:
+  state:
+    description:
+      - What is wanted.
+    type: str
+    default: started
+    choices: [started, canceled]
+  owner:
+    description:
+      - Who wants the resync. Required when O(state=started).
+    type: str
+  reason:
+    description:
+      - Why, for whoever finds the operation. Required when O(state=started).
+    type: str
+  policy:
+    description:
+      - When to resync. V(required) does so only where the backup has fallen out of sync, V(older_than) also where the last
+        resync is too long ago, V(always) in any case.
+    type: str
+    default: required
+    choices: [required, older_than, always]
+  older_than_days:
+    description:
+      - How old the last resync may be. Required when O(policy=older_than).
+    type: int
+  operation:
+    description:
+      - The id of the operation to cancel. Required when O(state=canceled), so that nobody cancels what they did not mean.
+    type: str
+seealso:
+  - module: mongodb_ops.backup.operation_info
+"""
+
+EXAMPLES = r"""
+- name: Resync orders if it has fallen out of sync
+  mongodb_ops.backup.resync:
+    agent_config: /etc/backup-agent/orders.yml
+    owner: alice
+    reason: alert of Monday night
+  register: resync
+
+- name: Wait until it has ended
+  mongodb_ops.backup.operation_info:
+    agent_config: /etc/backup-agent/orders.yml
+    operation: "{{ resync.operation.id }}"
+    follow: true
+  when: resync.operation is not none
+
+- name: Cancel it
+  mongodb_ops.backup.resync:
+    agent_config: /etc/backup-agent/orders.yml
+    state: canceled
+    operation: resync-7
+"""
+
+RETURN = r"""
+needed:
+  description: Whether the policy asks for a resync; null when O(state=canceled).
+  returned: success
+  type: bool
+  sample: true
+why:
+  description: Why one is needed, or not.
+  returned: success
+  type: str
+  sample: the oplog of every member begins after what was captured last
+attached:
+  description: Whether an operation of the same owner was open already.
+  returned: success
+  type: bool
+  sample: false
+operation:
+  description: The operation; null where none is needed, and in check mode unless one is open already.
+  returned: success
+  type: dict
+  sample: {id: resync-7, kind: resync, owner: alice, reason: alert of Monday night, state: queued, step: preflight}
+plan:
+  description: What the preflight found; null where the provider made none.
+  returned: success
+  type: dict
+  sample:
+    checks: [{name: disk, ok: true, detail: 40 GB free and 12 GB needed, remedy: ""}]
+    source: b.example.com:27017
+    estimated_sync_seconds: 340.0
+    window_seconds: 180000.0
+error:
+  description: What went wrong. Its C(details) hold the plan where the preflight failed.
+  returned: failure
+  type: dict
+  sample: {code: operation_open, message: "Expected no open operation, found resync-7 of bob", retry: false, details: {}}
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+
+ARGUMENTS = JOB.merge(
+    Arguments(
+        options={
+            "state": {"type": "str", "default": "started", "choices": ["started", "canceled"]},
+            "owner": {"type": "str"},
+            "reason": {"type": "str"},
+            "policy": {"type": "str", "default": "required", "choices": ["required", "older_than", "always"]},
+            "older_than_days": {"type": "int"},
+            "operation": {"type": "str"},
+        },
+        required_if=(
+            ("state", "started", ("owner", "reason")),
+            ("state", "canceled", ("operation",)),
+            ("policy", "older_than", ("older_than_days",)),
+        ),
+    )
+)
+
+
+def start(params: dict[str, Any], provider: Provider) -> Answer:
+    demand(provider.facts, "can_start_resync")
+    return provider.start_resync(params["owner"], params["reason"], params["policy"], params["older_than_days"])
+
+
+def cancel(params: dict[str, Any], provider: Provider) -> Answer:
+    demand(provider.facts, "can_cancel_resync")
+    return provider.cancel_resync(params["operation"])
+
+
+def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    started = module.params["state"] == "started"
+    answer = (start if started else cancel)(module.params, provider)
+    record = {key: answer.get(key) for key in ("needed", "why", "operation", "plan")}
+    after = {"resync": module.params["state"]} if answer["changed"] else None
+    return Outcome(
+        {**record, "attached": bool(answer.get("attached"))}, changed=answer["changed"], diff=difference(None, after)
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(**ARGUMENTS.module_arguments())
+    try:
+        module.exit_json(**run(module, provider_of(module)).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+#!/usr/bin/python
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The snapshots of a job."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: snapshot_info
+short_description: List the snapshots of a job
+version_added: 0.1.0
+description:
+  - Returns the snapshots of a job, the newest first.
+author: The mongodb_ops.backup contributors (@mongodb-ops)
+extends_documentation_fragment:
+  - mongodb_ops.backup.job
+  - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    support: full
+options:
+  name:
+    description:
+      - Return only the snapshot of this name, if there is one.
+    type: str
+seealso:
+  - module: mongodb_ops.backup.snapshot
+"""
+
+EXAMPLES = r"""
+- name: List the snapshots of orders
+  mongodb_ops.backup.snapshot_info:
+    agent_config: /etc/backup-agent/orders.yml
+  register: listed
+
+- name: Show when the newest proven one was proven
+  ansible.builtin.debug:
+    msg: "{{ (listed.snapshots | selectattr('proven_at') | first).proven_at }}"
+"""
+
+RETURN = r"""
+snapshots:
+  description: The snapshots, the newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      sample: before-migration
+    id:
+      description: Its id.
+      type: str
+      sample: "12"
+    optime:
+      description: The point of the oplog whose data it holds.
+      type: dict
+      sample: {time: 1767225600, increment: 1, iso: "2026-01-01T00:00:00Z"}
+    generation:
+      description: The generation that it belongs to.
+      type: int
+      sample: 1
+    created_at:
+      description: When it was taken.
+      type: str
+      sample: "2026-01-01T00:00:05Z"
+    state:
+      description: V(good), or V(bad) when a proof has failed.
+      type: str
+      sample: good
+    held:
+      description: Whether the retention leaves it alone.
+      type: bool
+      sample: false
+    proven_at:
+      description: When it was last restored and compared; null if never.
+      type: str
+      sample: "2026-01-01T00:05:00Z"
+    bytes_added:
+      description: How much it added to the repository.
+      type: int
+      sample: 4194304
+    bytes_total:
+      description: How much it holds.
+      type: int
+      sample: 861929472
+    restic_id:
+      description: Its id in the repository.
+      type: str
+      sample: 4b1f0a77
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+
+ARGUMENTS = JOB.merge(Arguments(options={"name": {"type": "str"}}))
+
+
+def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    demand(provider.facts, "can_take_snapshot")
+    name = module.params["name"]
+    listed = provider.snapshots()["snapshots"]
+    return Outcome({"snapshots": [snapshot for snapshot in listed if name in (None, snapshot["name"])]})
+
+
+def main() -> None:
+    module = AnsibleModule(**ARGUMENTS.module_arguments())
+    try:
+        module.exit_json(**run(module, provider_of(module)).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leases that keep the scheduled snapshots of a job paused."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: snapshot_schedule
+short_description: Pause and resume the scheduled snapshots of a job
+version_added: 0.1.0
+description:
+  - O(state=paused) adds a lease of the owner, O(state=running) removes it. Snapshots are paused while anybody has a lease.
+  - A lease of somebody else is never touched, so after O(state=running) snapshots may still be paused.
+  - Capture goes on while snapshots are paused.
+author: The mongodb_ops.backup contributors (@mongodb-ops)
+extends_documentation_fragment:
+  - mongodb_ops.backup.job
+  - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    support: full
+options:
+  state:
+    description:
+      - Whether this owner wants the snapshots paused.
+    type: str
+    required: true
+    choices: [paused, running]
+  owner:
+    description:
+      - Whose lease it is. The same name is needed to remove it.
+    type: str
+    required: true
+  reason:
+    description:
+      - Why the snapshots are paused, for whoever finds them paused. Required when O(state=paused).
+    type: str
+  for_seconds:
+    description:
+      - The lease ends by itself after this time. Without it, it stays until it is removed.
+      - Running the task again starts the time again, which is a change.
+    type: int
+"""
+
+EXAMPLES = r"""
+- name: Pause the snapshots of orders for a maintenance of at most two hours
+  mongodb_ops.backup.snapshot_schedule:
+    agent_config: /etc/backup-agent/orders.yml
+    state: paused
+    owner: maintenance-4711
+    reason: rolling upgrade of the replica set
+    for_seconds: 7200
+
+- name: Let the snapshots run again
+  mongodb_ops.backup.snapshot_schedule:
+    agent_config: /etc/backup-agent/orders.yml
+    state: running
+    owner: maintenance-4711
+"""
+
+RETURN = r"""
+leases:
+  description: Every lease that there is now, or in check mode would be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    owner:
+      description: Whose lease it is.
+      type: str
+      sample: maintenance-4711
+    reason:
+      description: Why the snapshots are paused.
+      type: str
+      sample: rolling upgrade of the replica set
+    expires_at:
+      description: When it ends by itself; null when it does not.
+      type: str
+      sample: "2026-01-01T02:00:00Z"
+snapshots_paused:
+  description: Whether anybody has a lease.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
+    BackupError,
+    FixInput,
+    RetryLater,
+    sentence,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+
+ARGUMENTS = JOB.merge(
+    Arguments(
+        options={
+            "state": {"type": "str", "required": True, "choices": ["paused", "running"]},
+            "owner": {"type": "str", "required": True},
+            "reason": {"type": "str"},
+            "for_seconds": {"type": "int"},
+        },
+        required_if=(("state", "paused", ("reason",)),),
+    )
+)
+
+
+def leases_before(provider: Provider) -> list[Answer]:
+    """Return the leases, or none where the daemon is down: pausing works then, and only the difference lacks them."""
+    try:
+        return provider.status().get("leases") or []
+    except RetryLater:
+        return []
+
+
+def check_duration(seconds: int | None) -> None:
+    if seconds is not None and seconds < 1:
+        message = sentence(expected="for_seconds of at least 1", found=str(seconds), remedy="leave it out for no end")
+        raise FixInput(message, code="bad_option")
+
+
+def change(module: AnsibleModule, provider: Provider) -> Answer:
+    params = module.params
+    if params["state"] == "running":
+        return provider.resume_snapshots(params["owner"])
+    return provider.pause_snapshots(params["owner"], params["reason"], params["for_seconds"])
+
+
+def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    demand(provider.facts, "can_pause_snapshots")
+    check_duration(module.params["for_seconds"])
+    before = leases_before(provider) if module._diff else []
+    answer = change(module, provider)
+    diff = difference({"leases": before}, {"leases": answer["leases"]}) if module._diff else None
+    record = {"leases": answer["leases"], "snapshots_paused": bool(answer["leases"])}
+    return Outcome(record, changed=answer["changed"], diff=diff)
+
+
+def main() -> None:
+    module = AnsibleModule(**ARGUMENTS.module_arguments())
+    try:
+        module.exit_json(**run(module, provider_of(module)).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The member that a backup reads from, and why."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sync_source_info
+short_description: Read which member a backup reads from, and why
+version_added: 0.1.0
+description:
+  - Returns the member that a resync would copy from, and for every other member why it was not chosen.
+  - Does not fail when no member is eligible; RV(chosen) is null then.
+author: The mongodb_ops.backup contributors (@mongodb-ops)
+extends_documentation_fragment:
+  - mongodb_ops.backup.job
+  - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Find out which member the backup of orders reads from
+  mongodb_ops.backup.sync_source_info:
+    agent_config: /etc/backup-agent/orders.yml
+  register: source
+
+- name: Show why the others were not chosen
+  ansible.builtin.debug:
+    msg: "{{ source.members | items2dict(key_name='member', value_name='reason') }}"
+"""
+
+RETURN = r"""
+chosen:
+  description: The member to read from; null when none is eligible.
+  returned: success
+  type: str
+  sample: b.example.com:27017
+reason:
+  description: Why this member was chosen, or why none was.
+  returned: success
+  type: str
+  sample: the secondary with the least lag
+primary:
+  description: The primary; null when there is none.
+  returned: success
+  type: str
+  sample: a.example.com:27017
+members:
+  description: Every member of the replica set.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    member:
+      description: Host and port.
+      type: str
+      sample: b.example.com:27017
+    state:
+      description: The state of the member in the replica set.
+      type: str
+      sample: SECONDARY
+    eligible:
+      description: Whether the backup may read from it.
+      type: bool
+      sample: true
+    reason:
+      description: Why it was chosen or not.
+      type: str
+      sample: the secondary with the least lag
+    lag_seconds:
+      description: How far it is behind the primary; null where it is not known.
+      type: float
+      sample: 0.0
+    hidden:
+      description: Whether it is hidden.
+      type: bool
+      sample: false
+    priority:
+      description: Its priority in elections.
+      type: float
+      sample: 1.0
+    delay_seconds:
+      description: How much later than the primary it applies on purpose.
+      type: int
+      sample: 0
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+
+
+def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    demand(provider.facts, "can_explain_source")
+    answer = provider.sources()
+    return Outcome({key: answer.get(key) for key in ("chosen", "reason", "primary", "members")})
+
+
+def main() -> None:
+    module = AnsibleModule(**JOB.module_arguments())
+    try:
+        module.exit_json(**run(module, provider_of(module)).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""backup_lag_info."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
+from ansible_collections.mongodb_ops.backup.plugins.modules import backup_lag_info
+
+STATUS = {
+    "ok": True,
+    "state": "tailing",
+    "backup_lag_seconds": 100.0,
+    "headroom_seconds": 36000.0,
+    "alerts": [],
+    "verdict": "ok",
+    "reasons": [],
+}
+NO_LIMITS = {"warning_seconds": None, "critical_seconds": None, "min_headroom_hours": None}
+
+
+class TestRun:
+    @pytest.mark.parametrize(
+        ("expected", "limits", "status"),
+        [
+            ("ok", {}, {}),
+            ("warning", {"warning_seconds": 50}, {}),
+            ("critical", {"critical_seconds": 50}, {}),
+            ("critical", {"min_headroom_hours": 11}, {}),
+            ("ok", {"min_headroom_hours": 10}, {}),
+            ("unknown", {"critical_seconds": 50}, {"backup_lag_seconds": None}),
+            ("critical", {"critical_seconds": 500}, {"verdict": "critical"}),
+        ],
+    )
+    def test_verdict(
+        self, create_module: Any, agent: Any, expected: str, limits: dict[str, float], status: dict[str, Any]
+    ) -> None:
+        """The thresholds can make the agent's verdict worse and never better."""
+        agent.expect("status", answer={**STATUS, **status})
+        module = create_module(**{**NO_LIMITS, **limits})
+        assert expected == backup_lag_info.run(module, Embedded(module.params, agent, False)).record["verdict"]
+
+    def test_reasons_of_both(self, create_module: Any, agent: Any) -> None:
+        """The operator sees the agent's reasons beside those of the thresholds."""
+        agent.expect("status", answer={**STATUS, "verdict": "warning", "reasons": ["apply is slow"]})
+        module = create_module(**{**NO_LIMITS, "critical_seconds": 50})
+        record = backup_lag_info.run(module, Embedded(module.params, agent, False)).record
+        assert ["backup lag in seconds is 100, more than 50", "apply is slow"] == record["reasons"]
+
+
+class TestMain:
+    def test_does_not_fail_because_of_a_verdict(self, executable_agent: Any, run_main: Any) -> None:
+        """A critical verdict is for the playbook to act on; the exit code 1 of status is no failure."""
+        executable_agent.answer("status", {**STATUS, "verdict": "critical", "reasons": ["gap"]}, code=1)
+        params = {"agent_command": str(executable_agent.path), "agent_config": "/etc/orders.yml"}
+        code, result = run_main(backup_lag_info, **params)
+        assert (0, "critical", ["gap"], False) == (code, result["verdict"], result["reasons"], result["changed"])
+        assert "--config /etc/orders.yml status --json" == executable_agent.calls()[-1]
+
+    def test_daemon_down(self, executable_agent: Any, run_main: Any) -> None:
+        """Nothing measured is a failure, in a form that a playbook can branch on."""
+        failure = {"ok": False, "error": {"code": "agent_down", "message": "start it", "details": {}}}
+        executable_agent.answer("status", failure, code=4)
+        params = {"agent_command": str(executable_agent.path), "agent_config": "/etc/orders.yml"}
+        code, result = run_main(backup_lag_info, **params)
+        assert (1, "start it", "agent_down", True) == (
+            code,
+            result["msg"],
+            result["error"]["code"],
+            result["error"]["retry"],
+        )
+
+    def test_agent_not_installed(self, run_main: Any) -> None:
+        """A missing command ends the module through main, with what to do."""
+        code, result = run_main(backup_lag_info, agent_command="/nowhere/backup-agent", agent_config="/etc/orders.yml")
+        assert (1, "agent_not_installed") == (code, result["error"]["code"])
+        assert "apply the role backup_agent" in result["msg"]
+
+    def test_other_provider(self, run_main: Any) -> None:
+        """A provider of a later version is refused clearly."""
+        code, result = run_main(backup_lag_info, provider="ops_manager")
+        assert (1, "unknown_provider") == (code, result["error"]["code"])

@@ -1,0 +1,124 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever is offered to users is documented and tested: checks over the whole tree."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMESPACE = "mongodb_ops.backup"
+MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
+FRAGMENTS = ROOT / "plugins/doc_fragments"
+ROLES = sorted(path for path in (ROOT / "roles").glob("*") if path.is_dir())
+WITHOUT_A_JOB = {"oplog_window_info"}
+
+
+def constants(path: Path) -> dict[str, Any]:
+    """Return the constants of a Python file that are plain strings, without running it."""
+    found = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assign))
+    return {
+        node.targets[0].id: node.value.value
+        for node in found
+        if isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+    }
+
+
+def load(path: Path, name: str) -> Any:
+    """Return the YAML of one of the documentation constants of a module."""
+    return yaml.safe_load(constants(path)[name])
+
+
+def documented_options(path: Path) -> dict[str, Any]:
+    """Return the options of a module, those of its doc fragments included."""
+    documentation = load(path, "DOCUMENTATION")
+    options = dict(documentation.get("options") or {})
+    for fragment in documentation["extends_documentation_fragment"]:
+        name, _dot, part = fragment.removeprefix(f"{NAMESPACE}.").partition(".")
+        text = constants(FRAGMENTS / f"{name}.py")[(part or "documentation").upper()]
+        options.update(yaml.safe_load(text).get("options") or {})
+    return options
+
+
+def integration_texts() -> str:
+    """Return all integration tests and the playbooks that users and tests run."""
+    folders = (ROOT / "tests/integration", ROOT / "playbooks", ROOT / "roles")
+    files = (path for folder in folders for suffix in ("py", "yml") for path in folder.rglob(f"*.{suffix}"))
+    return "\n".join(path.read_text() for path in files)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+class TestModule:
+    def test_is_named_as_documented(self, module: Path) -> None:
+        """The documentation of one module copied to another is found out."""
+        assert module.stem == load(module, "DOCUMENTATION")["module"]
+
+    def test_supports_check_mode(self, module: Path) -> None:
+        """Every module of this collection does, and says so."""
+        assert "full" == load(module, "DOCUMENTATION")["attributes"]["check_mode"]["support"]
+
+    def test_examples_use_options_that_exist(self, module: Path) -> None:
+        """An example that cannot run is worse than none."""
+        tasks = load(module, "EXAMPLES")
+        own = [task[f"{NAMESPACE}.{module.stem}"] for task in tasks if f"{NAMESPACE}.{module.stem}" in task]
+        assert own
+        assert set() == {option for task in own for option in task} - set(documented_options(module))
+
+    def test_every_returned_value_has_a_sample(self, module: Path) -> None:
+        """A sample is what people write their playbooks against."""
+        without = [
+            name
+            for name, value in load(module, "RETURN").items()
+            if not {"sample", "contains"} & set(value) or not {"description", "returned", "type"} <= set(value)
+        ]
+        assert [] == without
+
+    def test_has_a_unit_test(self, module: Path) -> None:
+        """The unit test of a module is found where it is expected."""
+        assert (ROOT / f"tests/unit/plugins/modules/test_{module.stem}.py").is_file()
+
+    def test_has_an_integration_test(self, module: Path) -> None:
+        """Every module is used, by its full name, in an integration test or in a playbook that one runs."""
+        assert re.search(rf"\b{re.escape(NAMESPACE)}\.{module.stem}\b", integration_texts()), (
+            "used in no integration test or playbook"
+        )
+
+    def test_action_group_is_complete(self, module: Path) -> None:
+        """A module that is missing in the group would not get the common options of a play."""
+        group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["backup"]
+        assert (module.stem not in WITHOUT_A_JOB) is (module.stem in group)
+
+
+class TestUtilities:
+    @pytest.mark.parametrize("folder", ["module_utils", "plugin_utils", "action"])
+    def test_each_has_a_unit_test(self, folder: str) -> None:
+        """The tests mirror plugins/, so that a file without one is seen."""
+        top = ROOT / "plugins" / folder
+        tests = ROOT / "tests/unit/plugins" / folder
+        files = [
+            path.relative_to(top) for path in top.rglob("*.py") if "class Provider(Protocol)" not in path.read_text()
+        ]
+        assert files
+        assert [] == [str(path) for path in files if not (tests / path.parent / f"test_{path.name}").is_file()]
+
+
+class TestRoles:
+    @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+    def test_specification_covers_the_defaults(self, role: Path) -> None:
+        """A variable that only one of the two knows is either undocumented or has no default that one could read."""
+        defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
+        specification = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+        options = {
+            name: option for entry in specification.values() for name, option in entry.get("options", {}).items()
+        }
+        assert [] == sorted(set(defaults) - set(options))
+        optional = {name for name, option in options.items() if not option.get("required") and "default" in option}
+        assert [] == sorted(optional - set(defaults))
