@@ -1,8 +1,8 @@
 """Apply: replay captured entries on the head, in transactions that carry the position with the data.
 
-Data and position commit together (`j: true`), so after a crash replay goes on exactly where it was and needs no leniency. From the
-consistency point on every command must change exactly as many documents as it has operations: anything else means that the
-backup is not what the source was.
+Data and position commit together (`j: true`), so after a crash replay goes on exactly where it was and needs no leniency.
+From the consistency point on every command must change exactly as many documents as it has operations: anything else means
+that the backup is not what the source was.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Applier:
         if not mismatch.secondary_key:
             self._name_the_culprit(ops, mismatch)
         try:
-            self._commit(batch, plan(ops, lambda ui: True))
+            self._commit(batch, plan(ops, _always))
         except _Mismatch as again:
             self._name_the_culprit(ops, again)
 
@@ -261,6 +261,11 @@ class Applier:
         return ResyncRequired(
             "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500], **details
         )
+
+
+def _always(_ui: bytes) -> bool:
+    """Every collection keeps the order of the source."""
+    return True
 
 
 def _shown(identity: Any) -> str:

@@ -23,7 +23,17 @@ from pymongo.errors import PyMongoError
 from backup_agent import failpoints
 from backup_agent.errors import AgentError, ResyncRequired, Transient
 from backup_agent.slices import Anchor, SliceWriter
-from backup_agent.source import MAJORITY, RAW, Client, SourceSet, asked, edge_entry, entry_at, member_state, raw_collection
+from backup_agent.source import (
+    MAJORITY,
+    RAW,
+    Client,
+    SourceSet,
+    asked,
+    edge_entry,
+    entry_at,
+    member_state,
+    raw_collection,
+)
 from backup_agent.times import OpTime, show
 
 log = structlog.get_logger(__name__)

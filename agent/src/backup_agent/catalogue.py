@@ -36,6 +36,18 @@ JOURNALED = {"w": 1, "j": True}
 Client = MongoClient[dict[str, Any]]
 _AS_SON: CodecOptions[SON[str, Any]] = ORDERED
 
+HANDLERS = {
+    "create": "_on_create",
+    "drop": "_on_drop",
+    "renameCollection": "_on_rename",
+    "collMod": "_on_coll_mod",
+    "createIndexes": "_on_create_indexes",
+    "commitIndexBuild": "_on_create_indexes",
+    "dropIndexes": "_on_drop_indexes",
+    "deleteIndexes": "_on_drop_indexes",
+}
+"""The method for each command that the table calls a COMMAND."""
+
 
 def uuid_binary(ui: bytes) -> Binary:
     """Return the BSON value of a collection's UUID."""
@@ -160,20 +172,10 @@ class Catalogue:
             self._outside(entry, unit.optime)
             return
         name = command_name(entry["o"])
-        handlers = {
-            "create": self._on_create,
-            "drop": self._on_drop,
-            "renameCollection": self._on_rename,
-            "collMod": self._on_coll_mod,
-            "createIndexes": self._on_create_indexes,
-            "commitIndexBuild": self._on_create_indexes,
-            "dropIndexes": self._on_drop_indexes,
-            "deleteIndexes": self._on_drop_indexes,
-        }
         database = split(entry["ns"])[0]
         ui = bytes(entry["ui"]) if "ui" in entry else None
         try:
-            handlers[name](database, ui, entry, unit.optime)
+            getattr(self, HANDLERS[name])(database, ui, entry, unit.optime)
         except OperationFailure as error:
             raise ResyncRequired(
                 "corruption", f"{describe('c', entry['ns'], unit.optime, name)}: the head refused it: {error}"
@@ -188,7 +190,8 @@ class Catalogue:
         if name is None and self.building:
             raise ResyncRequired(
                 "unsafe_apply_ops",
-                f"{describe('c', entry['ns'], optime, command_name(entry['o']))}: expected its collection in the backup, found none",
+                f"{describe('c', entry['ns'], optime, command_name(entry['o']))}: "
+                "expected its collection in the backup, found none",
             )
         return name
 
@@ -333,8 +336,8 @@ def _index_specs(o: SON[str, Any]) -> list[SON[str, Any]]:
 def update_argument(o: RawBSONDocument, what: str) -> Any:
     """Return the `u` of an update statement for an oplog update.
 
-    `$v: 2` entries hold a diff, applied by the server's own `$_internalApplyOplogUpdate`; `$v: 1` entries hold modifiers; an entry
-    without `$v` replaces the document.
+    `$v: 2` entries hold a diff, applied by the server's own `$_internalApplyOplogUpdate`; `$v: 1` entries hold modifiers; an
+    entry without `$v` replaces the document.
     """
     version = o.get("$v")
     if version == 2:

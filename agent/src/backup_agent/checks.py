@@ -10,11 +10,11 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config, digest
-from backup_agent.errors import AgentError, BadConfiguration, OperationOpen, Refused
+from backup_agent.errors import AgentError, BadConfiguration, Refused
 from backup_agent.head import mongod_version
 from backup_agent.restic import RepositoryMissing, Restic
 from backup_agent.source import SourceSet
-from backup_agent.store import Store
+from backup_agent.store import Store, other_operation
 
 Json = dict[str, Any]
 
@@ -105,9 +105,7 @@ def remove_snapshot(config: Config, store: Store, found: Json) -> bool:
     """Remove a snapshot now. Raises OperationOpen while an operation may be using it, Refused when it is held."""
     open_operation = store.open_operation()
     if open_operation is not None:
-        raise OperationOpen(
-            f"expected no open operation, found {open_operation['kind']} {open_operation['id']} of {open_operation['owner']}"
-        )
+        raise other_operation(open_operation)
     if found["held"]:
         raise Refused(f"snapshot {found['name']} is held; release it first")
     Restic(config.repository, config.directory / "restic-cache").forget([found["restic_id"]])

@@ -15,7 +15,7 @@ from backup_agent.config import Config, load
 from backup_agent.errors import AgentDown, AgentError, NotFound, PreflightFailed, Refused
 from backup_agent.source import SourceSet
 from backup_agent.status import collect, daemon_alive
-from backup_agent.store import SCHEMA_VERSION, Store
+from backup_agent.store import SCHEMA_VERSION, Store, other_operation
 from backup_agent.text import as_text
 from backup_agent.times import age_seconds
 
@@ -253,7 +253,9 @@ def start_resync(config: Config, store: Store, wanted: bool, request: Json) -> t
 
 
 def _dry_run(config: Config, result: Json, open_operation: Json | None, wanted: bool) -> tuple[Json, int]:
-    result |= {"operation": open_operation, "changed": wanted}
+    if open_operation is not None:
+        raise other_operation(open_operation)
+    result |= {"changed": wanted}
     if not wanted:
         return result, 0
     _require_daemon(config)

@@ -61,7 +61,7 @@ def run(config: Config) -> None:
     store = Store(config.state_file)
     job = Job(config, store)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         job.halt.set()
 
     signal.signal(signal.SIGTERM, stop)

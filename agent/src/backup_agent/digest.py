@@ -194,7 +194,9 @@ def bound_after(side: Side, lower: RawBSONDocument | None, documents: int) -> Ra
 def random_bounds(side: Side, many: int) -> list[RawBSONDocument]:
     """Return the `_id` of some random documents, as bounds. The side needs the collection's name, not its UUID."""
     pipeline = [{"$sample": {"size": many}}, {"$project": {"_id": 1}}]
-    return list(side.command({"aggregate": side.collection, "pipeline": pipeline, "cursor": {}})["cursor"]["firstBatch"])
+    return list(
+        side.command({"aggregate": side.collection, "pipeline": pipeline, "cursor": {}})["cursor"]["firstBatch"]
+    )
 
 
 @dataclass(frozen=True)

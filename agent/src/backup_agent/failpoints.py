@@ -53,7 +53,9 @@ def _carry_out(name: str, action: str, context: dict[str, Any]) -> None:
     elif word == "run":
         _run(name, value, context)
     else:
-        raise BadConfiguration(f"{VARIABLE}: expected kill, error, stop:SECONDS or run:PATH, found {action!r}; correct it")
+        raise BadConfiguration(
+            f"{VARIABLE}: expected kill, error, stop:SECONDS or run:PATH, found {action!r}; correct it"
+        )
 
 
 def _run(name: str, program: str, context: dict[str, Any]) -> None:

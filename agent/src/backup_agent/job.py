@@ -110,7 +110,8 @@ class Job:
             log.error("capture", reason=problem.message)
         runtime.start_head()
         start, since = timestamp_from_json(current["sync"]["start"]), timestamp_from_json(current["sync"]["tc"])
-        assert start is not None and since is not None
+        assert start is not None
+        assert since is not None
         runtime.begin_capture(start)
         if runtime.applied is None:
             snapshot.ensure_unlocked(runtime.head.client)
@@ -178,6 +179,7 @@ class Job:
         self._mark(operation, name, "running", started_at=now_iso())
         self._sentence = f"{operation['kind']} {operation['id']}: {name}"
         self._progress = Progress(self.store, operation["id"], name)
+        self.store.update_operation(operation["id"], progress=None)
         failures = 0
         while True:
             try:

@@ -161,7 +161,12 @@ def _as_json(client: Client, entry: Entry, digests: bool, progress: Progress) ->
     }
     if entry.kind == COLLECTION and digests:
         found = contents(client, entry.namespace, progress)
-        result |= {"documents": found.documents, "bytes": found.bytes, "digest": found.digest, "marks": list(found.marks)}
+        result |= {
+            "documents": found.documents,
+            "bytes": found.bytes,
+            "digest": found.digest,
+            "marks": list(found.marks),
+        }
     elif entry.kind == COLLECTION:
         result["documents"] = count(client, entry.namespace)
         progress(entry.namespace, result["documents"])
@@ -199,7 +204,9 @@ def load(path: Path) -> Json:
         manifest: Json = json.loads(path.read_text(encoding="utf-8"))
         found = manifest["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OperationFailed(f"expected a manifest in {path.name}, found: {error}; the snapshot cannot be checked") from error
+        raise OperationFailed(
+            f"expected a manifest in {path.name}, found: {error}; the snapshot cannot be checked"
+        ) from error
     if found != FORMAT:
         raise OperationFailed(
             f"expected a manifest of format {FORMAT}, found {found}; use the agent that wrote it or a newer one"
@@ -237,7 +244,11 @@ def _documents(expected: Json, client: Client, progress: Progress) -> list[Misma
     if "digest" not in expected:
         number = count(client, namespace)
         progress(namespace, number)
-        return [] if number == wanted else [Mismatch(f"{namespace}: expected {wanted} documents, found {number}", namespace)]
+        return (
+            []
+            if number == wanted
+            else [Mismatch(f"{namespace}: expected {wanted} documents, found {number}", namespace)]
+        )
     found = contents(client, namespace, progress)
     if (found.documents, found.digest) == (wanted, expected["digest"]):
         return []

@@ -73,7 +73,7 @@ def indexes(client: MongoClient[dict[str, Any]], database: str, collection: str)
     for found in cursor:
         if "buildUUID" in found:
             continue
-        spec = SON(found["spec"] if "spec" in found else found)
+        spec = SON(found.get("spec", found))
         spec.pop("ns", None)
         specs.append(spec)
     return specs

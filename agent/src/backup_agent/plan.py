@@ -57,7 +57,7 @@ def id_key(value: Any) -> Hashable:
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, (int, float)):
-        return "NaN" if value != value else value  # noqa: PLR0124 - NaN is one key to the server
+        return "NaN" if value != value else value
     if isinstance(value, Decimal128):
         number = value.to_decimal()
         return "NaN" if number.is_nan() else Decimal(number)

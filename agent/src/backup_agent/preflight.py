@@ -55,7 +55,7 @@ def plan(config: Config, sources: SourceSet, data_directory: Path, tick: Tick) -
         "window_seconds": None,
         "steps": list(STEPS["resync"]),
     }
-    topology = _check_topology(config, sources, result)
+    topology = _check_topology(sources, result)
     _check_repository(config, result)
     chosen = topology.choose() if topology else None
     if topology is None or chosen is None:
@@ -75,7 +75,7 @@ def plan(config: Config, sources: SourceSet, data_directory: Path, tick: Tick) -
     return result
 
 
-def _check_topology(config: Config, sources: SourceSet, result: Json) -> Topology | None:
+def _check_topology(sources: SourceSet, result: Json) -> Topology | None:
     remedy = "see that the set is healthy, then start again"
     try:
         topology = sources.topology()

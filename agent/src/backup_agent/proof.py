@@ -45,7 +45,9 @@ def prove(work: Work, name: str) -> Json:
             found = _compare(work, client, expected)
     except _Unrestorable as error:
         work.store.update_snapshot(name, state="bad", proven_at=None)
-        raise OperationFailed(f"snapshot {name} cannot be restored: {error}; take another one", snapshot=name) from error
+        raise OperationFailed(
+            f"snapshot {name} cannot be restored: {error}; take another one", snapshot=name
+        ) from error
     result = {
         "equal": not found,
         "snapshot": name,
@@ -75,7 +77,9 @@ def _require_room(scratch: Path, snapshot: Json) -> None:
     scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     free, wanted = shutil.disk_usage(scratch.parent).free, int(snapshot["bytes_total"] * 1.1)
     if free < wanted:
-        raise Transient(f"proof: expected {wanted} bytes free for the scratch copy in {scratch}, found {free}; make room")
+        raise Transient(
+            f"proof: expected {wanted} bytes free for the scratch copy in {scratch}, found {free}; make room"
+        )
 
 
 def _busy(work: Work) -> None:

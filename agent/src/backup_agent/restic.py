@@ -117,7 +117,9 @@ class Restic:
             elif message.get("message_type") == "summary":
                 summary = message
         if "snapshot_id" not in summary:
-            raise ResticFailed("restic backup: expected a summary with the id of the snapshot, found none; see the agent's log")
+            raise ResticFailed(
+                "restic backup: expected a summary with the id of the snapshot, found none; see the agent's log"
+            )
         return Stored(summary["snapshot_id"], summary["data_added"], summary["total_bytes_processed"])
 
     def restore(self, restic_id: str, target: Path, tick: Tick = _nothing) -> None:
@@ -251,14 +253,18 @@ def explain(command: str, code: int, errors: str, repository: Repository) -> Age
             "give the agent the password that the repository was created with"
         )
     if "no space left" in low or "disk quota exceeded" in low:
-        return Transient(f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory")
+        return Transient(
+            f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory"
+        )
     if "already locked" in low:
         return Transient(f"restic {command}: {where} is in use: {_last(text, 4)}; wait for it, or end that process")
     if "is there a repository" in low or "unable to open config file" in low:
         return RepositoryMissing(
             f"repository.location: expected a restic repository at {where}, found none; mount its disk, or correct the location"
         )
-    if any(word in low for word in ("connection refused", "no such host", "i/o timeout", "connection reset", "temporarily")):
+    if any(
+        word in low for word in ("connection refused", "no such host", "i/o timeout", "connection reset", "temporarily")
+    ):
         return Transient(f"restic {command}: {where} cannot be reached: {_last(text)}; it is tried again")
     return ResticFailed(f"restic {command}: expected success on {where}, found exit {code}: {_last(text, 3)}")
 

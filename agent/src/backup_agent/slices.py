@@ -8,6 +8,7 @@ of it that could disagree.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -105,6 +106,17 @@ def _fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def _whole(path: Path) -> tuple[int, bytes]:
+    """Cut a file after its last whole frame; returns its length then, and that frame."""
+    end, last = 0, b""
+    try:
+        for offset, content in frames(path):
+            end, last = offset, content
+    except BadFrame:
+        os.truncate(path, end)
+    return end, last
+
+
 class SliceWriter:
     """Appends batches. Not safe for use by several threads, but `durable` may be read by any."""
 
@@ -127,12 +139,7 @@ class SliceWriter:
 
     def _recover(self) -> None:
         for path in reversed(files(self._directory)):
-            whole, last = 0, b""
-            try:
-                for whole, last in frames(path):
-                    pass
-            except BadFrame:
-                os.truncate(path, whole)
+            whole, last = _whole(path)
             if whole:
                 self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
                 os.fsync(self._file)
@@ -174,7 +181,8 @@ class SliceWriter:
             self._durable = Durable(path, length)
 
     def _extend(self, batch: bytes) -> None:
-        assert self._file is not None and self._durable is not None
+        assert self._file is not None
+        assert self._durable is not None
         before = self._durable
         try:
             length = before.length + self._write(self._file, batch)
@@ -263,7 +271,7 @@ class SliceReader:
 def remove_before(directory: Path, ts: Timestamp) -> int:
     """Delete the slices all of whose entries are older than `ts`; returns how many. The newest is never deleted."""
     every = files(directory)
-    old = [path for path, following in zip(every, every[1:], strict=False) if first_timestamp(following) <= ts]
+    old = [path for path, following in itertools.pairwise(every) if first_timestamp(following) <= ts]
     for path in old:
         path.unlink()
     return len(old)

@@ -173,7 +173,9 @@ def _lock(client: Client) -> None:
             return
         ensure_unlocked(client)
         if time.monotonic() > deadline:
-            raise Transient(f"expected the head's checkpoint to reach {show(wanted)}, found {show(stable)}; it is tried again")
+            raise Transient(
+                f"expected the head's checkpoint to reach {show(wanted)}, found {show(stable)}; it is tried again"
+            )
         time.sleep(0.1)
 
 

@@ -252,11 +252,11 @@ class SourceSet:
 
     def data_bearing(self) -> list[str]:
         """Return every member of the set's configuration that has data (no arbiters)."""
-        for member in self.topology().members:
-            if member.state in ("PRIMARY", "SECONDARY"):
-                config = asked("replSetGetConfig", lambda: self.client(member.member).admin.command("replSetGetConfig"))
-                return [m["host"] for m in config["config"]["members"] if not m.get("arbiterOnly", False)]
-        raise Transient("expected a member in state PRIMARY or SECONDARY, found none")
+        healthy = [m.member for m in self.topology().members if m.state in ("PRIMARY", "SECONDARY")]
+        if not healthy:
+            raise Transient("expected a member in state PRIMARY or SECONDARY, found none")
+        config = asked("replSetGetConfig", lambda: self.client(healthy[0]).admin.command("replSetGetConfig"))
+        return [m["host"] for m in config["config"]["members"] if not m.get("arbiterOnly", False)]
 
 
 def _seed_list(client: Client) -> list[str]:

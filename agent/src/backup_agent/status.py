@@ -109,7 +109,8 @@ def collect(config: Config, store: Store) -> Json:
         "job": config.job,
         "agent": agent,
         "state": _state(store, alive, operation),
-        **{**live(None, None, None), **observed},
+        **live(None, None, None),
+        **observed,
         "generation": current["number"] if current else None,
         "alerts": store.alerts(),
         "leases": store.leases(),
@@ -135,9 +136,7 @@ def collect(config: Config, store: Store) -> Json:
 
 def verdict(config: Config, status: Json) -> Json:
     """Return `verdict` and `reasons`. Pure. What is not known is never `ok`."""
-    found: list[tuple[str, str]] = []
-    for alert in status["alerts"]:
-        found.append(("critical", f"{alert['kind']} since {alert['since']}: {alert['cause']}"))
+    found = [("critical", f"{a['kind']} since {a['since']}: {a['cause']}") for a in status["alerts"]]
     if not status["agent"]["alive"]:
         found.append(("critical", "the agent is not running"))
     elif status["state"] == "tailing":

@@ -139,12 +139,7 @@ class Store:
                 found = _operation(row)
                 if (found["kind"], found["owner"]) == (kind, owner):
                     return found, False
-                raise OperationOpen(
-                    f"expected no open operation, found {found['kind']} {found['id']} of {found['owner']}, "
-                    f"{age_seconds(found['created_at'])} seconds old ({found['reason']}), at step {found['step']}; "
-                    f"wait for it, or cancel it: backup-agent resync --cancel {found['id']}",
-                    operation=found,
-                )
+                raise other_operation(found)
             steps = [
                 {"name": n, "state": "pending", "started_at": None, "finished_at": None, "note": None}
                 for n in STEPS[kind]
@@ -311,6 +306,16 @@ class Store:
     def snapshot(self, name: str) -> Json | None:
         """Return a snapshot by its name, or None."""
         return next((s for s in self.snapshots() if s["name"] == name), None)
+
+
+def other_operation(found: Json) -> OperationOpen:
+    """Return the refusal that names an open operation, its owner and its age."""
+    return OperationOpen(
+        f"expected no open operation, found {found['kind']} {found['id']} of {found['owner']}, "
+        f"{age_seconds(found['created_at'])} seconds old ({found['reason']}), at step {found['step']}; "
+        f"wait for it, or cancel it: backup-agent resync --cancel {found['id']}",
+        operation=found,
+    )
 
 
 def _operation(row: sqlite3.Row) -> Json:

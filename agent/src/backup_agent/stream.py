@@ -71,7 +71,8 @@ class _Transaction:
 
     def __init__(self, first: OpTime, number: int, spool: Path) -> None:
         self.first, self.number, self.prepared = first, number, False
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES, dir=str(spool))
+        # Closed by `close`, when the transaction has been applied or forgotten.
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES, dir=str(spool))  # noqa: SIM115
 
     def add(self, entry: RawBSONDocument) -> None:
         self._file.write(entry.raw)
@@ -227,7 +228,8 @@ class Stream:
         if held is None and _has_earlier_parts(entry, name):
             raise ResyncRequired(
                 "corruption",
-                f"{describe('c', entry['ns'], optime, name)}: expected the transaction's earlier entries in the slices, found none",
+                f"{describe('c', entry['ns'], optime, name)}: "
+                "expected the transaction's earlier entries in the slices, found none",
             )
         yield from self._operations(held, entry if name == "applyOps" else None, optime)
         self._forget(key)

@@ -20,10 +20,7 @@ def _lines(name: str, value: Any, indent: int) -> list[str]:
     if isinstance(value, list):
         if not value:
             return [f"{pad}{name}: none"]
-        rows = [f"{pad}{name}:"]
-        for item in value:
-            rows.append(f"{pad}  - {_inline(item)}")
-        return rows
+        return [f"{pad}{name}:", *(f"{pad}  - {_inline(item)}" for item in value)]
     return [f"{pad}{name}: {_scalar(value)}"]
 
 

@@ -138,7 +138,10 @@ def validate(work: Work, level: str) -> Json:
     """Compare the backup with the source and return the report of the contract; `equal` says how it ended.
 
     `counts` reads every `_id`, `sample` reads random ranges, `digest` reads everything; indexes, options and views are always
-    compared. Raises Transient (no member can be read, the head is too far behind), Canceled, Shutdown.
+    compared. `not_compared` says what could not be read: that is no difference, and no assurance either.
+
+    Raises Transient (no member can be read, the head is too far behind), OperationFailed (there is something, and nothing could
+    be compared), BadConfiguration (rights), Canceled, Shutdown.
     """
     if level not in LEVELS:
         raise OperationFailed(f"expected a level of {', '.join(LEVELS)}, found {level!r}; choose one of them")
@@ -156,6 +159,7 @@ class _Validation:
         self._at: OpTime | None = None
         self._at_since = 0.0
         self._done, self._total = 0, 1
+        self._not_compared: list[str] = []
         self._choose_member()
 
     # The whole --------------------------------------------------------------------------------------------------------
@@ -182,9 +186,13 @@ class _Validation:
             report.differences[:0] = [text for text in catalogue if text.startswith(f"{report.namespace}: ")]
         named = {text for report in reports for text in report.differences}
         differences = [text for text in catalogue if text not in named] + [t for r in reports for t in r.differences]
-        if not reports and expected:
-            differences.append(f"expected {expected} collections to be compared, found none that could be; validate again")
+        if not reports and expected and not differences:
+            raise OperationFailed(
+                f"validation: expected some of {expected} collections to be compared, found none; validate again"
+            )
         text = f"{len(reports)} collections compared with {self._member}, {len(differences)} differences"
+        if self._not_compared:
+            text += f"; not compared: {'; '.join(self._not_compared)}"
         if not reports and not expected:
             text = "nothing to compare: neither the source nor the backup has a collection"
         return {
@@ -193,6 +201,7 @@ class _Validation:
             "collections": [report.as_json() for report in reports],
             "compared": len(reports),
             "differences": differences,
+            "not_compared": self._not_compared,
             "text": text,
         }
 
@@ -253,7 +262,9 @@ class _Validation:
             for name in sorted(pending):
                 if not _same(before.get(name), after.get(name)):
                     continue
-                strikes[name] = manifest.compare_entries(before.get(name), head.get(name)) if name in {*before, *head} else []
+                strikes[name] = (
+                    manifest.compare_entries(before.get(name), head.get(name)) if name in {*before, *head} else []
+                )
                 seen[name] = seen.get(name, 0) + 1
                 if not strikes[name] or seen[name] >= CATALOGUE_ATTEMPTS:
                     pending.discard(name)
@@ -261,8 +272,11 @@ class _Validation:
                 break
             self._pause()
         found = [text for name in sorted(strikes) for text in strikes[name]]
-        found += [f"{name}: changed each time it was compared; validate again" for name in sorted(pending or ())]
-        return _pairs(after, head), found + _capped(after), _collections(after, head)
+        unstable = [
+            f"{name}: its options and indexes changed each time they were read" for name in sorted(pending or ())
+        ]
+        self._not_compared = sorted({*self._not_compared, *unstable, *_capped(after)})
+        return _pairs(after, head), found, _collections(after, head)
 
     def _described(self) -> tuple[dict[str, Entry], dict[str, Entry], dict[str, Entry]]:
         for _ in range(ATTEMPTS):
@@ -273,7 +287,9 @@ class _Validation:
                 return before, head, manifest.describe(self._source)
             except PyMongoError as error:
                 self._after(error)
-        raise Transient(f"validation: expected the list of collections of {self._member}, found none in {ATTEMPTS} attempts")
+        raise Transient(
+            f"validation: expected the list of collections of {self._member}, found none in {ATTEMPTS} attempts"
+        )
 
     def _after(self, error: PyMongoError) -> None:
         alive_or_transient(self._work.head)
@@ -308,7 +324,9 @@ class _Validation:
             for outcome in self._chain(pair):
                 self._add(report, outcome, pair)
                 if len(report.differences) >= NAMED_DOCUMENTS:
-                    report.differences.append(f"{pair.namespace}: not compared any further after {report.documents} documents")
+                    report.differences.append(
+                        f"{pair.namespace}: not compared any further after {report.documents} documents"
+                    )
                     break
         if self._level == "sample":
             self._done += estimate - report.documents
@@ -404,7 +422,8 @@ class _Validation:
 
         with ThreadPoolExecutor(2) as pool:
             futures = [
-                pool.submit(digest.read, side, span, ids_only=self._ids_only, limit=limit, each=each) for side in (there, here)
+                pool.submit(digest.read, side, span, ids_only=self._ids_only, limit=limit, each=each)
+                for side in (there, here)
             ]
             try:
                 while wait(futures, timeout=0.25).not_done:
@@ -422,7 +441,9 @@ class _Validation:
     def _name(self, there: Side, here: Side, span: Span, source: Digest, head: Digest) -> tuple[str, ...]:
         """Name the first documents that differ, while both sides still show T; the range is one difference otherwise."""
         try:
-            named = digest.differences(there, here, span, most=NAMED_DOCUMENTS, ids_only=self._ids_only, each=self._work.alive)
+            named = digest.differences(
+                there, here, span, most=NAMED_DOCUMENTS, ids_only=self._ids_only, each=self._work.alive
+            )
         except PyMongoError:
             named = []
         if named:
@@ -493,11 +514,9 @@ def _pairs(source: dict[str, Entry], head: dict[str, Entry]) -> list[_Pair]:
 
 
 def _capped(source: dict[str, Entry]) -> list[str]:
-    """Return a difference for each capped collection: the server has no snapshot reads of them, and silence would reassure."""
+    """Return a sentence for each capped collection."""
     names = [name for name, entry in sorted(source.items()) if entry.kind == COLLECTION and entry.capped]
-    return [
-        f"{name}: expected one that can be compared, found a capped collection; its documents were not read" for name in names
-    ]
+    return [f"{name}: documents of a capped collection (the server has no snapshot reads of them)" for name in names]
 
 
 def _collections(source: dict[str, Entry], head: dict[str, Entry]) -> int:

@@ -1,0 +1,223 @@
+"""A real agent process beside a real replica set, and the oracle that compares them: the server's own dbHash."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import yaml
+from pymongo import MongoClient
+
+from lab import ReplicaSet
+from lab.binaries import find_mongod
+
+Json = dict[str, Any]
+Client = MongoClient[Json]
+INTERNAL = ("local", "config", "admin", "mongodb_ops_backup_head")
+
+
+def wait_until(what: str, condition: Callable[[], Any], seconds: float = 90) -> Any:
+    """Return the first true value of a condition; fail with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+class Agent:
+    """One job: its configuration, its daemon as a child process, its command line."""
+
+    def __init__(self, directory: Path, replica_set: ReplicaSet, **changes: Any) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        (directory / "password").write_text("correct horse\n")
+        self.settings: Json = {
+            "job": "orders",
+            "directory": str(directory / "job"),
+            "source": {"uri": replica_set.bare_uri, "replica_set": replica_set.name, "connect_timeout_seconds": 2},
+            "head": {"mongod": str(find_mongod())},
+            "repository": {"location": str(directory / "repo"), "password_file": str(directory / "password")},
+            "snapshots": {"interval_hours": 0},
+        }
+        if replica_set.backup is not None:
+            (directory / "user-password").write_text(replica_set.backup.password + "\n")
+            self.settings["source"] |= {
+                "username": replica_set.backup.name,
+                "password_file": str(directory / "user-password"),
+            }
+        for path, value in changes.items():
+            section, _, key = path.partition("__")
+            if key:
+                self.settings[section][key] = value
+            else:
+                self.settings[section] = value
+        self.file = directory / "job.yml"
+        self.write()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def write(self) -> None:
+        """Write the configuration file."""
+        self.file.write_text(yaml.safe_dump(self.settings))
+
+    @property
+    def log(self) -> str:
+        """What the daemon has logged so far."""
+        path = self.directory / "agent.log"
+        return path.read_text() if path.exists() else ""
+
+    def start(self, **failpoints: str) -> Agent:
+        """Start the daemon, with failure points (`apply_before_commit="kill"` stands for `apply.before_commit=kill`)."""
+        environment = dict(os.environ)
+        if failpoints:
+            pairs = (f"{name.replace('_', '.', 1)}={action}" for name, action in failpoints.items())
+            environment["BACKUP_AGENT_FAILPOINTS"] = ",".join(pairs)
+        with open(self.directory / "agent.log", "ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "backup_agent", "--config", str(self.file), "run"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether the daemon runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait_dead(self, seconds: float = 90) -> int:
+        """Wait for the daemon to end by itself (a failure point killed it) and return its exit status."""
+        assert self._process is not None
+        return self._process.wait(timeout=seconds)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        if self._process is not None and self.running:
+            self._process.terminate()
+            self._process.wait(timeout=60)
+
+    def call(self, *arguments: str) -> tuple[int, Json]:
+        """Run a command; returns its exit code and its JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "backup_agent", "--config", str(self.file), *arguments, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.stdout.startswith("{"), f"{arguments}: {done.stdout!r} {done.stderr!r}"
+        return done.returncode, json.loads(done.stdout)
+
+    def status(self) -> Json:
+        """Return the status."""
+        return self.call("status")[1]
+
+    def operation(self, identifier: str | None = None) -> Json:
+        """Return an operation."""
+        found: Json = self.call("operation", *([identifier] if identifier else []))[1]["operation"]
+        return found
+
+    def wait_operation(self, state: str = "done", seconds: float = 180, identifier: str | None = None) -> Json:
+        """Wait until an operation has ended, and require how."""
+
+        def ended() -> Json | None:
+            found = self.operation(identifier)
+            return found if found and found["state"] in ("done", "failed", "canceled") else None
+
+        try:
+            found: Json = wait_until("the operation ends", ended, seconds)
+        except AssertionError:
+            raise AssertionError(f"still open: {self.operation()}\n{self.log[-3000:]}") from None
+        assert found["state"] == state, f"{found['error']}\n{self.log[-3000:]}"
+        return found
+
+    def wait_state(self, state: str, seconds: float = 90) -> Json:
+        """Wait for a state of the job."""
+
+        def reached() -> Json | None:
+            status = self.status()
+            return status if status["state"] == state else None
+
+        try:
+            found: Json = wait_until(state, reached, seconds)
+        except AssertionError:
+            raise AssertionError(f"not {state}: {self.status()}\n{self.log[-3000:]}") from None
+        return found
+
+    def head(self, generation: int) -> Client:
+        """Return a client of the running head."""
+        socket = Path(self.settings["directory"]) / "run" / f"g{generation:06d}.sock"
+        return MongoClient(f"mongodb://{quote_plus(str(socket))}/?directConnection=true", serverSelectionTimeoutMS=5000)
+
+
+@contextlib.contextmanager
+def an_agent(directory: Path, replica_set: ReplicaSet, **changes: Any) -> Iterator[Agent]:
+    """Give an agent that is stopped at the end, whatever happens; it is not started yet."""
+    agent = Agent(directory, replica_set, **changes)
+    try:
+        yield agent
+    finally:
+        agent.stop()
+
+
+def contents(client: Client) -> Json:
+    """Return what a deployment holds: for every collection its hash, options and indexes."""
+    found: Json = {}
+    for database in client.list_database_names():
+        if database in INTERNAL:
+            continue
+        hashes = client[database].command("dbHash")["collections"]
+        for info in client[database].list_collections():
+            name = info["name"]
+            if name == "system.views":
+                continue
+            indexes = {}
+            if info["type"] == "collection":
+                indexes = {
+                    i["name"]: {k: v for k, v in i.items() if k != "ns"} for i in client[database][name].list_indexes()
+                }
+            options = {k: v for k, v in info["options"].items() if k != "uuid"}
+            found[f"{database}.{name}"] = {"hash": hashes.get(name), "options": options, "indexes": indexes}
+    return found
+
+
+def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 90) -> Mapping[str, Any]:
+    """Require that the head holds exactly what the source holds; the source must be at rest."""
+    with replica_set.client() as source:
+        expected = contents(source)
+        note = source.admin.command("appendOplogNote", 1, data={"msg": "compare"}, writeConcern={"w": "majority"})
+
+    def applied() -> Json | None:
+        status = agent.status()
+        at = status["applied"] or {"time": 0, "increment": 0}
+        target = note["operationTime"]
+        return status if (at["time"], at["increment"]) >= (target.time, target.inc) else None
+
+    try:
+        status = wait_until("the head has caught up", applied, seconds)
+    except AssertionError:
+        raise AssertionError(f"{agent.status()}\n{agent.log[-3000:]}") from None
+    with agent.head(status["generation"]) as head:
+        found = contents(head)
+    assert expected, "zero collections compared"
+    assert sorted(expected) == sorted(found)
+    assert [] == [name for name in expected if expected[name] != found[name]]
+    return expected

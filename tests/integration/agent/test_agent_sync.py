@@ -1,0 +1,239 @@
+"""Initial sync and resync of a live set by a real agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson.timestamp import Timestamp
+from harness import Agent, an_agent, assert_equal, wait_until
+
+from lab import ReplicaSet, Writer, roll_over
+
+MIX = {"insert": 45, "update": 30, "delete": 10, "transaction": 14, "index": 1}
+
+
+def reads(replica_set: ReplicaSet, number: int) -> dict[str, int]:
+    """Return a member's own counters of commands that read, as its log of the agent's connections cannot be wrong about."""
+    with replica_set.member_client(number) as client:
+        top = client.admin.command("top")["totals"]
+    user = {name: value for name, value in top.items() if name.startswith("shop.")}
+    return {kind: sum(value[kind]["count"] for value in user.values()) for kind in ("queries", "getmore")}
+
+
+def test_the_copy_of_a_live_set_is_equal_and_was_not_read_from_its_primary(source: ReplicaSet, tmp_path: Path) -> None:
+    """An initial sync under writes, transactions and index builds ends equal, and the primary served no read of it."""
+    primary = source.primary()
+    with an_agent(tmp_path, source) as agent:
+        with Writer(source.uri, rate=150, mix=MIX, collections=4) as writer:
+            writer.wait_for(100)
+            before = reads(source, primary)
+            agent.start()
+            operation = agent.wait_operation()
+            writer.wait_for(50)
+            after = reads(source, primary)
+        assert_equal(agent, source)
+        written = writer.counts()
+    result = operation["result"]
+    secondaries = [source.addresses[n] for n in range(3) if n != primary]
+    assert set(result["sources"]) <= set(secondaries)
+    assert result["validation"]["equal"]
+    assert result["validation"]["compared"] >= 4
+    assert result["proof"]["equal"]
+    assert result["proof"]["documents"] > 0
+    assert result["documents_copied"] > 0
+    # The writer itself looks documents up now and then; the copy and the validation would have read every document twice.
+    assert after["getmore"] - before["getmore"] == 0
+    assert written
+
+
+def test_a_roll_over_is_named_and_a_resync_repairs_it(source: ReplicaSet, tmp_path: Path) -> None:
+    """An agent that was down while the oplog rolled over says so, keeps its snapshots, and a resync makes it equal again."""
+    with an_agent(tmp_path, source) as agent:
+        agent.start()
+        agent.wait_operation()
+        captured = agent.wait_state("tailing")["captured"]
+        agent.stop()
+        roll_over(source.uri, past=Timestamp(captured["time"] + 1, 0))
+        agent.start()
+        alert = agent.wait_state("resync_required")["alerts"][0]
+        assert ("resync_required", "oplog_rolled_over") == (alert["kind"], alert["cause"])
+        assert agent.status()["last_proven_snapshot"] is not None
+        code, started = agent.call("resync", "--owner", "tests")
+        assert (0, True) == (code, started["changed"])
+        agent.wait_operation(identifier=started["operation"]["id"])
+        assert [] == agent.wait_state("tailing")["alerts"]
+        assert_equal(agent, source)
+        code, again = agent.call("resync", "--owner", "tests")
+        assert (0, False, False) == (code, again["changed"], again["needed"])
+        assert 2 == len(agent.call("snapshots")[1]["snapshots"])
+
+
+def test_a_missing_document_is_found_by_the_strict_count(source: ReplicaSet, tmp_path: Path) -> None:
+    """A document deleted behind the agent's back and then updated at the source stops the job as unsafe_apply_ops, named."""
+    with an_agent(tmp_path, source) as agent, source.client() as client:
+        agent.start()
+        agent.wait_operation()
+        agent.wait_state("tailing")
+        client["shop"]["orders"].insert_one({"_id": "lost", "n": 1})
+        assert_equal(agent, source)
+        with agent.head(1) as head:
+            assert 1 == head["shop"]["orders"].delete_one({"_id": "lost"}).deleted_count
+        client["shop"]["orders"].update_one({"_id": "lost"}, {"$set": {"n": 2}})
+        alert = agent.wait_state("resync_required")["alerts"][0]
+        assert "unsafe_apply_ops" == alert["cause"]
+        assert "lost" in alert["detail"]["message"]
+        assert "shop.orders" in alert["detail"]["message"]
+        agent.call("resync", "--owner", "tests")
+        agent.wait_operation()
+        assert_equal(agent, source)
+
+
+def test_a_broken_head_is_corruption(source: ReplicaSet, tmp_path: Path) -> None:
+    """A head whose files no longer open stops the job as corruption, with the words of mongod's log."""
+    with an_agent(tmp_path, source) as agent:
+        agent.start()
+        agent.wait_operation()
+        agent.wait_state("tailing")
+        agent.stop()
+        data = tmp_path / "job" / "generations" / "000001" / "head" / "data"
+        (data / "WiredTiger.turtle").write_bytes(b"broken")
+        (data / "WiredTiger.wt").write_bytes(b"broken")
+        agent.start()
+        alert = agent.wait_state("resync_required")["alerts"][0]
+        assert "corruption" == alert["cause"]
+        agent.call("resync", "--owner", "tests")
+        agent.wait_operation()
+        assert_equal(agent, source)
+
+
+def tamper(head: Any, what: str) -> str:
+    """Change the head behind the agent's back; returns what the report must name."""
+    orders = head["shop"]["orders"]
+    if what == "byte":
+        orders.update_one({"_id": "marked"}, {"$set": {"v": "b"}})
+        return "marked"
+    if what == "document":
+        orders.delete_one({"_id": "marked"})
+        return "marked"
+    orders.drop_index("marked_1")
+    return "marked_1"
+
+
+@pytest.mark.parametrize("what", ["byte", "document", "index"])
+def test_validation_names_what_differs(source: ReplicaSet, tmp_path: Path, what: str) -> None:
+    """One changed byte, one missing document or one missing index in the head fails a validation run, and is named."""
+    with an_agent(tmp_path, source) as agent, source.client() as client:
+        client["shop"]["orders"].replace_one({"_id": "marked"}, {"_id": "marked", "v": "a"}, upsert=True)
+        client["shop"]["orders"].create_index("marked")
+        agent.start()
+        agent.wait_operation()
+        agent.wait_state("tailing")
+        with agent.head(1) as head:
+            named = tamper(head, what)
+        agent.call("validate", "--owner", "tests")
+        operation = agent.wait_operation("failed")
+        differences = operation["result"]["validation"]["differences"]
+        assert 1 == len(differences)
+        assert named in differences[0]
+        assert "shop.orders" in differences[0]
+        assert "corruption" == agent.wait_state("resync_required")["alerts"][0]["cause"]
+
+
+def test_a_scratch_copy_that_lost_a_document_fails_the_proof(source: ReplicaSet, tmp_path: Path) -> None:
+    """A document removed from the restored scratch copy makes the proof fail and is named; the snapshot is marked bad."""
+    script = tmp_path / "tamper.py"
+    script.write_text(
+        "#!/usr/bin/env python3\nimport os, pathlib\nprint(os.environ)\n"
+        "path = pathlib.Path(os.environ['FAILPOINT_DIRECTORY'])\n"
+        "biggest = max(path.rglob('collection-*.wt'), key=lambda p: p.stat().st_size)\n"
+        "data = bytearray(biggest.read_bytes())\ndata[len(data) // 2] ^= 0xFF\nbiggest.write_bytes(data)\n"
+    )
+    script.chmod(0o755)
+    with an_agent(tmp_path, source) as agent:
+        agent.start(proof_restored=f"run:{script}")
+        operation = agent.wait_operation("failed")
+        assert "prove" == operation["step"]
+        assert "bad" == agent.call("snapshots")[1]["snapshots"][0]["state"]
+        assert agent.status()["last_proven_snapshot"] is None
+
+
+def test_the_loss_of_the_source_during_the_copy_is_survived(source: ReplicaSet, tmp_path: Path) -> None:
+    """A stepdown of the primary and the death of the member that is read from do not end an initial sync, and it ends equal."""
+    hidden = 2
+    with an_agent(tmp_path, source, copy_threads=1) as agent:
+        with Writer(source.uri, rate=100, mix=MIX, collections=4) as writer:
+            writer.wait_for(20)
+            agent.start(copy_collection_done="stop:2")
+            wait_until("the copy runs", lambda: (agent.operation() or {}).get("step") == "sync")
+            time.sleep(2)
+            source.kill_member(hidden)
+            try:
+                source.stepdown()
+                operation = agent.wait_operation()
+            finally:
+                source.restart_member(hidden)
+        source.wait_healthy()
+        assert_equal(agent, source)
+    assert operation["result"]["validation"]["equal"]
+
+
+def test_a_report_is_written(source: ReplicaSet, tmp_path: Path) -> None:
+    """The operation's report is a file that says the same as the command line."""
+    with an_agent(tmp_path, source) as agent:
+        agent.start()
+        operation = agent.wait_operation()
+        written = json.loads(Path(operation["result"]["report"]).read_text())
+        assert operation["id"] == written["operation"]["id"]
+        assert "done" == written["operation"]["state"]
+        assert operation["result"]["proof"] == written["operation"]["result"]["proof"]
+
+
+def crash(agent: Agent, source: ReplicaSet, point: str) -> None:
+    """Run into a failure point under writes, start again, and require the exact comparison."""
+    with Writer(source.uri, rate=150, mix=MIX, collections=4) as writer:
+        agent.stop()
+        agent.start(**{point: "kill"})
+        writer.wait_for(50)
+        agent.wait_dead()
+        agent.start()
+        writer.wait_for(50)
+    agent.wait_state("tailing")
+    assert_equal(agent, source)
+
+
+def test_a_crash_anywhere_in_tailing_loses_and_doubles_nothing(source: ReplicaSet, tmp_path: Path) -> None:
+    """kill -9 of the agent before and after each write of capture and apply, and of the head, always ends equal."""
+    with an_agent(tmp_path, source) as agent:
+        agent.start()
+        agent.wait_operation()
+        agent.wait_state("tailing")
+        for point in ("capture_write", "capture_written", "apply_before_commit", "apply_after_commit"):
+            crash(agent, source, point)
+        with Writer(source.uri, rate=150, mix=MIX, collections=4) as writer:
+            writer.wait_for(50)
+            with agent.head(1) as head:
+                pid = int(head.admin.command("serverStatus")["pid"])
+            os.kill(pid, signal.SIGKILL)
+            writer.wait_for(50)
+        assert_equal(agent, source)
+
+
+@pytest.mark.parametrize("point", ["copy_collection_done", "copy_done", "index_build", "switch_before", "switch_after"])
+def test_a_crash_anywhere_in_a_sync_is_resumed(source: ReplicaSet, tmp_path: Path, point: str) -> None:
+    """kill -9 of the agent inside an initial sync: the next start goes on with the same operation, and it ends equal."""
+    with an_agent(tmp_path, source) as agent:
+        with Writer(source.uri, rate=100, mix=MIX, collections=4) as writer:
+            writer.wait_for(20)
+            agent.start(**{point: "kill"})
+            agent.wait_dead()
+            interrupted = agent.operation()["id"]
+            agent.start()
+            operation = agent.wait_operation()
+        assert interrupted == operation["id"]
+        assert_equal(agent, source)

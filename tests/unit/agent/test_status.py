@@ -1,0 +1,75 @@
+"""The verdict of a status: what is not known is never ok."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup_agent.config import Config
+from backup_agent.progress import Progress
+from backup_agent.status import collect, daemon_alive, verdict
+from backup_agent.store import Store
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Give a configuration in a temporary directory."""
+    return Config.model_validate(
+        {
+            "job": "orders",
+            "directory": str(tmp_path),
+            "source": {"uri": "mongodb://127.0.0.1:1/", "replica_set": "rs0"},
+            "head": {"mongod": "/usr/bin/mongod"},
+            "repository": {"location": str(tmp_path / "repo"), "password_file": str(tmp_path / "pw")},
+        }
+    )
+
+
+def status(**changes: Any) -> dict[str, Any]:
+    """Return a healthy status with changes."""
+    return {"alerts": [], "agent": {"alive": True}, "state": "tailing", "backup_lag_seconds": 0, **changes}
+
+
+ALERT = {"kind": "resync_required", "cause": "corruption", "since": "then", "detail": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "ok"),
+        ({"backup_lag_seconds": 299}, "ok"),
+        ({"backup_lag_seconds": 300}, "warning"),
+        ({"backup_lag_seconds": 3600}, "critical"),
+        ({"backup_lag_seconds": None}, "unknown"),
+        ({"agent": {"alive": False}}, "critical"),
+        ({"alerts": [ALERT], "state": "resync_required"}, "critical"),
+        ({"state": "resyncing"}, "warning"),
+    ],
+)
+def test_each_condition_has_its_verdict(config: Config, changes: dict[str, Any], expected: str) -> None:
+    """Limits belong to the worse side, silence is unknown, a dead agent is critical."""
+    found = verdict(config, status(**changes))
+    assert expected == found["verdict"]
+    assert bool(found["reasons"]) == (expected != "ok")
+
+
+def test_a_job_that_never_ran_is_critical(config: Config) -> None:
+    """No daemon, no state: every number is null, and the verdict says so."""
+    found = collect(config, Store(config.state_file))
+    assert (False, "critical", None) == (found["agent"]["alive"], found["verdict"], found["backup_lag_seconds"])
+    assert not daemon_alive(config)
+
+
+def test_progress_never_goes_back_inside_a_phase(config: Config) -> None:
+    """A total that grows while documents are copied does not make the percentage fall; a new phase begins at its own."""
+    store = Store(config.state_file)
+    operation, _ = store.start_operation("resync", "me", "why")
+    progress = Progress(store, operation["id"], "sync")
+    seen = []
+    for phase, done, total in (("copy", 50, 100), ("copy", 60, 200), ("copy", 190, 200), ("replay", 1, 100)):
+        progress._written = 0.0
+        progress.report(phase, done, total, "bytes")
+        seen.append(store.operation(operation["id"])["progress"]["percent"])
+    assert [50.0, 50.0, 95.0, 1.0] == seen
