@@ -22,6 +22,8 @@ from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
     duration,
     is_outage,
     lines,
+    shown_before,
+    up_to,
 )
 
 MODULE = "mongodb_ops.backup.operation_info"
@@ -31,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "operation": {"type": "str"},
     "follow": {"type": "bool", "default": False},
     "until_step": {"type": "str"},
+    "after_step": {"type": "str"},
     "poll_seconds": {"type": "float", "default": 2},
     "unreachable_grace_seconds": {"type": "int", "default": 600},
     "follow_timeout_seconds": {"type": "int", "default": 0},
@@ -89,7 +92,7 @@ class Following:
         self._host = task_vars.get("inventory_hostname", "job")
         self._terminal = _on_terminal()
         self._operation = options["operation"]
-        self._shown = Shown()
+        self._shown: Shown | None = None
         self._silence = Silence(options["unreachable_grace_seconds"])
         self._began = time.monotonic()
 
@@ -133,7 +136,9 @@ class Following:
         decision = decide(operation, self._options["until_step"])
         if operation is not None:
             self._operation = operation["id"]
-            texts, self._shown = lines(operation, self._shown, time.monotonic(), self._terminal)
+            before = self._shown or shown_before(operation, self._options["after_step"])
+            mine = up_to(operation, self._options["until_step"])
+            texts, self._shown = lines(mine, before, time.monotonic(), self._terminal)
             for text in texts:
                 self._say(text)
         if decision.error:

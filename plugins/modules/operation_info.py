@@ -44,6 +44,10 @@ options:
     description:
       - Wait only until this step has been done. Needs O(follow=true).
     type: str
+  after_step:
+    description:
+      - The O(until_step) of the task before this one, whose steps have been shown already and are not shown again.
+    type: str
   poll_seconds:
     description:
       - How long to wait between two requests.
@@ -154,6 +158,7 @@ ARGUMENTS = JOB.merge(
             "operation": {"type": "str"},
             "follow": {"type": "bool", "default": False},
             "until_step": {"type": "str"},
+            "after_step": {"type": "str"},
             "poll_seconds": {"type": "float", "default": 2},
             "unreachable_grace_seconds": {"type": "int", "default": 600},
             "follow_timeout_seconds": {"type": "int", "default": 0},

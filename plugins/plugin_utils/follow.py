@@ -29,6 +29,23 @@ class Shown:
     printed_text: str = ""
 
 
+def shown_before(operation: Mapping[str, Any], after_step: str | None) -> Shown:
+    """Return what an earlier task has printed that followed the operation up to and including a step."""
+    names = [step["name"] for step in operation.get("steps") or []]
+    return Shown(tuple(names[: names.index(after_step) + 1]) if after_step in names else ())
+
+
+def up_to(operation: Mapping[str, Any], until_step: str | None) -> Mapping[str, Any]:
+    """Return the operation without what comes after a step: the next task shows that."""
+    steps = operation.get("steps") or []
+    names = [step["name"] for step in steps]
+    if until_step not in names:
+        return operation
+    mine = names[: names.index(until_step) + 1]
+    progress = operation.get("progress") or {}
+    return {**operation, "steps": steps[: len(mine)], "progress": progress if progress.get("step") in mine else None}
+
+
 def lines(operation: Mapping[str, Any], shown: Shown, now: float, terminal: bool) -> tuple[list[str], Shown]:
     """Return the lines to print now, and what will have been printed after them."""
     ended, shown = _ended_lines(operation, shown)

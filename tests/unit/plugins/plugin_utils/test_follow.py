@@ -18,6 +18,8 @@ from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
     duration,
     is_outage,
     lines,
+    shown_before,
+    up_to,
 )
 
 
@@ -72,6 +74,15 @@ class TestLines:
             (2.0, operation(1, steps=steps)),
         ]
         assert ["preflight: done (12 GB)", "pause: done"] == [line for line in printed(answers) if "sync" not in line]
+
+    def test_a_task_shows_its_own_stage_only(self) -> None:
+        """What the task before has shown is not shown again, and what comes later is left to the task after."""
+        names = ("preflight", "pause", "sync", "validate")
+        answer = operation(1, steps=[{"name": name, "state": "done", "note": None} for name in names])
+        said, _ = lines(up_to(answer, "sync"), shown_before(answer, "pause"), 0.0, terminal=True)
+        assert ["sync: done"] == said[:1]
+        assert not [line for line in said if line.startswith(("preflight", "pause", "validate"))]
+        assert answer == up_to(answer, None)
 
     def test_without_progress(self) -> None:
         """An operation that has not begun has nothing to show."""
