@@ -243,28 +243,24 @@ def start_resync(config: Config, store: Store, wanted: bool, request: Json) -> t
     )
     if mine:
         return result | {"attached": True, "operation": open_operation, "why": "your operation is open"}, 0
-    if request["dry_run"]:
-        return _dry_run(config, result, open_operation, wanted)
-    if not wanted and open_operation is None:
+    if not wanted:
         return result, 0
     _require_daemon(config)
+    if request["dry_run"]:
+        return _dry_run(config, result, open_operation), 0
     operation, new = store.start_operation("resync", request["owner"], request["reason"])
     return result | {"changed": new, "attached": not new, "operation": operation}, 0
 
 
-def _dry_run(config: Config, result: Json, open_operation: Json | None, wanted: bool) -> tuple[Json, int]:
+def _dry_run(config: Config, result: Json, open_operation: Json | None) -> Json:
     if open_operation is not None:
         raise other_operation(open_operation)
-    result |= {"changed": wanted}
-    if not wanted:
-        return result, 0
-    _require_daemon(config)
     plan = preflight.plan(config, SourceSet(config), config.directory, lambda: None)
     failed = [c for c in plan["checks"] if not c["ok"]]
     if failed:
         text = "; ".join(f"{c['name']}: {c['detail']}; {c['remedy']}" for c in failed)
         raise PreflightFailed(text, checks=failed, plan=plan)
-    return result | {"plan": plan}, 0
+    return result | {"changed": True, "plan": plan}
 
 
 def _require_daemon(config: Config) -> None:

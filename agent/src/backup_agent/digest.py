@@ -2,19 +2,22 @@
 
 The digest covers the documents' bytes one after the other, so it is the same however the server cuts them into batches. No
 document is decoded: two sides are equal only when every byte is. PyMongo has no public way to give `find` a read time, so the
-commands are sent by hand, with one explicit session for a cursor's whole life.
+commands are sent by hand, with one explicit session for a cursor's whole life, and the documents are cut out of the reply's
+bytes: making an object of each costs several times as much as digesting it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bson.binary import Binary
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.int64 import Int64
 from bson.json_util import RELAXED_JSON_OPTIONS, dumps
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
@@ -104,12 +107,12 @@ class Digester:
         self._whole, self._chunk = _hash(), _hash()
         self._marks: list[str] = []
 
-    def add(self, batch: list[RawBSONDocument]) -> None:
+    def add(self, batch: list[bytes]) -> None:
         """Add documents, in the order of `_id`."""
         at = 0
         while at < len(batch):
             room = CHUNK_DOCUMENTS - self.documents % CHUNK_DOCUMENTS
-            data = b"".join([document.raw for document in batch[at : at + room]])  # one long update lets go of the GIL
+            data = b"".join(batch[at : at + room])  # one long update lets go of the GIL
             self._whole.update(data)
             self._chunk.update(data)
             taken = min(room, len(batch) - at)
@@ -128,34 +131,79 @@ class Digester:
         return Digest(self.documents, self.bytes, self._whole.hexdigest(), tuple(self._marks))
 
 
-def _hash() -> hashlib.blake2b:
-    return hashlib.blake2b(digest_size=32)
+def _hash() -> hashlib._Hash:
+    return hashlib.sha256(usedforsecurity=False)
+
+
+_LENGTH = struct.Struct("<i").unpack_from
+_NUMBER = struct.Struct("<q").unpack_from
+_FIXED_SIZES = {0x01: 8, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8}
+_STRING, _DOCUMENT, _ARRAY = 0x02, 0x03, 0x04
+
+
+@dataclass(frozen=True)
+class _Page:
+    """One reply of a cursor."""
+
+    cursor: int
+    collection: str
+    batch: list[bytes]
+
+
+def _page(cursor: bytes) -> _Page:
+    """Read the `cursor` document of a reply: `id`, `ns` and the batch, whose documents stay bytes."""
+    number, namespace, batch, at = 0, "", [], 4
+    while cursor[at]:
+        kind, end = cursor[at], cursor.index(0, at)
+        name, at = cursor[at + 1 : end], end + 1
+        size = _FIXED_SIZES.get(kind)
+        if size is None:  # a string's length leaves itself out, a document's does not
+            size = _LENGTH(cursor, at)[0] + (4 if kind == _STRING else 0)
+        if name == b"id":
+            number = _NUMBER(cursor, at)[0]
+        elif name == b"ns":
+            namespace = cursor[at + 4 : at + size - 1].decode()
+        elif kind == _ARRAY and name in (b"firstBatch", b"nextBatch"):
+            batch = _elements(cursor, at)
+        at += size
+    return _Page(number, namespace.partition(".")[2], batch)
+
+
+def _elements(data: bytes, at: int) -> list[bytes]:
+    """Return the documents of an array that begins at `at`."""
+    end = at + _LENGTH(data, at)[0] - 1
+    documents, index = [], data.index
+    at += 4
+    while at < end:
+        at = index(0, at + 1) + 1
+        size = _LENGTH(data, at)[0]
+        documents.append(data[at : at + size])
+        at += size
+    return documents
 
 
 def batches(
     side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0, each: Callable[[], None] = _nothing
-) -> Iterator[list[RawBSONDocument]]:
+) -> Generator[list[bytes], None, None]:
     """Yield the documents batch by batch (16 MB at most), `limit` of them (0: all), calling `each` after every batch.
 
     A collection that is not there has none when it is addressed by name. Raises PyMongo's errors.
     """
     options = span.options() | ({"projection": {"_id": 1}} if ids_only else {}) | ({"limit": limit} if limit else {})
     with _session(side.client) as session:
-        cursor = side.command(side.find(**options), session)["cursor"]
-        collection = cursor["ns"].partition(".")[2]
-        number, batch = cursor["id"], cursor["firstBatch"]
+        page = _page(bytes(side.command(side.find(**options), session)["cursor"].raw))
         try:
             while True:
-                yield batch
+                yield page.batch
                 each()
-                if not number:
+                if not page.cursor:
                     return
-                cursor = side.command({"getMore": number, "collection": collection}, session)["cursor"]
-                number, batch = cursor["id"], cursor["nextBatch"]
+                more = {"getMore": Int64(page.cursor), "collection": page.collection}
+                page = _page(bytes(side.command(more, session)["cursor"].raw))
         finally:
-            if number:
+            if page.cursor:
                 with contextlib.suppress(PyMongoError):
-                    side.command({"killCursors": collection, "cursors": [number]}, session)
+                    side.command({"killCursors": page.collection, "cursors": [Int64(page.cursor)]}, session)
 
 
 @contextlib.contextmanager
@@ -225,8 +273,12 @@ def differences(
     Both sides are read in step, a batch of each in memory. Which side lacks a document is asked of the other side, since
     the order of values of different types is the server's business. Raises PyMongo's errors.
     """
-    left_documents = (d for batch in batches(expected, span, ids_only=ids_only, each=each) for d in batch)
-    right_documents = (d for batch in batches(found, span, ids_only=ids_only, each=each) for d in batch)
+    left_documents = (
+        RawBSONDocument(d, _RAW) for batch in batches(expected, span, ids_only=ids_only, each=each) for d in batch
+    )
+    right_documents = (
+        RawBSONDocument(d, _RAW) for batch in batches(found, span, ids_only=ids_only, each=each) for d in batch
+    )
     result: list[Difference] = []
     with contextlib.closing(left_documents), contextlib.closing(right_documents):
         left, right = next(left_documents, None), next(right_documents, None)

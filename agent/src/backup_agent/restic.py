@@ -107,6 +107,11 @@ class Restic:
 
         Raises Transient, BadConfiguration or ResticFailed; also when restic could not read every file.
         """
+        missing = [path for path in paths if not (directory / path).exists()]
+        if missing:  # restic only warns about a path that is not there
+            raise ResticFailed(
+                f"restic backup: expected {', '.join(missing)} in {directory}, found none; is the head's directory complete?"
+            )
         arguments = ["backup", "--host", host]
         arguments += [part for tag in tags for part in ("--tag", tag)]
         arguments += [part for pattern in exclude for part in ("--exclude", pattern)]
