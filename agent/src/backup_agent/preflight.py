@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -157,11 +158,15 @@ def _check_window(
 
 
 def window_seconds(client: Client) -> int:
-    """Return how many seconds of writes a member's oplog holds, or will hold at the present rate once it is full."""
-    oldest, newest = edge_entry(client, newest=False), edge_entry(client, newest=True)
-    if oldest is None or newest is None:
+    """Return how many seconds back a member's oplog reaches from now, or will reach at the present rate once it is full.
+
+    Counted to the member's own clock and not to its newest entry, or an idle set would seem to have no window at all.
+    """
+    oldest = edge_entry(client, newest=False)
+    if oldest is None:
         return 0
-    window = int(newest["ts"].time - oldest["ts"].time)
+    now = asked("hello", lambda: client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
+    window = max(0, int(now.timestamp()) - int(oldest["ts"].time))
     pipeline: list[Json] = [
         {"$collStats": {"storageStats": {}}},
         {"$project": {"storageStats.size": 1, "storageStats.maxSize": 1}},

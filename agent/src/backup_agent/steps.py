@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 
 from backup_agent import failpoints, preflight, proof, snapshot, validation
-from backup_agent.errors import AgentError, OperationFailed, PreflightFailed, ResyncRequired
+from backup_agent.errors import AgentError, OperationFailed, PreflightFailed, ResyncRequired, Transient
 from backup_agent.initial_sync import InitialSync
-from backup_agent.times import now_iso
+from backup_agent.times import age_seconds, now_iso
 
 if TYPE_CHECKING:
     from backup_agent.job import Job
 
 log = structlog.get_logger(__name__)
+
+FIRST_SYNC_PATIENCE_SECONDS = 600
+"""How long a job's first sync waits for its preflight to pass: a set that was just loaded has a short window for a while."""
 
 LEASE_SECONDS = 7 * 24 * 3600
 """Longer than any resync; an operation that ends takes its lease back, this only bounds one that never does."""
@@ -32,7 +35,11 @@ def _preflight(job: Job, operation: Json) -> str:
     job.note(plan=plan)
     failed = [check for check in plan["checks"] if not check["ok"]]
     if failed:
-        raise PreflightFailed("; ".join(f"{c['name']}: {c['detail']}; {c['remedy']}" for c in failed), checks=failed)
+        text = "; ".join(f"{c['name']}: {c['detail']}; {c['remedy']}" for c in failed)
+        if operation["kind"] == "initial_sync" and age_seconds(operation["created_at"]) < FIRST_SYNC_PATIENCE_SECONDS:
+            # Nobody asked for it and nothing depends on it yet, so it may wait for the set to be ready.
+            raise Transient(text)
+        raise PreflightFailed(text, checks=failed)
     return f"all {len(plan['checks'])} checks passed; {plan['why_source']}"
 
 

@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 STEPS: dict[str, tuple[str, ...]] = {
     "initial_sync": ("preflight", "sync", "validate", "switch", "snapshot", "prove"),
     "resync": ("preflight", "pause", "sync", "validate", "switch", "resume", "snapshot", "prove"),
-    "snapshot": ("snapshot",),
+    "snapshot": ("snapshot", "prove"),
     "proof": ("prove",),
     "validation": ("validate",),
 }

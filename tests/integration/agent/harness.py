@@ -187,7 +187,7 @@ def contents(client: Client) -> Json:
         hashes = client[database].command("dbHash")["collections"]
         for info in client[database].list_collections():
             name = info["name"]
-            if name == "system.views":
+            if name in ("system.views", "system.profile"):
                 continue
             indexes = {}
             if info["type"] == "collection":

@@ -79,7 +79,7 @@ class TestLines:
         """What the task before has shown is not shown again, and what comes later is left to the task after."""
         names = ("preflight", "pause", "sync", "validate")
         answer = operation(1, steps=[{"name": name, "state": "done", "note": None} for name in names])
-        said, _ = lines(up_to(answer, "sync"), shown_before(answer, "pause"), 0.0, terminal=True)
+        said = lines(up_to(answer, "sync"), shown_before(answer, "pause"), 0.0, terminal=True)[0]
         assert ["sync: done"] == said[:1]
         assert not [line for line in said if line.startswith(("preflight", "pause", "validate"))]
         assert answer == up_to(answer, None)

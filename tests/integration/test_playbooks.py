@@ -1,0 +1,383 @@
+"""The playbooks' promises, with real processes: two jobs of one machine, provisioned and resynced from this checkout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from bson.timestamp import Timestamp
+
+from lab import Member, ReplicaSet, roll_over
+from lab.binaries import find_mongod
+from lab.data import load
+
+ROOT = Path(__file__).parents[2]
+JOBS = ("orders", "items")
+STAGES = (
+    "Pause snapshots",
+    "Copy from a secondary",
+    "Validate the copy",
+    "Switch to the copy",
+    "Take a snapshot and prove",
+)
+Json = dict[str, Any]
+
+
+class Site:
+    """An inventory of one machine with two jobs, everything below one directory."""
+
+    def __init__(self, directory: Path, sets: dict[str, ReplicaSet], checkout: Path = ROOT) -> None:
+        self.directory, self.sets, self.checkout = directory, sets, checkout
+        self.inventory = directory / "inventory.yml"
+        self.inventory.write_text(yaml.safe_dump(self._inventory()))
+
+    def _inventory(self) -> Json:
+        here = str(self.directory)
+        machine = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "backup_agent_manage_user": False,
+            "backup_agent_manage_packages": False,
+            "backup_agent_service_manager": "supervisor",
+            "backup_agent_python_candidates": [sys.executable],
+            "backup_agent_directory": f"{here}/agent",
+            "backup_agent_config_directory": f"{here}/config",
+            "backup_agent_state_directory": f"{here}/state",
+            "backup_report_directory": f"{here}/reports",
+            "backup_agent_host": "here",
+        }
+        jobs = {
+            name: {
+                "backup_source_uri": found.bare_uri,
+                "backup_replica_set": found.name,
+                "backup_mongod": str(find_mongod()),
+                "backup_repository": f"{here}/repository/{name}",
+                "backup_repository_password": "correct horse",
+                "backup_head_cache_mb": 256,
+                "backup_snapshot_interval_hours": 0,
+            }
+            for name, found in self.sets.items()
+        }
+        return {
+            "all": {"vars": machine},
+            "backup_agent_hosts": {"hosts": {"here": {}}},
+            "backup_jobs": {"hosts": jobs},
+        }
+
+    def command(self, playbook: str, *arguments: str) -> list[str]:
+        """Return the command line of a playbook of this collection."""
+        return ["ansible-playbook", "-i", str(self.inventory), f"mongodb_ops.backup.{playbook}", *arguments]
+
+    def start(self, playbook: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a playbook in a session of its own, so that it can be killed with everything it started."""
+        return subprocess.Popen(
+            self.command(playbook, *arguments),
+            cwd=self.checkout,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, playbook: str, *arguments: str, rc: int = 0, **environment: str) -> str:
+        """Run a playbook and require its return code; returns what it printed."""
+        process = self.start(playbook, *arguments, **environment)
+        try:
+            printed, _ = process.communicate(timeout=400)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        assert rc == process.returncode, printed[-6000:]
+        return printed
+
+    def agent(self, job: str, *arguments: str) -> Json:
+        """Ask a job's agent."""
+        command = [f"{self.directory}/agent/venv/bin/backup-agent", "--config", f"{self.directory}/config/{job}.yml"]
+        done = subprocess.run([*command, *arguments, "--json"], capture_output=True, text=True, timeout=60, check=False)
+        found: Json = json.loads(done.stdout)
+        return found
+
+    def supervisor(self, *arguments: str) -> None:
+        """Stop or start agents the way an operator does."""
+        control = f"{self.directory}/agent/venv/bin/supervisorctl"
+        configuration = f"{self.directory}/agent/supervisor/supervisord.conf"
+        subprocess.run([control, "-c", configuration, *arguments], check=False, capture_output=True, timeout=90)
+
+    def lose(self, job: str) -> None:
+        """Let a job's oplog roll over while its agent is down, and wait for the alert."""
+        captured = self.agent(job, "status")["captured"]
+        self.supervisor("stop", job)
+        roll_over(self.sets[job].uri, past=Timestamp(captured["time"] + 1, 0))
+        self.supervisor("start", job)
+        self.wait(job, lambda status: status["state"] == "resync_required")
+
+    def wait(self, job: str, condition: Any, seconds: float = 120) -> Json:
+        """Wait until a job's status fulfils a condition."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            status = self.agent(job, "status")
+            if condition(status):
+                return status
+            time.sleep(0.5)
+        raise AssertionError(f"not within {seconds} s: {status}")
+
+    def operations(self, job: str) -> list[str]:
+        """Return the ids of the ended operations, oldest first, as their reports say."""
+        reports = (self.directory / "state" / job / "reports").glob("*.json")
+        return sorted((p.stem for p in reports), key=lambda stem: stem.rsplit("-", 2)[1])
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.supervisor("stop", "all")
+        self.supervisor("shutdown")
+
+
+def recap(printed: str, host: str) -> dict[str, int]:
+    """Return a host's counters of the recap."""
+    line = next(line for line in reversed(printed.splitlines()) if line.startswith(f"{host} "))
+    return {name: int(value) for name, value in (part.split("=") for part in line.split(":", 1)[1].split())}
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ReplicaSet]]:
+    """Give a small set for each job: a primary and a secondary."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for number, job in enumerate(JOBS):
+            members = [Member(priority=2), Member(priority=0)]
+            directory = tmp_path_factory.mktemp(job)
+            found[job] = stack.enter_context(ReplicaSet(f"rs{number}", members, oplog_mb=8, directory=directory))
+            load(found[job].uri, megabytes=2)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Give a machine with both jobs provisioned; steps take some seconds, so that each can be interrupted."""
+    found = Site(tmp_path_factory.mktemp("s"), sets)
+    slow = "copy.collection_done=stop:2,switch.before=stop:8,snapshot.manifest=stop:5,proof.restored=stop:12"
+    try:
+        printed = found.run("provision", "-e", "backup_wait_for_initial_sync=true", BACKUP_AGENT_FAILPOINTS=slow)
+        assert 0 == recap(printed, "orders")["failed"]
+        yield found
+    finally:
+        found.close()
+
+
+def test_a_second_provision_changes_nothing(site: Site) -> None:
+    """Everything is as it should be after the first run."""
+    printed = site.run("provision")
+    assert [0, 0, 0] == [recap(printed, host)["changed"] for host in ("here", *JOBS)]
+    assert all(site.agent(job, "status")["last_proven_snapshot"] for job in JOBS)
+
+
+def test_a_resync_that_is_not_needed_changes_nothing(site: Site) -> None:
+    """A run over jobs that are in sync ends well and without a change."""
+    printed = site.run("resync", "-e", "backup_confirm=yes")
+    assert [0, 0] == [recap(printed, job)["changed"] for job in JOBS]
+    assert "needs no resync" in printed
+
+
+def test_without_a_yes_nothing_is_changed(site: Site) -> None:
+    """The plan is printed, the return code is 2, and no operation was started."""
+    before = [site.agent(job, "operation") for job in JOBS]
+    arguments = ("-e", "backup_policy=always", "-e", "backup_fleet_confirm=2")
+    printed = site.run("resync", *arguments, "-e", "backup_confirm=no", rc=2)
+    assert "orders will be resynced" in printed
+    assert "nothing was changed" in printed
+    printed = site.run("resync", *arguments, "--check")
+    assert "orders will be resynced" in printed
+    assert before == [site.agent(job, "operation") for job in JOBS]
+
+
+def test_the_whole_fleet_needs_its_number(site: Site) -> None:
+    """`always` without --limit and without the number of jobs is refused before anything is changed."""
+    printed = site.run("resync", "-e", "backup_policy=always", "-e", "backup_confirm=yes", rc=2)
+    assert "backup_fleet_confirm=2" in printed
+
+
+def test_one_job_that_fails_does_not_stop_the_other(site: Site) -> None:
+    """A job without an eligible secondary is refused in one line; the other is resynced; the return code is not 0."""
+    site.lose("items")
+    items = site.operations("items")
+    site.sets["orders"].kill_member(1)
+    try:
+        arguments = ("-e", "backup_policy=always", "-e", "backup_fleet_confirm=2", "-e", "backup_confirm=yes")
+        printed = site.run("resync", *arguments, rc=2)
+    finally:
+        site.sets["orders"].restart_member(1)
+    site.sets["orders"].wait_healthy()
+    assert "orders cannot be resynced" in printed
+    assert recap(printed, "orders")["failed"] == 1
+    assert recap(printed, "items")["failed"] == 0
+    assert "tailing" == site.agent("items", "status")["state"]
+    assert len(items) + 1 == len(site.operations("items"))
+    assert list((site.directory / "reports" / "items").glob("resync-*.html"))
+    site.wait("orders", lambda status: status["verdict"] == "ok")
+
+
+def test_two_at_once_are_one_operation(site: Site) -> None:
+    """Of two playbooks with different owners one resyncs; the other is told whose operation it met."""
+    before = site.operations("orders")
+    arguments = ("--limit", "orders", "-e", "backup_policy=always", "-e", "backup_confirm=yes")
+    processes = [site.start("resync", *arguments, "-e", f"backup_owner={owner}") for owner in ("anna", "ben")]
+    printed = [process.communicate(timeout=400)[0] for process in processes]
+    assert [0, 2] == sorted(process.returncode for process in processes), printed
+    refused, owner = (printed[0], "ben") if processes[0].returncode else (printed[1], "anna")
+    assert f"of {owner}" in refused
+    assert len(before) + 1 == len(site.operations("orders"))
+
+
+def kill_in(site: Site, stage: str, arguments: tuple[str, ...]) -> None:
+    """Start the playbook and kill it, with all its children, when it reaches a stage."""
+    process = site.start("resync", *arguments)
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith("TASK") and stage in line:
+            break
+    else:
+        raise AssertionError(f"{stage} was never reached: {''.join(seen)[-3000:]}")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_playbook_changes_nothing(site: Site) -> None:
+    """Killed in each stage: the operation goes on by itself, the next run attaches to it, and the last one reports."""
+    before = site.operations("orders")
+    arguments = ("--limit", "orders", "-e", "backup_policy=always", "-e", "backup_confirm=yes")
+    kill_in(site, STAGES[0], arguments)
+    operation = site.agent("orders", "operation")["operation"]
+    assert operation["state"] in ("queued", "running")
+    for stage in STAGES[1:]:
+        kill_in(site, stage, arguments)
+        assert operation["id"] == site.agent("orders", "operation")["operation"]["id"]
+    printed = site.run("resync", *arguments)
+    assert operation["id"] in printed
+    assert "attached" in printed or "being resynced" in printed
+    assert "done" == site.agent("orders", "operation", operation["id"])["operation"]["state"]
+    assert [*before, operation["id"]] == site.operations("orders")
+    assert [] == site.agent("orders", "status")["leases"]
+    taken = site.agent("orders", "snapshot", "--name", "afterwards", "--owner", "tests")
+    assert taken["ok"], taken
+    site.wait("orders", lambda status: (status["last_snapshot"] or {}).get("name") == "afterwards")
+
+
+MODULES = """
+- name: Use every module that the playbooks do not
+  hosts: orders
+  gather_facts: false
+  module_defaults:
+    group/mongodb_ops.backup.backup:
+      agent_command: "{{ backup_agent_directory }}/venv/bin/backup-agent"
+      agent_config: "{{ backup_agent_config_directory }}/orders.yml"
+  tasks:
+    - name: Choose a source
+      mongodb_ops.backup.sync_source_info:
+      register: source
+    - name: Pause snapshots
+      mongodb_ops.backup.snapshot_schedule: {state: paused, owner: tests, reason: a test, for_seconds: 600}
+      register: paused
+    - name: Be refused a snapshot meanwhile
+      mongodb_ops.backup.snapshot: {name: refused, owner: tests}
+      register: refused
+      ignore_errors: true
+    - name: Resume snapshots
+      mongodb_ops.backup.snapshot_schedule: {state: running, owner: tests}
+      register: resumed
+    - name: Resume them again
+      mongodb_ops.backup.snapshot_schedule: {state: running, owner: tests}
+      register: resumed_again
+    - name: Take a snapshot
+      mongodb_ops.backup.snapshot: {name: by-module, owner: tests, prove: true}
+      register: taken
+    - name: Follow it
+      mongodb_ops.backup.operation_info: {operation: "{{ taken.operation.id }}", follow: true}
+    - name: Take it again
+      mongodb_ops.backup.snapshot: {name: by-module, owner: tests}
+      register: taken_again
+    - name: Hold it
+      mongodb_ops.backup.snapshot: {name: by-module, owner: tests, state: held}
+      register: held
+    - name: List it
+      mongodb_ops.backup.snapshot_info: {name: by-module}
+      register: listed
+    - name: Validate
+      mongodb_ops.backup.validation: {owner: tests, level: counts}
+      register: validating
+    - name: Follow the validation
+      mongodb_ops.backup.operation_info: {operation: "{{ validating.operation.id }}", follow: true}
+      register: validated
+    - name: Write down what was seen
+      ansible.builtin.copy:
+        dest: "{{ found }}"
+        content: >-
+          {{ {'chosen': source.chosen, 'paused': paused.changed, 'refused': refused.msg, 'resumed': resumed.changed,
+              'resumed_again': resumed_again.changed, 'taken_again': taken_again.changed, 'held': held.changed,
+              'snapshots': listed.snapshots, 'validated': validated.operation.result.validation} | to_json }}
+        mode: "0600"
+"""
+
+
+def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
+    """Schedule, snapshot, listing, source and validation against a live agent: changed when they change, refused when paused."""
+    playbook = tmp_path / "modules.yml"
+    playbook.write_text(MODULES)
+    found = tmp_path / "found.json"
+    command = ["ansible-playbook", "-i", str(site.inventory), str(playbook), "-e", f"found={found}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert 0 == done.returncode, done.stdout[-6000:]
+    seen = json.loads(found.read_text())
+    assert site.sets["orders"].addresses[1] == seen["chosen"]
+    assert [True, True, False, False, True] == [
+        seen[name] for name in ("paused", "resumed", "resumed_again", "taken_again", "held")
+    ]
+    assert "paused by tests" in seen["refused"]
+    assert 1 == len(seen["snapshots"])
+    assert seen["snapshots"][0]["held"]
+    assert seen["snapshots"][0]["proven_at"]
+    assert seen["validated"]["equal"]
+
+
+def test_an_installed_artifact_provisions_too(
+    sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The built artifact, installed far from this checkout, has all that provisioning an agent needs."""
+    away = tmp_path_factory.mktemp("away")
+    artifact = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        ["ansible-galaxy", "collection", "build", "--output-path", str(artifact)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = artifact.glob("*.tar.gz")
+    assert built.stat().st_size < 2_000_000
+    collections = away / "collections"
+    subprocess.run(
+        ["ansible-galaxy", "collection", "install", str(built), "-p", str(collections), "--no-deps"],
+        cwd=away,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)},
+    )
+    elsewhere = Site(away, {"orders": sets["orders"]}, checkout=away)
+    try:
+        printed = elsewhere.run("provision", ANSIBLE_COLLECTIONS_PATH=str(collections))
+        assert 0 == recap(printed, "orders")["failed"]
+        elsewhere.wait("orders", lambda status: status["agent"]["alive"])
+    finally:
+        elsewhere.close()

@@ -1,0 +1,48 @@
+"""Failure points: off unless asked for, and clear about what was asked for wrongly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backup_agent import failpoints
+from backup_agent.errors import BadConfiguration, OperationFailed
+
+
+def test_nothing_happens_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In production a failure point does nothing."""
+    monkeypatch.delenv(failpoints.VARIABLE, raising=False)
+
+    assert failpoints.reach("proof.restored", directory="/x") is None  # type: ignore[func-returns-value]
+
+
+def test_pairs_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several points may be set, with blanks between them."""
+    assert {"a": "kill", "b": "stop:1"} == failpoints.parse("a=kill, b=stop:1")
+    with pytest.raises(BadConfiguration, match="name=action"):
+        failpoints.parse("a")
+
+
+def test_only_the_named_point_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error is raised where it was asked for and nowhere else."""
+    monkeypatch.setenv(failpoints.VARIABLE, "b=error,c=nonsense")
+    failpoints.reach("a")
+
+    with pytest.raises(OperationFailed, match="failure point b"):
+        failpoints.reach("b")
+    with pytest.raises(BadConfiguration, match="nonsense"):
+        failpoints.reach("c")
+
+
+def test_a_program_is_told_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program gets what is known of the place, and its failure is the point's failure."""
+    script = tmp_path / "script"
+    script.write_text('#!/bin/sh\necho "$FAILPOINT_DIRECTORY" > "$0.out"\nexit ${FAILPOINT_CODE:-0}\n')
+    script.chmod(0o700)
+    monkeypatch.setenv(failpoints.VARIABLE, f"a=run:{script}")
+    failpoints.reach("a", directory="/here")
+
+    assert "/here\n" == (tmp_path / "script.out").read_text()
+    with pytest.raises(OperationFailed, match="exit 3"):
+        failpoints.reach("a", code=3)
