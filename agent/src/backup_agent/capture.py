@@ -18,7 +18,6 @@ import structlog
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import CursorType
-from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.errors import AgentError, ResyncRequired, Transient
@@ -28,6 +27,7 @@ from backup_agent.source import (
     RAW,
     Client,
     SourceSet,
+    Topology,
     asked,
     edge_entry,
     entry_at,
@@ -129,21 +129,27 @@ class Capture(threading.Thread):
             except ResyncRequired as error:
                 self._set(problem=error)
                 return
-            except (AgentError, PyMongoError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a thread that ended unseen would look like a source at rest
                 problem = error if isinstance(error, AgentError) else Transient(f"capture: {str(error)[:300]}")
                 log.warning("capture waits", reason=problem.message)
                 self._set(problem=problem)
                 self._halt.wait(RETRY_SECONDS)
 
     def _choose(self) -> str:
-        topology = self._sources.topology()
-        self._look(self._sources, None)
+        topology = self._look(self._sources, None)
         chosen = topology.choose(self._avoid)
         if chosen is None:
             raise Transient(f"expected a secondary to read the oplog from, found none: {topology.why()}")
         return chosen.member
 
-    def _look(self, sources: SourceSet, client: Client | None) -> None:
+    def _require_fit(self, member: str, topology: Topology) -> None:
+        """Leave a member that has fallen behind when there is a better one."""
+        facts = next((m for m in topology.members if m.member == member), None)
+        chosen = topology.choose(self._avoid)
+        if chosen is not None and (facts is None or not facts.eligible):
+            raise Transient(f"{member}: {facts.reason if facts else 'not in the set'}; going on with {chosen.member}")
+
+    def _look(self, sources: SourceSet, client: Client | None) -> Topology:
         """Note the optimes that lag and headroom are counted from."""
         topology = sources.topology()
         fields: dict[str, object] = {"majority": topology.majority, "primary_last_write": topology.primary_optime}
@@ -151,6 +157,7 @@ class Capture(threading.Thread):
             oldest = edge_entry(client, newest=False)
             fields["oldest"] = OpTime(oldest["ts"], oldest.get("t", -1)) if oldest else None
         self._set(seen_at=time.monotonic(), **fields)
+        return topology
 
     def _follow(self, member: str) -> None:
         client = self._sources.client(member)
@@ -172,7 +179,7 @@ class Capture(threading.Thread):
             if time.monotonic() - looked > LOOK_SECONDS:
                 if member_state(client) != "SECONDARY":
                     raise Transient(f"{member} is no longer a secondary; choosing another member")
-                self._look(self._sources, client)
+                self._require_fit(member, self._look(self._sources, client))
                 looked = time.monotonic()
                 if not joined:
                     self._require_anchor()
@@ -192,8 +199,9 @@ class Capture(threading.Thread):
             return batch
         if Anchor.of(entries[0]) != anchor:
             self._require_anchor()
-            self._avoid = frozenset({member})
+            self._avoid |= {member}
             raise Transient(f"{member} does not have the anchor {show(anchor.optime.ts)}, but another member has")
+        self._avoid = frozenset()
         log.info("capture follows", member=member, anchor=show(anchor.optime.ts))
         return batch[len(entries[0].raw) :]
 
@@ -239,4 +247,6 @@ def oplog_note(sources: SourceSet, text: str) -> OpTime:
             "appendOplogNote", 1, data={"msg": text}, writeConcern={"w": "majority", "wtimeout": 30_000}
         ),
     )
+    if "writeConcernError" in reply:  # the driver leaves it to the caller of a plain command
+        raise Transient(f"expected a note that a majority has, found: {reply['writeConcernError'].get('errmsg')}")
     return OpTime(reply["operationTime"], -1)

@@ -198,6 +198,8 @@ class Catalogue:
     def _on_create(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         o = entry["o"]
         namespace = f"{database}.{o['create']}"
+        if o["create"] == "system.views":
+            return  # the head makes its own with its first view
         if ui is None:
             raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
         if self.name(ui) == namespace:

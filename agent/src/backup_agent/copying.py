@@ -102,6 +102,9 @@ class Copier:
                 size += len(batch)
                 if self.halt():
                     break
+            # A name without documents has no batch: it may be empty, or belong to nobody by now.
+            if documents == 0 and uuid_of(self.source, namespace) != ui:
+                raise Moved(namespace)
         except OperationFailure as error:
             if error.code in GONE and uuid_of(self.source, namespace) != ui:
                 raise Moved(namespace) from error

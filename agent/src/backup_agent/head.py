@@ -28,6 +28,7 @@ SET_NAME = "backup-head"
 OPLOG_MB = 256
 START_SECONDS = 60
 NOT_YET_INITIALIZED = 94
+INVALID_SET_CONFIG = 93
 PR_SET_PDEATHSIG = 1
 
 Client = MongoClient[dict[str, Any]]
@@ -144,9 +145,16 @@ class Mongod:
                 start_new_session=True,  # Ctrl-C in the terminal of `run` must not reach it before the agent is done
             )
         (self.directory / "mongod.pid").write_text(f"{self._process.pid}\n", encoding="ascii")
-        self._wait(self._answers)
-        if self._replica_set:
-            self._become_primary()
+        try:
+            self._wait(self._answers)
+            if self._replica_set:
+                self._become_primary()
+        except PyMongoError as error:
+            self.kill()
+            raise HeadFailed(f"expected a mongod that can be used on {self.socket}, found: {error}") from error
+        except BaseException:
+            self.kill()  # one that runs and cannot be used would be taken for a healthy one
+            raise
         self._client = self._connect()
         return self._client
 
@@ -184,9 +192,12 @@ class Mongod:
             try:
                 client.admin.command("replSetGetStatus")
             except OperationFailure as error:
-                if error.code != NOT_YET_INITIALIZED:
-                    raise HeadFailed(f"expected a set of one member on {self.socket}, found: {error}") from error
-                client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [member]})
+                if error.code == NOT_YET_INITIALIZED:
+                    client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [member]})
+                elif error.code == INVALID_SET_CONFIG:
+                    self._move(client, member)
+                else:
+                    raise
 
             def primary() -> bool:
                 with contextlib.suppress(PyMongoError):
@@ -194,6 +205,12 @@ class Mongod:
                 return False
 
             self._wait(primary)
+
+    def _move(self, client: Client, member: dict[str, Any]) -> None:
+        """Tell the set that its member has another socket now (the configuration was changed)."""
+        config = client.local["system.replset"].find_one() or {}
+        config |= {"members": [member], "version": int(config.get("version", 1)) + 1}
+        client.admin.command("replSetReconfig", config, force=True)
 
     def _stop_orphan(self) -> None:
         """Kill what an agent that died left here: PDEATHSIG normally did, a container's init may not have."""

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import structlog
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
-from pymongo.read_concern import ReadConcern
 
 from backup_agent import failpoints
 from backup_agent.apply import PositionStore
@@ -24,7 +23,7 @@ from backup_agent.catalogue import Catalogue, refuse_unsupported
 from backup_agent.copying import Copier, Moved, Tally, find_by_uuid, journal, uuid_in
 from backup_agent.errors import AgentError, OperationFailed, Transient
 from backup_agent.namespaces import indexes, listed, split
-from backup_agent.source import UNAUTHORIZED, Client, asked, member_majority
+from backup_agent.source import UNAUTHORIZED, Client, TimedReadConcern, asked, member_majority
 from backup_agent.stream import Position
 from backup_agent.times import OpTime, show, timestamp_from_json, timestamp_json
 from backup_agent.work import Work
@@ -32,6 +31,8 @@ from backup_agent.work import Work
 log = structlog.get_logger(__name__)
 
 MAJORITY_WAIT_SECONDS = 60
+COPY_ATTEMPTS = 20
+"""Interruptions of the copy in a row in which nothing was copied; then it is no matter of a member that went away."""
 Json = dict[str, Any]
 
 
@@ -60,9 +61,11 @@ class SyncWork(Work, Protocol):
         """Store that the head is consistent: replay is strict from now on."""
 
 
-def oldest_open_transaction(client: Client) -> OpTime | None:
-    """Return the start of the oldest prepared or open transaction, read with majority (mongodump does the same)."""
-    table = client.config.get_collection("transactions", read_concern=ReadConcern("majority"))
+def oldest_open_transaction(client: Client, after: Timestamp) -> OpTime | None:
+    """Return the start of the oldest transaction that is prepared or open at `after` (mongodump looks there too)."""
+    table = client.config.get_collection(
+        "transactions", read_concern=TimedReadConcern("majority", afterClusterTime=after)
+    )
     query = {"state": {"$in": ["prepared", "inProgress"]}}
     found = asked("config.transactions", lambda: table.find_one(query, sort=[("startOpTime.ts", 1)]))
     start = found.get("startOpTime") if found else None
@@ -159,7 +162,7 @@ class InitialSync:
         ta = member_majority(client)
         if ta is None:
             raise Transient(f"{member}: expected a majority-committed optime, found none")
-        oldest = oldest_open_transaction(client)
+        oldest = oldest_open_transaction(client, ta.ts)
         tc = oplog_note(self._work.sources, f"backup of {self._work.config.job} begins")
         wait_for_majority(self._work, client, member, tc.ts)
         start = min(ta.ts, oldest.ts) if oldest else ta.ts
@@ -187,14 +190,20 @@ class InitialSync:
     def _copy(self) -> None:
         if self._sync.get("consistency_point") is not None:
             return
+        attempts = copied = 0
         while not all(c["done"] for c in self._sync["collections"]):
             member = self._work.source_member()
+            attempts, copied = (attempts + 1 if copied == self._tally.documents else 1), self._tally.documents
             try:
                 self._copy_from(member)
             except (PyMongoError, Transient) as error:
                 if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
                     raise OperationFailed(
                         f"{member}: the user may not read a collection: {error}; grant it the role backup"
+                    ) from error
+                if attempts >= COPY_ATTEMPTS:
+                    raise OperationFailed(
+                        f"the copy failed {attempts} times without getting on: {error}"[:500]
                     ) from error
                 if not self._work.head.alive:
                     raise Transient(f"the head ended during the copy: {error}") from error
@@ -315,7 +324,10 @@ class InitialSync:
         first = self._tc.time
         while (at := self._work.applied()) is None or at.ts < point:
             self._watch()
+            captured = self._work.captured()
             if not self._work.apply_until(point):
+                if captured is not None and captured.ts > point:
+                    break  # the note itself was lost in a failover: all that came before it has been applied
                 time.sleep(0.05)  # capture has not come that far
             reached = max(0, (at.ts.time if at else first) - first)
             self._work.tick("replay", reached, max(1, point.time - first), "seconds of oplog")

@@ -6,6 +6,7 @@ the readers of a copy run beside it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import structlog
 from bson.timestamp import Timestamp
+from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import __version__, snapshot, steps
 from backup_agent.config import Config
@@ -33,7 +35,7 @@ from backup_agent.runtime import Runtime
 from backup_agent.source import SourceSet
 from backup_agent.status import live
 from backup_agent.store import Store
-from backup_agent.times import OpTime, now_iso, show, timestamp_from_json
+from backup_agent.times import OpTime, age_seconds, now_iso, show, timestamp_from_json
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,12 @@ BEAT_SECONDS = 1.0
 PAUSE_ATTEMPT_SECONDS = 120
 TRIM_SECONDS = 60
 STEP_RETRY_SECONDS = 2
+SCHEDULE_RETRY_SECONDS = 900
+"""A snapshot that failed is not tried again by the schedule before this."""
+
+STEP_PATIENCE_SECONDS = 1800
+"""How long a step other than the sync waits for what may pass by itself; then it fails, so that others get their turn."""
+
 STEP_FAILURES = 5
 """A step that finds the head gone this often in a row fails."""
 
@@ -140,6 +148,9 @@ class Job:
             self.store.snapshots(), self.config.snapshots.interval_hours, datetime.now(UTC)
         ):
             return None
+        failed = self.store.newest_operation("snapshot", state="failed")
+        if failed is not None and age_seconds(failed["finished_at"]) < SCHEDULE_RETRY_SECONDS:
+            return None
         name = f"scheduled-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         params = {"name": name, "prove": self.config.snapshots.prove}
         operation, _ = self.store.start_operation("snapshot", "schedule", "the interval has passed", params)
@@ -180,19 +191,20 @@ class Job:
         self._sentence = f"{operation['kind']} {operation['id']}: {name}"
         self._progress = Progress(self.store, operation["id"], name)
         self.store.update_operation(operation["id"], progress=None)
-        failures = 0
+        failures, began = 0, time.monotonic()
         while True:
             try:
                 note = steps.STEPS[name](self, operation)
                 break
-            except (Transient, HeadFailed) as error:
-                failures += isinstance(error, HeadFailed) or (
-                    self._runtime is not None and not self._runtime.head.alive
-                )
-                if failures >= STEP_FAILURES:
-                    raise OperationFailed(f"step {name}: {error.message}", **error.details) from error
-                log.warning("step waits", step=name, reason=error.message)
-                self._progress.say(f"waiting: {error.message}")
+            except (Transient, HeadFailed, PyMongoError) as error:
+                reason = str(error)[:500]
+                dead = self._runtime is not None and not self._runtime.head.alive
+                failures += dead or isinstance(error, (HeadFailed, OperationFailure))
+                late = name != "sync" and time.monotonic() - began > STEP_PATIENCE_SECONDS
+                if failures >= STEP_FAILURES or late:
+                    raise OperationFailed(f"step {name}: {reason}") from error
+                log.warning("step waits", step=name, reason=reason)
+                self._progress.say(f"waiting: {reason}")
                 self._wait(STEP_RETRY_SECONDS)
         self._mark(operation, name, "done", finished_at=now_iso(), note=note)
 
@@ -371,7 +383,17 @@ class Job:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.alive()
+            if self._tails():
+                self._raise_problem()
+                with contextlib.suppress(Transient):
+                    self._running.apply()
+                self._trim()
             time.sleep(0.1)
+
+    def _tails(self) -> bool:
+        """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
+        current = self.store.generation("current")
+        return current is not None and self._runtime is not None and self._runtime.number == current["number"]
 
     def _beat(self, force: bool = False) -> None:
         """Once a second: write what is observed, and see whether the operation was canceled."""

@@ -26,6 +26,18 @@ NAMED_DIFFERENCES = 20
 Json = dict[str, Any]
 
 
+DAMAGED = (
+    "verification failed",
+    "does not match",
+    "not found in",
+    "invalid data",
+    "corrupt",
+    "no such file",
+    "decrypt",
+)
+"""Words of restic's errors that mean that what is stored is not what was stored."""
+
+
 class _Unrestorable(OperationFailed):
     """The snapshot cannot be used at all."""
 
@@ -140,7 +152,9 @@ def _restore(work: Work, snapshot: Json, scratch: Path) -> None:
     try:
         repository(work).restore(snapshot["restic_id"], scratch, tick)
     except ResticFailed as error:
-        raise _Unrestorable(str(error)) from error
+        if any(word in str(error).lower() for word in DAMAGED):
+            raise _Unrestorable(str(error)) from error
+        raise  # restic was killed, or refused: that says nothing about what is stored
 
 
 def _size(directory: Path) -> int:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from bson.timestamp import Timestamp
+from pymongo.errors import PyMongoError
 
 from backup_agent.apply import Applier, PositionStore, spool_directory
 from backup_agent.capture import Capture, View
@@ -17,6 +18,9 @@ from backup_agent.slices import SliceReader, SliceWriter, remove_before
 from backup_agent.source import SourceSet
 from backup_agent.stream import Stream
 from backup_agent.times import OpTime
+
+HEAD_ROOM_BYTES = 64 * 1024 * 1024
+"""With less room than this on its disk, a head that does not start is not called broken."""
 
 HEAD_ATTEMPTS = 3
 """A head that fails this often in a row without applying anything in between is broken."""
@@ -65,7 +69,8 @@ class Runtime:
             self.head.start()
         except HeadFailed as error:
             self._failures += 1
-            if self._failures >= HEAD_ATTEMPTS and "No space left" not in error.message:
+            room = shutil.disk_usage(self.directory).free >= HEAD_ROOM_BYTES
+            if self._failures >= HEAD_ATTEMPTS and room:
                 raise ResyncRequired(
                     "corruption", f"the head did not start {self._failures} times in a row: {error.message}"
                 ) from error
@@ -102,17 +107,19 @@ class Runtime:
         """
         if self._since is None:
             return False
+        self.start_head()
         try:
-            self.start_head()
             if self._applier is None:
                 self.begin_apply(self._since)
             assert self._applier is not None
             done = self._applier.apply_batch(until)
-        except (Transient, HeadFailed) as error:
+        except BaseException as error:
+            # Whatever it was: units were taken that are not written, so only the stored position says where to go on.
             self._applier = None
-            if not self.head.alive:
-                self._failures += 1
-            raise Transient(error.message) from error
+            self._failures += not self.head.alive
+            if isinstance(error, (HeadFailed, PyMongoError)):
+                raise Transient(f"the head: {error}") from error
+            raise
         self._failures = 0 if done else self._failures
         return done
 
@@ -128,10 +135,12 @@ class Runtime:
 
     def trim_slices(self, keep_seconds: float) -> int:
         """Delete slices that were applied longer ago than `keep_seconds` of oplog; returns how many."""
-        applied = self.applied
-        if applied is None or applied.ts.time <= keep_seconds:
+        if self._applier is None or self._applier.position.optime.ts.time <= keep_seconds:
             return 0
-        return remove_before(self.slices, Timestamp(int(applied.ts.time - keep_seconds), 0))
+        position = self._applier.position
+        before = Timestamp(int(position.optime.ts.time - keep_seconds), 0)
+        # A restart reads again from the first entry of the oldest transaction that is open.
+        return remove_before(self.slices, min(before, position.open_from or before))
 
     def stop(self) -> None:
         """Stop capture, then the head; all that was written stays."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
@@ -19,8 +19,10 @@ from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, Transient
 from backup_agent.times import OpTime, seconds_between
 
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-"""Only the top level is decoded, and only when it is asked for."""
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+"""Only the top level is decoded, and only when asked for. A date beyond the years of Python's calendar is kept as a number."""
 
 AUTHENTICATION_FAILED = 18
 UNAUTHORIZED = 13
@@ -286,9 +288,13 @@ def asked(what: str, call: Callable[[], Result]) -> Result:
 
 
 def member_majority(client: Client) -> OpTime | None:
-    """Return the majority-committed optime as this member knows it."""
-    status = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus"))
-    return _optime(status["optimes"].get("lastCommittedOpTime"))
+    """Return the optime up to which this member can show majority-committed data.
+
+    It may have heard of a later commit point than it has applied, so the earliest of what it says counts.
+    """
+    optimes = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus"))["optimes"]
+    found = [_optime(optimes.get(n)) for n in ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")]
+    return None if None in found else min(optime for optime in found if optime is not None)
 
 
 def member_state(client: Client) -> str:

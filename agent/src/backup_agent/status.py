@@ -14,6 +14,9 @@ from backup_agent.config import Config
 from backup_agent.store import Store
 from backup_agent.times import OpTime, age_seconds, seconds_between, timestamp_json
 
+SILENT_SECONDS = 120
+"""A daemon that wrote nothing for this long hangs, whatever it wrote last."""
+
 STALE_SECONDS = 30
 """An answer of the source that is older than this says nothing about now."""
 
@@ -83,6 +86,12 @@ def _finished(operation: Json | None) -> Json | None:
     }
 
 
+def _failure(operation: Json | None) -> str | None:
+    if operation is None or operation["state"] not in ("failed", "canceled"):
+        return None
+    return f"{operation['id']} {operation['state']}: {(operation['error'] or {}).get('message')}"
+
+
 def _last_validation(store: Store) -> Json | None:
     for kinds in (("validation", "resync", "initial_sync"),):
         operation = store.newest_operation(*kinds)
@@ -116,6 +125,7 @@ def collect(config: Config, store: Store) -> Json:
         "leases": store.leases(),
         "snapshots_paused": bool(store.leases()) or operation is not None,
         "operation": operation,
+        "last_sync_failed": _failure(store.newest_operation("resync", "initial_sync")),
         "last_snapshot": snapshots[0] if snapshots else None,
         "last_proven_snapshot": next((s for s in snapshots if s["proven_at"]), None),
         "last_resync": _finished(store.newest_operation("resync", "initial_sync", state="done")),
@@ -137,10 +147,15 @@ def collect(config: Config, store: Store) -> Json:
 def verdict(config: Config, status: Json) -> Json:
     """Return `verdict` and `reasons`. Pure. What is not known is never `ok`."""
     found = [("critical", f"{a['kind']} since {a['since']}: {a['cause']}") for a in status["alerts"]]
+    seen = status["agent"].get("cycle_at")
     if not status["agent"]["alive"]:
         found.append(("critical", "the agent is not running"))
+    elif seen is not None and age_seconds(seen) > SILENT_SECONDS:
+        found.append(("unknown", f"the agent runs, but gave no sign of life for {age_seconds(seen)} s"))
+    elif status["state"] == "new" and status["last_sync_failed"]:
+        found.append(("critical", f"there is no backup: {status['last_sync_failed']}"))
     elif status["state"] == "tailing":
-        found += _lag_verdict(config, status["backup_lag_seconds"])
+        found += _lag_verdict(config, status) + _snapshot_verdict(config, status)
     elif not status["alerts"]:
         found.append(("warning", f"the job is in state {status['state']}: no new snapshot is taken"))
     order = ("critical", "unknown", "warning")
@@ -148,10 +163,28 @@ def verdict(config: Config, status: Json) -> Json:
     return {"verdict": worst, "reasons": [reason for _, reason in sorted(found, key=lambda f: order.index(f[0]))]}
 
 
-def _lag_verdict(config: Config, lag: int | None) -> list[tuple[str, str]]:
-    if lag is None:
+def _lag_verdict(config: Config, status: Json) -> list[tuple[str, str]]:
+    if status["backup_lag_seconds"] is None:
         return [("unknown", "the backup lag is not known: the source did not answer lately")]
-    for level, limit in (("critical", config.lag_critical_seconds), ("warning", config.lag_warning_seconds)):
-        if lag >= limit:
-            return [(level, f"the backup is {lag} s behind the source, the limit is {limit} s")]
-    return []
+    lags = {
+        "the backup is {} s behind what a majority has": status["backup_lag_seconds"],
+        "the backup is {} s behind the primary's last write": status["backup_lag_primary_seconds"] or 0,
+        "the head is {} s behind what was captured": status["apply_lag_seconds"] or 0,
+    }
+    found = []
+    for text, lag in lags.items():
+        for level, limit in (("critical", config.lag_critical_seconds), ("warning", config.lag_warning_seconds)):
+            if lag >= limit:
+                found.append((level, f"{text.format(lag)}, the limit is {limit} s"))
+                break
+    return found
+
+
+def _snapshot_verdict(config: Config, status: Json) -> list[tuple[str, str]]:
+    newest, interval = status["last_snapshot"], config.snapshots.interval_hours * 3600
+    if not interval or status["snapshots_paused"]:
+        return []
+    if newest is not None and age_seconds(newest["created_at"]) <= 2 * interval:
+        return []
+    age = "there is none" if newest is None else f"the newest is of {newest['created_at']}"
+    return [("warning", f"a good snapshot is overdue: {age}, one is due every {config.snapshots.interval_hours:g} h")]

@@ -187,13 +187,16 @@ def write_report(job: Job, operation: Json, state: str, error: AgentError | None
     ended = {**job.store.operation(operation["id"]), "state": state, "finished_at": now_iso()}
     ended["error"] = error.as_json() if error else None
     content = json.dumps({"job": job.config.job, "operation": ended}, indent=2, default=str)
-    job.config.reports.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_suffix(".partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(content + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+    try:
+        job.config.reports.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = path.with_suffix(".partial")
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    except OSError as error:  # an operation must end, also on a full disk; the state has all that the report says
+        log.error("report not written", path=str(path), reason=str(error))
 
 
 def is_open(operation: Json) -> bool:

@@ -137,7 +137,7 @@ class Store:
             row = db.execute("SELECT * FROM operations WHERE state IN ('queued', 'running')").fetchone()
             if row is not None:
                 found = _operation(row)
-                if (found["kind"], found["owner"]) == (kind, owner):
+                if (found["kind"], found["owner"], found["params"]) == (kind, owner, params or {}):
                     return found, False
                 raise other_operation(found)
             steps = [

@@ -71,6 +71,8 @@ class _Transaction:
 
     def __init__(self, first: OpTime, number: int, spool: Path) -> None:
         self.first, self.number, self.prepared = first, number, False
+        self.complete = True
+        """Whether its first entry was seen: a part that names one before it, which was not captured, is not the first."""
         # Closed by `close`, when the transaction has been applied or forgotten.
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES, dir=str(spool))  # noqa: SIM115
 
@@ -148,11 +150,13 @@ class Stream:
         """Leave out what has been applied already (after a restart, reading begins before the position)."""
         at = self._position
         for unit in units:
-            done = unit.optime.ts < at.optime.ts or (
-                unit.optime.ts == at.optime.ts and (at.index == WHOLE or unit.index <= at.index)
-            )
-            if not done:
+            if not self._passed(unit.optime) and not (unit.optime.ts == at.optime.ts and unit.index <= at.index):
                 yield unit
+
+    def _passed(self, optime: OpTime) -> bool:
+        """Say whether every operation of an entry has been applied."""
+        at = self._position
+        return optime.ts < at.optime.ts or (optime.ts == at.optime.ts and at.index == WHOLE)
 
     def _of(self, entry: RawBSONDocument) -> Iterator[Unit]:
         """Yield the units of one entry; at least one, so that the position moves over every entry."""
@@ -208,6 +212,7 @@ class Stream:
         if held is None or held.number != number:  # an older number was never committed: its primary died first
             self._forget(key)
             held = self._transactions[key] = _Transaction(optime, number, self._spool)
+            held.complete = entry.get("prevOpTime", {"ts": ZERO})["ts"] == ZERO
         held.add(entry)
         held.prepared = held.prepared or "prepare" in entry["o"]
 
@@ -221,11 +226,12 @@ class Stream:
         if held is not None and held.number != int(entry.get("txnNumber", -1)):
             self._forget(key)
             held = None
-        if optime.ts <= self._since:
+        if optime.ts <= self._since or self._passed(optime):
+            # It is in the copy, or was applied before a restart; its parts may lie before what is read now.
             self._forget(key)
             yield Unit(optime, 0)
             return
-        if held is None and _has_earlier_parts(entry, name):
+        if _has_earlier_parts(entry, name) and (held is None or not held.complete):
             raise ResyncRequired(
                 "corruption",
                 f"{describe('c', entry['ns'], optime, name)}: "

@@ -11,6 +11,7 @@ from backup_agent.config import Config
 from backup_agent.progress import Progress
 from backup_agent.status import collect, daemon_alive, verdict
 from backup_agent.store import Store
+from backup_agent.times import now_iso
 
 
 @pytest.fixture
@@ -29,7 +30,18 @@ def config(tmp_path: Path) -> Config:
 
 def status(**changes: Any) -> dict[str, Any]:
     """Return a healthy status with changes."""
-    return {"alerts": [], "agent": {"alive": True}, "state": "tailing", "backup_lag_seconds": 0, **changes}
+    healthy = {
+        "alerts": [],
+        "agent": {"alive": True, "cycle_at": now_iso()},
+        "state": "tailing",
+        "backup_lag_seconds": 0,
+        "backup_lag_primary_seconds": 0,
+        "apply_lag_seconds": 0,
+        "last_snapshot": {"created_at": now_iso()},
+        "last_sync_failed": None,
+        "snapshots_paused": False,
+    }
+    return healthy | changes
 
 
 ALERT = {"kind": "resync_required", "cause": "corruption", "since": "then", "detail": {}}
@@ -46,6 +58,12 @@ ALERT = {"kind": "resync_required", "cause": "corruption", "since": "then", "det
         ({"agent": {"alive": False}}, "critical"),
         ({"alerts": [ALERT], "state": "resync_required"}, "critical"),
         ({"state": "resyncing"}, "warning"),
+        ({"apply_lag_seconds": 3600}, "critical"),
+        ({"backup_lag_primary_seconds": 300}, "warning"),
+        ({"agent": {"alive": True, "cycle_at": "2020-01-01T00:00:00Z"}}, "unknown"),
+        ({"state": "new", "last_sync_failed": "resync-1 failed: no room"}, "critical"),
+        ({"last_snapshot": None}, "warning"),
+        ({"last_snapshot": {"created_at": "2020-01-01T00:00:00Z"}}, "warning"),
     ],
 )
 def test_each_condition_has_its_verdict(config: Config, changes: dict[str, Any], expected: str) -> None:

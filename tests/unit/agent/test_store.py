@@ -33,6 +33,14 @@ def test_another_owner_is_told_whose_it_is(store: Store) -> None:
         store.start_operation("resync", "you", "because")
 
 
+def test_an_owner_attaches_only_to_what_was_asked_for(store: Store) -> None:
+    """Another snapshot of the same owner is not the one that is open: the caller must not take its end for its own."""
+    store.start_operation("snapshot", "me", "why", {"name": "a"})
+    assert not store.start_operation("snapshot", "me", "why", {"name": "a"})[1]
+    with pytest.raises(OperationOpen):
+        store.start_operation("snapshot", "me", "why", {"name": "b"})
+
+
 def test_an_operation_that_ended_makes_room(store: Store) -> None:
     """After the end of one, another may start, and the first can still be read."""
     first, _ = store.start_operation("resync", "me", "why")

@@ -8,6 +8,7 @@ from typing import Any
 import bson
 import pytest
 from bson.binary import Binary
+from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
@@ -118,6 +119,32 @@ def test_a_commit_after_the_copy_needs_its_parts(tmp_path: Path) -> None:
     """A commit whose operations were never captured cannot be replayed: that is corruption, not a reason to go on."""
     with pytest.raises(ResyncRequired, match="commitTransaction"):
         drain(feed(tmp_path, command({"commitTransaction": 1}, **session(7)), since=0))
+
+
+def test_a_transaction_without_its_first_part_is_not_applied_in_part(tmp_path: Path) -> None:
+    """When reading begins behind the first entry of a transaction, its commit stops the job: half of it is not it."""
+    second = command(
+        {"applyOps": [write("i", 2)], "partialTxn": True},
+        **{**session(1), "prevOpTime": {"ts": Timestamp(1, 1), "t": 1}},
+    )
+    last = command({"applyOps": [write("i", 3)]}, **{**session(1), "prevOpTime": {"ts": Timestamp(2, 1), "t": 1}})
+    with pytest.raises(ResyncRequired, match="earlier entries"):
+        drain(feed(tmp_path, second, last))
+
+
+def test_a_commit_that_was_applied_needs_its_parts_no_more(tmp_path: Path) -> None:
+    """After a restart, reading may begin between the parts of a transaction and its commit, which is behind the position."""
+    commit = command({"commitTransaction": 1}, **session(7))
+    at = Position(OpTime(Timestamp(2, 1), 1))
+    assert [(3, 0, 5)] == shown(drain(feed(tmp_path, commit, write("i", 4), write("i", 5), at=at)))
+
+
+def test_a_date_beyond_the_calendar_is_no_obstacle(tmp_path: Path) -> None:
+    """`new Date(8640000000000000)`, a common "never", is read as it is."""
+    never = DatetimeMS(8_640_000_000_000_000)
+    (unit,) = drain(feed(tmp_path, write("i", never)))
+    assert unit.op is not None
+    assert never == unit.op.identity
 
 
 def test_parts_of_an_older_transaction_are_forgotten(tmp_path: Path) -> None:
