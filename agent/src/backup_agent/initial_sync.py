@@ -23,7 +23,7 @@ from backup_agent.catalogue import Catalogue, refuse_unsupported
 from backup_agent.copying import Copier, Moved, Tally, find_by_uuid, journal, uuid_in
 from backup_agent.errors import AgentError, OperationFailed, Transient
 from backup_agent.namespaces import indexes, listed, split
-from backup_agent.source import UNAUTHORIZED, Client, TimedReadConcern, asked, member_majority
+from backup_agent.source import MAJORITY, UNAUTHORIZED, Client, asked, member_majority
 from backup_agent.stream import Position
 from backup_agent.times import OpTime, show, timestamp_from_json, timestamp_json
 from backup_agent.work import Work
@@ -61,11 +61,13 @@ class SyncWork(Work, Protocol):
         """Store that the head is consistent: replay is strict from now on."""
 
 
-def oldest_open_transaction(client: Client, after: Timestamp) -> OpTime | None:
-    """Return the start of the oldest transaction that is prepared or open at `after` (mongodump looks there too)."""
-    table = client.config.get_collection(
-        "transactions", read_concern=TimedReadConcern("majority", afterClusterTime=after)
-    )
+def oldest_open_transaction(client: Client) -> OpTime | None:
+    """Return the start of the oldest transaction that is prepared or open, in the member's majority-committed data.
+
+    Asked after `member_majority`, that data is not older than what that returned. The server takes no time with a read of
+    this collection (mongodump looks there the same way).
+    """
+    table = client.config.get_collection("transactions", read_concern=MAJORITY)
     query = {"state": {"$in": ["prepared", "inProgress"]}}
     found = asked("config.transactions", lambda: table.find_one(query, sort=[("startOpTime.ts", 1)]))
     start = found.get("startOpTime") if found else None
@@ -162,7 +164,7 @@ class InitialSync:
         ta = member_majority(client)
         if ta is None:
             raise Transient(f"{member}: expected a majority-committed optime, found none")
-        oldest = oldest_open_transaction(client, ta.ts)
+        oldest = oldest_open_transaction(client)
         tc = oplog_note(self._work.sources, f"backup of {self._work.config.job} begins")
         wait_for_majority(self._work, client, member, tc.ts)
         start = min(ta.ts, oldest.ts) if oldest else ta.ts
