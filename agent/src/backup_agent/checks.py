@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,14 @@ def _failure(name: str, error: AgentError) -> Json:
 def _directory(config: Config) -> str:
     path = config.directory
     nearest = next(p for p in (path, *path.parents) if p.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
         raise BadConfiguration(
-            f"directory: expected one that user {os.geteuid()} may write, found {nearest}; create {path} and give it to that user"
-        )
+            f"directory: expected one that user {os.geteuid()} may write, found {nearest}: {error.strerror}; "
+            f"create {path} and give it to that user"
+        ) from error
     return f"{path} can be written"
 
 
@@ -77,9 +82,10 @@ def repository(config: Config) -> str:
     try:
         return f"{len(restic.snapshots())} snapshots in the repository"
     except RepositoryMissing:
-        with contextlib.closing(Store(config.state_file)) as store:
-            if store.snapshots():
-                raise
+        if config.state_file.exists():  # looking must not make it: it would belong to whoever looked
+            with contextlib.closing(Store(config.state_file)) as store:
+                if store.snapshots():
+                    raise
         return "no repository yet; it is made when the first snapshot is taken"
 
 
@@ -98,6 +104,8 @@ def check(config: Config, path: Path) -> Json:
             results.append(_result(name, look(config)))
         except AgentError as error:
             results.append(_failure(name, error))
+        except OSError as error:
+            results.append(_failure(name, AgentError(f"expected to read and write its files, found: {error}")))
     return {"job": config.job, "config_sha256": digest(path), "checks": results}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,9 @@ def answer(as_json: bool, produce: Callable[[], tuple[Json, int]]) -> None:
         value = {"ok": True, **value}
     except AgentError as error:
         value, code = {"ok": False, "error": error.as_json()}, error.exit_code
+    except (OSError, sqlite3.Error) as error:  # the machine's: no room, no right, a broken disk
+        found = AgentError(f"expected to read and write the job's files, found: {error}; see directory and its disk")
+        value, code = {"ok": False, "error": found.as_json()}, found.exit_code
     if as_json:
         click.echo(json.dumps(value, default=str))
     elif value["ok"]:

@@ -39,7 +39,7 @@ def wait_until(what: str, condition: Callable[[], Any], seconds: float = 90) -> 
 class Agent:
     """One job: its configuration, its daemon as a child process, its command line."""
 
-    def __init__(self, directory: Path, replica_set: ReplicaSet, **changes: Any) -> None:
+    def __init__(self, directory: Path, replica_set: ReplicaSet, /, **changes: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         (directory / "password").write_text("correct horse\n")
@@ -169,9 +169,9 @@ class Agent:
 
 
 @contextlib.contextmanager
-def an_agent(directory: Path, replica_set: ReplicaSet, **changes: Any) -> Iterator[Agent]:
+def an_agent(where: Path, replica_set: ReplicaSet, /, **changes: Any) -> Iterator[Agent]:
     """Give an agent that is stopped at the end, whatever happens; it is not started yet."""
-    agent = Agent(directory, replica_set, **changes)
+    agent = Agent(where, replica_set, **changes)
     try:
         yield agent
     finally:
