@@ -276,6 +276,42 @@ def test_a_killed_playbook_changes_nothing(site: Site) -> None:
     site.wait("orders", lambda status: (status["last_snapshot"] or {}).get("name") == "afterwards")
 
 
+def test_an_unreachable_host_is_waited_for(site: Site, tmp_path: Path) -> None:
+    """The agent's host does not answer for a minute while it is followed: the same run goes on and ends well."""
+    switch = tmp_path / "cut"
+    arguments = (
+        "--limit",
+        "orders",
+        "-e",
+        "backup_policy=always",
+        "-e",
+        "backup_confirm=yes",
+        "-e",
+        "ansible_connection=cut",
+    )
+    plugins = str(Path(__file__).parent / "connection_plugins")
+    process = site.start("resync", *arguments, CUT_FILE=str(switch), ANSIBLE_CONNECTION_PLUGINS=plugins)
+    assert process.stdout is not None
+    seen = []
+    try:
+        for line in process.stdout:
+            seen.append(line)
+            if line.startswith("TASK") and STAGES[1] in line:
+                switch.touch()
+                time.sleep(60)
+                switch.unlink()
+        process.wait(timeout=60)
+    finally:
+        switch.unlink(missing_ok=True)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    printed = "".join(seen)
+    assert 0 == process.returncode, printed[-4000:]
+    assert "no answer, and the operation goes on meanwhile" in printed
+    assert "answers again" in printed
+    assert "done" == site.agent("orders", "operation")["operation"]["state"]
+
+
 MODULES = """
 - name: Use every module that the playbooks do not
   hosts: orders
