@@ -1,0 +1,84 @@
+"""The head: a real mongod on a socket of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backup_agent.head import HeadFailed, Mongod
+from lab.binaries import find_mongod
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Iterator[Mongod]:
+    """Give a head that is removed at the end; it is not started yet."""
+    found = Mongod(find_mongod(), tmp_path / "head", tmp_path / "a.sock", 256)
+    yield found
+    found.remove()
+
+
+def listening(pid: int) -> list[str]:
+    """Return the TCP sockets that a process listens on."""
+    inodes = {
+        os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink() and entry.exists()
+    }
+    rows = [
+        row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
+    ]
+    return [row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
+
+
+def test_it_listens_on_its_socket_only(head: Mongod) -> None:
+    """No TCP port is open, and the directory is private."""
+    head.start()
+    assert head.pid is not None
+    assert [] == listening(head.pid)
+    assert head.socket.is_socket()
+    assert 0o700 == head.directory.stat().st_mode & 0o777
+
+
+def test_its_data_survive_a_move_of_its_socket(head: Mongod, tmp_path: Path) -> None:
+    """A changed socket directory is taken over by the set of one member, with all its data."""
+    head.start()["shop"]["orders"].insert_one({"_id": 1})
+    head.stop()
+    moved = Mongod(find_mongod(), tmp_path / "head", tmp_path / "b.sock", 256)
+    try:
+        assert {"_id": 1} == moved.start()["shop"]["orders"].find_one()
+        moved.client["shop"]["orders"].insert_one({"_id": 2})
+    finally:
+        moved.kill()
+        moved.stop()
+
+
+def test_files_that_are_no_database_are_named(head: Mongod) -> None:
+    """A head that does not start leaves no process, and its error has the words of mongod's log."""
+    head.dbpath.mkdir(parents=True)
+    (head.dbpath / "WiredTiger.turtle").write_text("nonsense")
+    (head.dbpath / "WiredTiger").write_text("nonsense")
+    with pytest.raises(HeadFailed, match="log"):
+        head.start()
+    assert not head.alive
+
+
+def test_it_dies_with_its_agent(head: Mongod) -> None:
+    """SIGKILL of the agent leaves no mongod behind."""
+    program = (
+        "import sys, time; from pathlib import Path; from backup_agent.head import Mongod\n"
+        f"m = Mongod(Path({str(find_mongod())!r}), Path({str(head.directory)!r}), Path({str(head.socket)!r}), 256)\n"
+        "m.start(); print(m.pid, flush=True); time.sleep(600)"
+    )
+    agent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert agent.stdout is not None
+    pid = int(agent.stdout.readline())
+    agent.kill()
+    agent.wait()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{pid}").exists()
