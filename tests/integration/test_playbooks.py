@@ -30,6 +30,7 @@ STAGES = (
     "Switch to the copy",
     "Take a snapshot and prove",
 )
+HOLDS = ("copy.done", "validation.range", "switch.before", "proof.restored")
 Json = dict[str, Any]
 
 
@@ -138,8 +139,26 @@ class Site:
         reports = (self.directory / "state" / job / "reports").glob("*.json")
         return sorted((p.stem for p in reports), key=lambda stem: stem.rsplit("-", 2)[1])
 
+    def holder(self, point: str) -> Path:
+        """Write the program that an agent runs at a failure point: it waits as long as the point is held."""
+        program = self.directory / f"{point}.sh"
+        program.write_text(f"#!/bin/sh\nwhile [ -e {self.directory}/{point}.held ]; do sleep 0.1; done\n")
+        program.chmod(0o755)
+        return program
+
+    def hold(self, *points: str) -> None:
+        """Let operations wait at these points until they are released."""
+        for point in points:
+            (self.directory / f"{point}.held").touch()
+
+    def release(self, *points: str) -> None:
+        """Let operations go on."""
+        for point in points:
+            (self.directory / f"{point}.held").unlink(missing_ok=True)
+
     def close(self) -> None:
         """Stop everything."""
+        self.release(*HOLDS)
         self.supervisor("stop", "all")
         self.supervisor("shutdown")
 
@@ -165,11 +184,11 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Replica
 
 @pytest.fixture(scope="module")
 def site(sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Give a machine with both jobs provisioned; steps take some seconds, so that each can be interrupted."""
+    """Give a machine with both jobs provisioned, whose operations can be held at some points."""
     found = Site(tmp_path_factory.mktemp("s"), sets)
-    slow = "copy.collection_done=stop:2,switch.before=stop:8,snapshot.manifest=stop:5,proof.restored=stop:12"
+    points = ",".join(f"{point}=run:{found.holder(point)}" for point in HOLDS)
     try:
-        printed = found.run("provision", "-e", "backup_wait_for_initial_sync=true", BACKUP_AGENT_FAILPOINTS=slow)
+        printed = found.run("provision", "-e", "backup_wait_for_initial_sync=true", BACKUP_AGENT_FAILPOINTS=points)
         assert 0 == recap(printed, "orders")["failed"]
         yield found
     finally:
@@ -232,7 +251,12 @@ def test_two_at_once_are_one_operation(site: Site) -> None:
     """Of two playbooks with different owners one resyncs; the other is told whose operation it met."""
     before = site.operations("orders")
     arguments = ("--limit", "orders", "-e", "backup_policy=always", "-e", "backup_confirm=yes")
+    site.hold("copy.done")
     processes = [site.start("resync", *arguments, "-e", f"backup_owner={owner}") for owner in ("anna", "ben")]
+    deadline = time.monotonic() + 120
+    while all(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    site.release("copy.done")
     printed = [process.communicate(timeout=400)[0] for process in processes]
     assert [0, 2] == sorted(process.returncode for process in processes), printed
     refused, owner = (printed[0], "ben") if processes[0].returncode else (printed[1], "anna")
@@ -259,13 +283,24 @@ def test_a_killed_playbook_changes_nothing(site: Site) -> None:
     """Killed in each stage: the operation goes on by itself, the next run attaches to it, and the last one reports."""
     before = site.operations("orders")
     arguments = ("--limit", "orders", "-e", "backup_policy=always", "-e", "backup_confirm=yes")
+    site.hold(*HOLDS)
     kill_in(site, STAGES[0], arguments)
     operation = site.agent("orders", "operation")["operation"]
     assert operation["state"] in ("queued", "running")
-    for stage in STAGES[1:]:
+    kill_in(site, STAGES[1], arguments)
+    for stage, point in zip(STAGES[2:], HOLDS, strict=False):
+        site.release(point)
         kill_in(site, stage, arguments)
         assert operation["id"] == site.agent("orders", "operation")["operation"]["id"]
-    printed = site.run("resync", *arguments)
+    last = site.start("resync", *arguments)
+    assert last.stdout is not None
+    seen = []
+    for line in last.stdout:
+        seen.append(line)
+        if line.startswith("TASK") and STAGES[4] in line:
+            site.release(*HOLDS)
+    assert 0 == last.wait(timeout=60)
+    printed = "".join(seen)
     assert operation["id"] in printed
     assert "attached" in printed or "being resynced" in printed
     assert "done" == site.agent("orders", "operation", operation["id"])["operation"]["state"]
