@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
-from bson.son import SON
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
@@ -20,10 +19,12 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from backup_agent import failpoints
-from backup_agent.catalogue import Catalogue, update_argument
+from backup_agent.capped import CappedWriter, Touched
+from backup_agent.catalogue import Catalogue
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.namespaces import OWN_DATABASE, split
-from backup_agent.plan import Group, Op, plan, restore_zeros, zero_timestamps
+from backup_agent.plan import Group, Op, plan, zero_timestamps
+from backup_agent.statements import statement, takes_diffs, without_diffs
 from backup_agent.stream import Position, Stream, Unit, describe
 
 BATCH_OPS = 5000
@@ -87,6 +88,8 @@ class Applier:
         self.position, self.strict = loaded
         self.counts = Counts()
         self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
+        self._diffs = takes_diffs(client)
+        self._capped = CappedWriter(client, catalogue.name, self._diffs)
 
     @property
     def between_transactions(self) -> bool:
@@ -113,7 +116,7 @@ class Applier:
 
     def _apply_batch(self, until: Timestamp | None) -> bool:
         batch: list[Unit] = []
-        size = 0
+        size, touched = 0, Touched()
         while len(batch) < BATCH_OPS:
             unit = self._stream.peek()
             if unit is None or (until is not None and unit.optime.ts > until):
@@ -126,6 +129,8 @@ class Applier:
                 break
             size += unit.op.size if unit.op else 0
             if batch and size > BATCH_BYTES:
+                break
+            if unit.op and self._catalogue.capped(unit.op.ui) and touched.repeats(unit.op):
                 break
             self._stream.take()
             batch.append(unit)
@@ -150,6 +155,10 @@ class Applier:
         if not ops:
             self._save(batch[-1], journal=False)
             return
+        if capped := [op for op in ops if self._catalogue.capped(op.ui)]:
+            self._capped.write(capped)
+            failpoints.reach("apply.capped")
+            ops = [op for op in ops if not self._catalogue.capped(op.ui)]
         try:
             self._commit(batch, plan(ops, self._catalogue.in_order))
         except _Mismatch as mismatch:
@@ -186,6 +195,11 @@ class Applier:
                 )
             self.counts.missing += 1
             return []
+        if op.kind == "i" and self._catalogue.keeps_order(op.ui):
+            return [Op("r", op.ui, op.namespace, op.o, op.o2, op.optime, op.index), *self._with_zeros(op)]
+        return self._with_zeros(op)
+
+    def _with_zeros(self, op: Op) -> list[Op]:
         replaced = op.kind == "i" or (op.kind == "u" and "$v" not in op.o)
         if replaced and zero_timestamps(op.o):
             return [op, Op("z", op.ui, op.namespace, op.o, None, op.optime, op.index)]
@@ -195,33 +209,18 @@ class Applier:
         name = self._catalogue.name(group.ui)
         assert name is not None
         database, collection = split(name)
-        command = self._statement(group, collection)
-        reply = self._client[database].command(command, session=session, check=True)
-        errors = reply.get("writeErrors", [])
-        self._check(group, reply, errors)
-
-    def _statement(self, group: Group, collection: str) -> SON[str, Any]:
-        if group.kind == "d":
-            deletes = [{"q": {"_id": op.identity}, "limit": 1} for op in group.ops]
-            return SON([("delete", collection), ("deletes", deletes)])
-        if group.kind == "i" and self.strict:
-            documents = [op.o for op in group.ops]
-            return SON([("insert", collection), ("documents", documents), ("bypassDocumentValidation", True)])
-        updates = [self._update(op) for op in group.ops]
-        return SON([("update", collection), ("updates", updates), ("bypassDocumentValidation", True)])
-
-    def _update(self, op: Op) -> dict[str, Any]:
-        if op.kind == "z":
-            return restore_zeros(op.o, zero_timestamps(op.o))
-        if op.kind == "i":
-            return {"q": {"_id": op.identity}, "u": op.o, "multi": False, "upsert": True}
-        argument = update_argument(op.o, describe("u", op.namespace, op.optime))
-        return {"q": {"_id": op.identity}, "u": argument, "multi": False}
+        for part in [group] if self._diffs else without_diffs(self._client, name, group, session):
+            reply = self._client[database].command(
+                statement(collection, part, self.strict), session=session, check=True
+            )
+            self._check(part, reply, reply.get("writeErrors", []))
 
     def _check(self, group: Group, reply: dict[str, Any], errors: list[dict[str, Any]]) -> None:
         changed = int(reply["n"])
         if errors or (self.strict and changed != len(group.ops)):
             raise _Mismatch(group, errors)
+        if group.kind == "r":
+            return
         if group.kind == "i":
             self.counts.upserted += len(group.ops) - len(reply.get("upserted", [])) if not self.strict else 0
         else:

@@ -13,25 +13,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from bson import decode
-from bson.binary import Binary
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
-from pymongo.write_concern import WriteConcern
 
+from backup_agent.capped import plain_options
 from backup_agent.errors import ResyncRequired, Unsupported
-from backup_agent.namespaces import ORDERED, OWN_DATABASE, listed, split, why_not_copied
+from backup_agent.feature_version import follow
+from backup_agent.index_model import IndexModel, uuid_binary
+from backup_agent.namespaces import ORDERED, listed, split, why_not_copied
+from backup_agent.plan import Group, Op
+from backup_agent.statements import statement, takes_diffs, without_diffs
 from backup_agent.stream import Unit, command_name, describe
 from backup_agent.times import OpTime
+from backup_agent.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views, make_catalogue, run_entry
 
 NAMESPACE_NOT_FOUND = 26
 INDEX_NOT_FOUND = 27
 NAMESPACE_EXISTS = 48
-UUID_SUBTYPE = 4
-
-JOURNALED = {"w": 1, "j": True}
 
 Client = MongoClient[dict[str, Any]]
 _AS_SON: CodecOptions[SON[str, Any]] = ORDERED
@@ -45,23 +46,9 @@ HANDLERS = {
     "commitIndexBuild": "_on_create_indexes",
     "dropIndexes": "_on_drop_indexes",
     "deleteIndexes": "_on_drop_indexes",
+    "emptycapped": "_on_empty",
 }
 """The method for each command that the table calls a COMMAND."""
-
-
-def uuid_binary(ui: bytes) -> Binary:
-    """Return the BSON value of a collection's UUID."""
-    return Binary(ui, UUID_SUBTYPE)
-
-
-def refuse_unsupported(namespace: str, options: Mapping[str, Any]) -> None:
-    """Raise Unsupported for a collection that this version cannot keep faithfully, naming it."""
-    for option, what in (("capped", "capped"), ("timeseries", "a time series")):
-        if options.get(option):
-            raise Unsupported(
-                f"{namespace} is {what} collection: this version cannot replay it faithfully; "
-                "drop it at the source or wait for a version that can"
-            )
 
 
 class Catalogue:
@@ -71,26 +58,36 @@ class Catalogue:
         """Read the head's catalogue."""
         self._client = client
         self.building = building
-        self._model = client[OWN_DATABASE].get_collection("model", codec_options=_AS_SON)
+        self.model = IndexModel(client)
+        self._not_capped_yet: set[bytes] = set() if building else set(self.model.capped())
         self._names: dict[bytes, str] = {}
+        self._capped: set[bytes] = set()
         self._in_order: dict[bytes, bool] = {}
+        self._diffs = takes_diffs(client)
         self.refresh()
 
     def refresh(self) -> None:
         """Read names and UUIDs again."""
         self._in_order.clear()
-        self._names = {
-            bytes(info["info"]["uuid"]): f"{database}.{info['name']}"
+        found = [
+            (bytes(info["info"]["uuid"]), f"{database}.{info['name']}", info)
             for database, info in listed(self._client)
             if info.get("info", {}).get("uuid") is not None
-        }
+        ]
+        self._names = {ui: namespace for ui, namespace, _ in found}
+        self._capped = {ui for ui, _, info in found if info["options"].get("capped")}
 
     def name(self, ui: bytes) -> str | None:
         """Return the name that a collection has on the head, or None when it is not there."""
         return self._names.get(ui)
 
     def in_order(self, ui: bytes) -> bool:
-        """Say whether operations on different `_id`s may name the same document: the index on `_id` has a collation."""
+        """Say whether operations on a collection may not change places.
+
+        Either it is to become capped, or the index on `_id` has a collation: different `_id`s may name the same document then.
+        """
+        if ui in self._not_capped_yet:
+            return True
         if ui not in self._in_order:
             database, collection = split(self._names[ui])
             specs = self._client[database][collection].list_indexes()
@@ -100,49 +97,49 @@ class Catalogue:
     # Collections ------------------------------------------------------------------------------------------------------
 
     def create(self, ui: bytes, namespace: str, options: Mapping[str, Any], id_index: Mapping[str, Any] | None) -> None:
-        """Create a collection with the source's UUID. One that has this UUID already is given this name."""
-        refuse_unsupported(namespace, options)
+        """Create a collection with the source's UUID. One that has this UUID already is given this name.
+
+        A temporary collection is made as a lasting one: the head would drop it when it starts, the source says when it goes.
+        """
         database, collection = split(namespace)
-        o: SON[str, Any] = SON([("create", collection), *options.items()])
+        wanted = SON([(name, value) for name, value in options.items() if name != "temp"])
+        if not self.building:
+            wanted, capped = plain_options(wanted)
+            self.model.set_capped(ui, capped)
+            (self._not_capped_yet.add if capped else self._not_capped_yet.discard)(ui)
+        o: SON[str, Any] = SON([("create", collection), *wanted.items()])
         if id_index is not None and "clusteredIndex" not in options:
             o["idIndex"] = id_index
         self._apply_ops(database, ui, o)
         self.refresh()
 
-    def _apply_ops(self, database: str, ui: bytes | None, o: Any) -> None:
-        entry: SON[str, Any] = SON([("op", "c"), ("ns", f"{database}.$cmd")])
-        if ui is not None:
-            entry["ui"] = uuid_binary(ui)
-        entry["o"] = o
-        self._client.admin.command(SON([("applyOps", [entry]), ("writeConcern", JOURNALED)]))
+    def _apply_ops(self, database: str, ui: bytes, o: Any) -> None:
+        run_entry(self._client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
     def drop(self, ui: bytes) -> None:
         """Drop a collection by its UUID; one that is not there is no error."""
         name = self.name(ui)
-        self._model.delete_one({"_id": uuid_binary(ui)})
+        self.model.forget(ui)
         if name is not None:
             database, collection = split(name)
             self._client[database].command(SON([("drop", collection), ("writeConcern", JOURNALED)]))
             self.refresh()
 
-    # The index model --------------------------------------------------------------------------------------------------
+    def capped(self, ui: bytes) -> bool:
+        """Say whether a collection of the head is capped."""
+        return ui in self._capped
 
-    def set_model(self, ui: bytes, specs: list[SON[str, Any]]) -> None:
-        """Write the indexes that a collection is to have at the consistency point."""
-        self._model.with_options(write_concern=WriteConcern(w=1, j=True)).replace_one(
-            {"_id": uuid_binary(ui)}, {"_id": uuid_binary(ui), "indexes": specs}, upsert=True
-        )
+    def keeps_order(self, ui: bytes) -> bool:
+        """Say whether a collection is to become capped, so that what is inserted belongs at its end."""
+        return ui in self._not_capped_yet
 
-    def model(self, ui: bytes) -> list[SON[str, Any]]:
-        """Return the indexes of the model."""
-        found = self._model.find_one({"_id": uuid_binary(ui)})
-        return [] if found is None else list(found["indexes"])
+    # Indexes ----------------------------------------------------------------------------------------------------------
 
     def missing_indexes(self) -> list[tuple[str, list[SON[str, Any]]]]:
         """Return (namespace, indexes to build) for every collection of the model."""
         wanted = []
         for ui, name in sorted(self._names.items(), key=lambda item: item[1]):
-            specs = [spec for spec in self.model(ui) if spec["name"] != "_id_" and not spec.get("clustered")]
+            specs = [spec for spec in self.model.indexes(ui) if spec["name"] != "_id_" and not spec.get("clustered")]
             if specs:
                 wanted.append((name, specs))
         return wanted
@@ -150,6 +147,9 @@ class Catalogue:
     def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         """Build indexes; those that exist are left as they are."""
         database, collection = split(namespace)
+        # An index without a collation would take over that of its collection, if that has one.
+        simple = SON([("locale", "simple")])
+        specs = [spec if "collation" in spec else SON([*spec.items(), ("collation", simple)]) for spec in specs]
         self._client[database].command(
             SON(
                 [
@@ -198,8 +198,9 @@ class Catalogue:
     def _on_create(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         o = entry["o"]
         namespace = f"{database}.{o['create']}"
-        if o["create"] == "system.views":
-            return  # the head makes its own with its first view
+        if o["create"] == SYSTEM_VIEWS:
+            make_catalogue(self._client, database, ui)
+            return
         if ui is None:
             raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
         if self.name(ui) == namespace:
@@ -207,13 +208,12 @@ class Catalogue:
         fields = _decoded(o)
         options = {k: v for k, v in fields.items() if k not in ("create", "idIndex")}
         self.create(ui, namespace, options, fields.get("idIndex"))
-        if not self.model(ui):
-            self.set_model(ui, [])
+        if not self.building:
+            self.model.add(ui, [])
 
     def _on_drop(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
-        if entry["o"]["drop"] == "system.views":
-            for info in self._client[database].list_collections(filter={"type": "view"}):
-                self._client[database].drop_collection(info["name"])
+        if entry["o"]["drop"] == SYSTEM_VIEWS:
+            drop_views(self._client, database)
         elif ui is not None:
             self.drop(ui)
 
@@ -226,7 +226,7 @@ class Catalogue:
         name = self._known(ui, entry, optime)
         if name is None or name == target or ui is None:
             return
-        renamed = SON([("renameCollection", name), ("to", target), ("stayTemp", bool(o.get("stayTemp", False)))])
+        renamed = SON([("renameCollection", name), ("to", target), ("stayTemp", False)])
         self._apply_ops(split(name)[0], ui, renamed)
         self.refresh()
 
@@ -237,18 +237,29 @@ class Catalogue:
             if split(entry["ns"])[1] == "$cmd" and "viewOn" in o:
                 raise Unsupported(f"{describe('c', entry['ns'], optime, 'collMod')}: a view changed by a command entry")
             return
-        if "index" in o and not self.building:
-            self._modify_model(ui, o.pop("index"))
+        if not self.building:
+            if "index" in o:
+                self.model.modify(ui, o.pop("index"))
+            self._modify_capped(ui, o)
         if len(o) > 1:
             o["collMod"] = split(name)[1]
             self._apply_ops(split(name)[0], ui, o)
 
-    def _modify_model(self, ui: bytes, change: Mapping[str, Any]) -> None:
-        specs = self.model(ui)
-        for spec in specs:
-            if spec["name"] == change.get("name") or spec["key"] == change.get("keyPattern"):
-                spec.update({k: v for k, v in change.items() if k not in ("name", "keyPattern")})
-        self.set_model(ui, specs)
+    def _modify_capped(self, ui: bytes, o: SON[str, Any]) -> None:
+        """Keep new limits of a collection that is to become capped."""
+        changes = {
+            "size" if name == "cappedSize" else "max": o.pop(name) for name in ("cappedSize", "cappedMax") if name in o
+        }
+        if changes:
+            self.model.set_capped(ui, SON([*(self.model.capped().get(ui) or {}).items(), *changes.items()]))
+
+    def _on_empty(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        name = self._known(ui, entry, optime)
+        if name is not None:
+            everything = [{"q": {}, "limit": 0}]
+            self._client[split(name)[0]].command(
+                SON([("delete", split(name)[1]), ("deletes", everything), ("writeConcern", JOURNALED)])
+            )
 
     def _on_create_indexes(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)
@@ -258,8 +269,7 @@ class Catalogue:
         if self.building:
             self.build(name, specs)
             return
-        names = {spec["name"] for spec in specs}
-        self.set_model(ui, [spec for spec in self.model(ui) if spec["name"] not in names] + specs)
+        self.model.add(ui, specs)
 
     def _on_drop_indexes(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)
@@ -267,7 +277,7 @@ class Catalogue:
             return
         index = entry["o"]["index"]
         if not self.building:
-            self.set_model(ui, [spec for spec in self.model(ui) if index != "*" and spec["name"] != index])
+            self.model.remove(ui, index)
             return
         self._in_order.clear()
         try:
@@ -281,47 +291,26 @@ class Catalogue:
     # What a transaction cannot hold -------------------------------------------------------------------------------------
 
     def _outside(self, entry: RawBSONDocument, optime: OpTime) -> None:
-        database, collection = split(entry["ns"])
-        if collection == "system.views":
-            self._on_view(entry)
+        if split(entry["ns"])[1] == SYSTEM_VIEWS:
+            apply_entry(self._client, entry, self.building)
+        elif entry["ns"] == "admin.system.version":
+            follow(self._client, entry, optime)
+        elif why_not_copied(entry["ns"]) is None:
+            self._in_admin(entry, optime)
+
+    def _in_admin(self, entry: RawBSONDocument, optime: OpTime) -> None:
+        ui = bytes(entry["ui"]) if "ui" in entry else None
+        name = self._known(ui, entry, optime)
+        if name is None or ui is None:
             return
-        if why_not_copied(entry["ns"]) is not None:
-            return
-        target = self._client[database][collection].with_options(write_concern=WriteConcern(w=1, j=True))
-        identity = {"_id": (entry.get("o2") or entry["o"])["_id"]}
-        if entry["op"] == "d":
-            target.delete_one(identity)
-        elif entry["op"] == "i":
-            target.replace_one(identity, entry["o"], upsert=True)
-        else:
-            statement = {"q": identity, "u": update_argument(entry["o"], describe("u", entry["ns"], optime))}
-            self._client[database].command(
-                SON([("update", collection), ("updates", [statement]), ("writeConcern", JOURNALED)])
-            )
-
-    def _on_view(self, entry: RawBSONDocument) -> None:
-        """A view is made by the view commands, because `system.views` takes no inserts."""
-        identity = (entry.get("o2") or entry["o"])["_id"]
-        database, view = split(identity)
-        if entry["op"] == "d":
-            self._client[database].drop_collection(view)
-            return
-        fields = _decoded(entry["o"])
-        if entry["op"] == "u" and "viewOn" not in fields:
-            found = next(iter(self._client[database].list_collections(filter={"name": view})), None)
-            fields = SON(_changed_view(found["options"] if found else {}, fields))
-        self.put_view(database, view, {k: v for k, v in fields.items() if k != "_id"})
-
-    def put_view(self, database: str, view: str, options: Mapping[str, Any]) -> None:
-        """Create a view, replacing one of that name."""
-        self._client[database].drop_collection(view)
-        self._client[database].command(SON([("create", view), *options.items()]))
-
-
-def _changed_view(options: Mapping[str, Any], diff: Mapping[str, Any]) -> dict[str, Any]:
-    """Apply the update of a view's definition, which replaces whole fields (`viewOn`, `pipeline`)."""
-    changes = dict(diff.get("diff", {}).get("u", {})) | dict(diff.get("diff", {}).get("i", {}))
-    return {**options, **changes}
+        op = Op(entry["op"], ui, entry["ns"], entry["o"], entry.get("o2"), optime, 0)
+        database, collection = split(name)
+        group = Group(ui, op.kind, [op])
+        parts = [group] if self._diffs else without_diffs(self._client, name, group, None)
+        for part in parts:
+            # As before the consistency point, because it may have been done before a crash: an insert replaces.
+            command = statement(collection, part, strict=False)
+            self._client[database].command(SON([*command.items(), ("writeConcern", JOURNALED)]))
 
 
 def _decoded(document: RawBSONDocument) -> SON[str, Any]:
@@ -333,19 +322,3 @@ def _index_specs(o: SON[str, Any]) -> list[SON[str, Any]]:
     if "commitIndexBuild" in o:
         return [SON([(k, v) for k, v in spec.items() if k != "ns"]) for spec in o["indexes"]]
     return [SON([(k, v) for k, v in o.items() if k not in ("createIndexes", "ns")])]
-
-
-def update_argument(o: RawBSONDocument, what: str) -> Any:
-    """Return the `u` of an update statement for an oplog update.
-
-    `$v: 2` entries hold a diff, applied by the server's own `$_internalApplyOplogUpdate`; `$v: 1` entries hold modifiers; an
-    entry without `$v` replaces the document.
-    """
-    version = o.get("$v")
-    if version == 2:
-        return [{"$_internalApplyOplogUpdate": {"oplogUpdate": o}}]
-    if version == 1:
-        return {name: value for name, value in o.items() if name != "$v"}
-    if version is not None:
-        raise Unsupported(f"{what}: expected an update of version 1 or 2, found {version}")
-    return o

@@ -11,24 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-import bson
-from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from backup_agent.catalogue import JOURNALED
-from backup_agent.errors import OperationFailed
+from backup_agent.inserting import insert
 from backup_agent.namespaces import listed, split
-from backup_agent.plan import restore_zeros, zero_timestamps
-from backup_agent.source import RAW, TimedReadConcern, raw_collection
+from backup_agent.source import TimedReadConcern, raw_collection
+from backup_agent.views import JOURNALED
 
 Client = MongoClient[dict[str, Any]]
 
 GONE = (26, 175, 136, 43, 11602)
 """NamespaceNotFound, QueryPlanKilled, CappedPositionLost, CursorNotFound, InterruptedDueToReplStateChange: look again."""
-INSERT_BYTES = 8 * 1024 * 1024
 
 
 class Moved(Exception):
@@ -98,7 +94,9 @@ class Copier:
             for number, batch in enumerate(found.find_raw_batches({}, hint=[("$natural", 1)])):
                 if number == 0 and uuid_of(self.source, namespace) != ui:
                     raise Moved(namespace)
-                documents += self._insert(target, collection, cast(bytes, batch))
+                copied, bytes_copied = insert(target, collection, cast(bytes, batch))
+                self.tally.add(copied, bytes_copied)
+                documents += copied
                 size += len(batch)
                 if self.halt():
                     break
@@ -110,44 +108,6 @@ class Copier:
                 raise Moved(namespace) from error
             raise
         return documents, size
-
-    def _insert(self, target: Any, collection: str, batch: bytes) -> int:
-        documents: list[RawBSONDocument] = bson.decode_all(batch, RAW)
-        start = 0
-        while start < len(documents):
-            end, size = start, 0
-            while end < len(documents) and (end == start or size + len(documents[end].raw) <= INSERT_BYTES):
-                size += len(documents[end].raw)
-                end += 1
-            self._insert_some(target, collection, documents[start:end])
-            self.tally.add(end - start, size)
-            start = end
-        return len(documents)
-
-    def _insert_some(self, target: Any, collection: str, documents: list[RawBSONDocument]) -> None:
-        command = SON([("insert", collection), ("documents", documents), ("ordered", False)])
-        command["bypassDocumentValidation"] = True
-        command["writeConcern"] = {"w": 1}
-        self._require(target.command(command), collection)
-        zeros = [restore_zeros(document, names) for document in documents if (names := zero_timestamps(document))]
-        if zeros:
-            update = SON(
-                [
-                    ("update", collection),
-                    ("updates", zeros),
-                    ("bypassDocumentValidation", True),
-                    ("writeConcern", {"w": 1}),
-                ]
-            )
-            self._require(target.command(update), collection)
-
-    def _require(self, reply: dict[str, Any], collection: str) -> None:
-        errors = reply.get("writeErrors")
-        if errors:
-            raise OperationFailed(
-                f"{collection}: expected the head to take every document of the copy, it refused {len(errors)}: "
-                f"{errors[0].get('errmsg')}"[:500]
-            )
 
 
 def journal(head: Client) -> None:

@@ -18,14 +18,18 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.apply import PositionStore
+from backup_agent.capped import make_capped
 from backup_agent.capture import oplog_note
-from backup_agent.catalogue import Catalogue, refuse_unsupported
+from backup_agent.catalogue import Catalogue
 from backup_agent.copying import Copier, Moved, Tally, find_by_uuid, journal, uuid_in
 from backup_agent.errors import AgentError, OperationFailed, Transient
-from backup_agent.namespaces import indexes, listed, split
+from backup_agent.feature_version import take_over
+from backup_agent.index_model import IndexModel
+from backup_agent.namespaces import ORDERED, indexes, listed, split
 from backup_agent.source import MAJORITY, UNAUTHORIZED, Client, asked, member_majority
 from backup_agent.stream import Position
 from backup_agent.times import OpTime, show, timestamp_from_json, timestamp_json
+from backup_agent.views import TIME_SERIES, VIEW, put_view
 from backup_agent.work import Work
 
 log = structlog.get_logger(__name__)
@@ -90,22 +94,21 @@ def wait_for_majority(work: Work, client: Client, member: str, after: Timestamp)
 
 
 def describe_collections(client: Client) -> list[Json]:
-    """List what is to be copied: name, UUID, kind, options, indexes and size. Raises Unsupported, naming a collection."""
+    """List what is to be copied: name, UUID, kind and size. Views come last: a time series is one, of its buckets."""
     collections = []
     for database, info in listed(client):
         namespace = f"{database}.{info['name']}"
-        refuse_unsupported(namespace, info.get("options") or {})
         ui = uuid_in(info)
         collections.append(
             {
                 "namespace": namespace,
                 "ui": ui.hex() if ui else None,
-                "view": info.get("type") == "view",
+                "view": ui is None,
                 "bytes": 0 if ui is None else collection_bytes(client, namespace),
                 "done": False,
             }
         )
-    return collections
+    return sorted(collections, key=lambda collection: bool(collection["view"]))
 
 
 def collection_bytes(client: Client, namespace: str) -> int:
@@ -167,6 +170,7 @@ class InitialSync:
         oldest = oldest_open_transaction(client)
         tc = oplog_note(self._work.sources, f"backup of {self._work.config.job} begins")
         wait_for_majority(self._work, client, member, tc.ts)
+        take_over(client, self._work.head.client)
         start = min(ta.ts, oldest.ts) if oldest else ta.ts
         collections = describe_collections(client)
         positions = PositionStore(self._work.head.client)
@@ -255,15 +259,15 @@ class InitialSync:
             return False
         ui = bytes.fromhex(collection["ui"])
         database, name = split(collection["namespace"])
-        info = next(iter(source[database].list_collections(filter={"name": name})), None)
-        if info is None or bytes(info["info"]["uuid"]) != ui:
+        found = source.get_database(database, codec_options=ORDERED).list_collections(filter={"name": name})
+        info = next(iter(found), None)
+        if info is None or uuid_in(info) != ui:
             return self._look_again(source, catalogue, collection, ui)
         options = info.get("options", {})
-        refuse_unsupported(collection["namespace"], options)
         specs = indexes(source, database, name)
         catalogue.drop(ui)
         catalogue.create(ui, collection["namespace"], options, info.get("idIndex"))
-        catalogue.set_model(ui, specs)
+        catalogue.model.set_indexes(ui, specs)
         return True
 
     def _look_again(self, source: Client, catalogue: Catalogue, collection: Json, ui: bytes) -> bool:
@@ -276,9 +280,10 @@ class InitialSync:
 
     def _copy_view(self, source: Client, catalogue: Catalogue, collection: Json) -> None:
         database, name = split(collection["namespace"])
-        info = next(iter(source[database].list_collections(filter={"name": name, "type": "view"})), None)
-        if info is not None:
-            catalogue.put_view(database, name, info["options"])
+        found = source.get_database(database, codec_options=ORDERED).list_collections(filter={"name": name})
+        info = next(iter(found), None)
+        if info is not None and info["type"] in (VIEW, TIME_SERIES):
+            put_view(self._work.head.client, database, info)
         self._done(collection, 0, 0)
 
     def _finished(
@@ -339,6 +344,7 @@ class InitialSync:
             self._work.begin_apply(self._tc)
             return
         head = self._work.head.client
+        make_capped(head, IndexModel(head))
         wanted = Catalogue(head, building=True).missing_indexes()
         total = sum(len(specs) for _, specs in wanted)
         built = 0

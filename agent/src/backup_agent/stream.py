@@ -166,8 +166,9 @@ class Stream:
         decision = rule(op, name)
         if decision.action is Action.TRANSACTION:
             yield from self._transaction(entry, optime, str(name))
+        elif namespace == "admin.system.version" and op != "n" and optime.ts > self._since:
+            yield Unit(optime, 0, command=entry)
         elif optime.ts <= self._since or decision.action is Action.IGNORE or why_not_copied(namespace) is not None:
-            self._check_internal(entry, optime)
             yield Unit(optime, 0)
         elif decision.action is Action.STOP:
             raise Unsupported(f"{describe(op, namespace, optime, name or '')}: {decision.why}")
@@ -175,13 +176,6 @@ class Stream:
             yield Unit(optime, 0, command=entry)
         else:
             yield self._write(entry, optime, 0, last=True)
-
-    def _check_internal(self, entry: RawBSONDocument, optime: OpTime) -> None:
-        if entry["ns"] == "admin.system.version" and entry["op"] in "iu" and optime.ts > self._since:
-            raise Unsupported(
-                f"{describe(entry['op'], entry['ns'], optime)}: the source's featureCompatibilityVersion was changed; "
-                "give the head a mongod of that version (head.mongod) and resync the job"
-            )
 
     def _write(self, entry: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
         namespace = entry["ns"]

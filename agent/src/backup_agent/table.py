@@ -33,6 +33,7 @@ class Rule:
 
 
 _CATALOGUE = "changes the catalogue"
+_CONTAINER = "fills a storage file of an index that is being built; the head builds its own when the build is committed"
 _NEEDS_RESYNC = "this version cannot replay it; resync the job, and leave it out until a version can"
 
 OPERATIONS: dict[str, Rule] = {
@@ -41,9 +42,9 @@ OPERATIONS: dict[str, Rule] = {
     "d": Rule(Action.WRITE, "delete"),
     "n": Rule(Action.IGNORE, "a note or a periodic no-op has no effect on data"),
     "km": Rule(Action.IGNORE, "keys of the internal key manager belong to the member"),
-    "ci": Rule(Action.STOP, f"insert into a storage container: {_NEEDS_RESYNC}"),
-    "cu": Rule(Action.STOP, f"update in a storage container: {_NEEDS_RESYNC}"),
-    "cd": Rule(Action.STOP, f"delete from a storage container: {_NEEDS_RESYNC}"),
+    "ci": Rule(Action.IGNORE, _CONTAINER),
+    "cu": Rule(Action.IGNORE, _CONTAINER),
+    "cd": Rule(Action.IGNORE, _CONTAINER),
 }
 
 COMMANDS: dict[str, Rule] = {
@@ -64,8 +65,10 @@ COMMANDS: dict[str, Rule] = {
     "dbCheck": Rule(Action.IGNORE, "compares members with each other"),
     "setMultikeyMetadata": Rule(Action.IGNORE, "the head keeps its own multikey flags"),
     "dropIdent": Rule(Action.IGNORE, "storage files belong to the member"),
-    "convertToCapped": Rule(Action.STOP, f"capped collections: {_NEEDS_RESYNC}"),
-    "emptycapped": Rule(Action.STOP, f"capped collections: {_NEEDS_RESYNC}"),
+    "emptycapped": Rule(Action.COMMAND, "removes every document of a capped collection"),
+    "convertToCapped": Rule(
+        Action.STOP, f"servers from 4.2 on write create, insert and rename instead: {_NEEDS_RESYNC}"
+    ),
     "importCollection": Rule(Action.STOP, f"imported files are not in the oplog: {_NEEDS_RESYNC}"),
 }
 

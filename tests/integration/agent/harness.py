@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import yaml
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from lab import ReplicaSet
@@ -22,7 +25,8 @@ from lab.binaries import find_mongod
 
 Json = dict[str, Any]
 Client = MongoClient[Json]
-INTERNAL = ("local", "config", "admin", "mongodb_ops_backup_head")
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+INTERNAL = ("local", "config", "mongodb_ops_backup_head")
 
 
 def wait_until(what: str, condition: Callable[[], Any], seconds: float = 90) -> Any:
@@ -179,7 +183,11 @@ def an_agent(where: Path, replica_set: ReplicaSet, /, **changes: Any) -> Iterato
 
 
 def contents(client: Client) -> Json:
-    """Return what a deployment holds: for every collection its hash, options and indexes."""
+    """Return what a deployment holds.
+
+    That is for every collection its hash by the server, its options and its indexes, of a capped one also its documents in their
+    order; views; users and roles.
+    """
     found: Json = {}
     for database in client.list_database_names():
         if database in INTERNAL:
@@ -187,16 +195,24 @@ def contents(client: Client) -> Json:
         hashes = client[database].command("dbHash")["collections"]
         for info in client[database].list_collections():
             name = info["name"]
-            if name in ("system.views", "system.profile"):
-                continue
-            indexes = {}
-            if info["type"] == "collection":
-                indexes = {
-                    i["name"]: {k: v for k, v in i.items() if k != "ns"} for i in client[database][name].list_indexes()
-                }
-            options = {k: v for k, v in info["options"].items() if k != "uuid"}
-            found[f"{database}.{name}"] = {"hash": hashes.get(name), "options": options, "indexes": indexes}
+            kept = database != "admin" or not name.startswith("system.") or name in ("system.users", "system.roles")
+            if name not in ("system.views", "system.profile") and kept:
+                found[f"{database}.{name}"] = _described(client, database, info, hashes.get(name))
     return found
+
+
+def _described(client: Client, database: str, info: Mapping[str, Any], hashed: str | None) -> Json:
+    where = client.get_database(database, codec_options=RAW)[info["name"]]
+    listed: Json = {"type": info["type"], "options": {k: v for k, v in info["options"].items() if k != "uuid"}}
+    if info["type"] != "collection":
+        return listed
+    indexes = {
+        i["name"]: {k: v for k, v in i.items() if k != "ns"} for i in client[database][info["name"]].list_indexes()
+    }
+    order = [bytes(d.raw) for d in where.find().hint([("$natural", 1)])] if info["options"].get("capped") else None
+    if hashed is None:  # dbHash leaves out users and roles
+        hashed = hashlib.sha256(b"".join(bytes(d.raw) for d in where.find().sort("_id"))).hexdigest()
+    return {**listed, "hash": hashed, "indexes": indexes, "order": order}
 
 
 def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 90) -> Mapping[str, Any]:
@@ -219,5 +235,6 @@ def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 90) -> 
         found = contents(head)
     assert expected, "zero collections compared"
     assert sorted(expected) == sorted(found)
-    assert [] == [name for name in expected if expected[name] != found[name]]
+    unequal = {name: (expected[name], found[name]) for name in expected if expected[name] != found[name]}
+    assert [] == sorted(unequal), str(unequal)[:3000]
     return expected

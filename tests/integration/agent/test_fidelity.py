@@ -1,0 +1,98 @@
+"""What the source has, the head has: every act of a database, copied, during the copy, and tailed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import acts
+import pytest
+from bson.codec_options import CodecOptions, DatetimeConversion
+from harness import Json, an_agent, assert_equal, wait_until
+
+from backup_agent.table import COMMANDS, OPERATIONS, Action
+from lab import Member, ReplicaSet
+
+TEST_COMMANDS = ("--setParameter", "enableTestCommands=1")
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
+    """Give a set with users, so that the agent reads with no more rights than the documents say."""
+    members = [Member(priority=2, mongod_args=TEST_COMMANDS), Member(mongod_args=TEST_COMMANDS)]
+    with ReplicaSet("rs0", members, oplog_mb=512, auth=True, directory=tmp_path_factory.mktemp("walk")) as replica_set:
+        with replica_set.client() as client:  # to prepare transactions, as only the server itself may
+            client.admin.command("grantRolesToUser", "root", roles=["__system"])
+        yield replica_set
+
+
+class Hold:
+    """Lets an agent wait at a failure point until it is released."""
+
+    def __init__(self, directory: Path) -> None:
+        self._reached, self._go = directory / "reached", directory / "go"
+        self.program = directory / "hold.sh"
+        self.program.write_text(f"#!/bin/sh\ntouch {self._reached}\nwhile [ ! -e {self._go} ]; do sleep 0.05; done\n")
+        self.program.chmod(0o755)
+
+    def wait(self) -> None:
+        """Wait until the point is reached."""
+        wait_until("the failure point is reached", self._reached.exists, 120)
+
+    def release(self) -> None:
+        """Let the agent go on, here and the next times."""
+        self._go.touch()
+
+
+def seen_in(replica_set: ReplicaSet) -> set[tuple[str, str]]:
+    """Return the kinds of entries and commands in the source's oplog, those inside transactions too."""
+    found = set()
+    far_dates = CodecOptions[Json](datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+    with replica_set.client() as client:
+        oplog = client.local.get_collection("oplog.rs", codec_options=far_dates)
+        for entry in oplog.find({}, {"op": 1, "o": 1}):
+            inner = entry["o"].get("applyOps", []) if entry["op"] == "c" else []
+            for one in [entry, *inner]:
+                found.add((one["op"], next(iter(one["o"]), "") if one["op"] == "c" else ""))
+    return found
+
+
+def test_every_act_is_replayed_exactly(walked: ReplicaSet, tmp_path: Path) -> None:
+    """Each act is copied, changed while the copy stands still, done wholly during the copy, and tailed; all ends equal."""
+    hold = Hold(tmp_path)
+    with walked.client(w="majority") as client, an_agent(tmp_path, walked, copy_threads=1) as agent:
+        copied, during = acts.begin(client, "walk_copied"), acts.begin(client, "walk_during")
+        agent.start(copy_collection_done=f"run:{hold.program}")
+        hold.wait()
+        acts.finish(during)
+        acts.finish(acts.begin(client, "walk_whole"))
+        hold.release()
+        agent.wait_operation(seconds=300)
+        assert_equal(agent, walked, 180)
+        acts.finish(copied)
+        acts.finish(acts.begin(client, "walk_tailed"))
+        compared = assert_equal(agent, walked, 180)
+        assert agent.call("validate", "--level", "digest", "--owner", "tests")[0] == 0
+        result = agent.wait_operation(seconds=300)["result"]["validation"]
+    assert len(compared) > 4 * len(acts.ACTS)
+    assert result["equal"], result
+
+
+NOT_WRITTEN = {
+    ("km", ""): "keys of another cluster, during a migration between clusters",
+    ("ci", ""): "8.x",
+    ("cu", ""): "8.x",
+    ("cd", ""): "8.x",
+    ("c", "deleteIndexes"): "the old name of dropIndexes",
+    ("c", "setMultikeyMetadata"): "7.0",
+    ("c", "dropIdent"): "8.x",
+}
+"""What no server that runs here writes, and who does."""
+
+
+def test_the_acts_walk_the_whole_table(walked: ReplicaSet) -> None:
+    """Every rule of the table but those that stop the job was met in the oplog, or is written by no server that runs here."""
+    rules = [(op, "", rule) for op, rule in OPERATIONS.items()] + [("c", name, rule) for name, rule in COMMANDS.items()]
+    wanted = {(op, name) for op, name, rule in rules if rule.action is not Action.STOP}
+    assert seen_in(walked) & wanted, "zero entries compared"
+    assert set() == wanted - seen_in(walked) - NOT_WRITTEN.keys()
