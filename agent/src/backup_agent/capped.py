@@ -93,7 +93,7 @@ def _drop(client: Client, ui: bytes) -> None:
 def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> None:
     database, collection = split(wanted["namespace"])
     stats = client[OWN_DATABASE].command("collStats", waiting)
-    size, most = int(wanted["size"]), int(wanted.get("max", 0))
+    size, most = int(wanted["size"] or 0), int(wanted.get("max") or 0)
     # One that was made smaller keeps what it holds until the next insert: made at that size it would evict now.
     roomy: dict[str, Any] = {"capped": True, "size": max(size, int(stats["size"]))}
     if most:

@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,7 @@ class Mongod:
         """
         if self.alive and self._client is not None:
             return self._client
+        self._forget_client()
         self.dbpath.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chmod(self.directory, 0o700)
         self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -228,9 +230,7 @@ class Mongod:
 
     def stop(self) -> None:
         """Stop it cleanly (a fsync lock that is still held would block that; it is killed after 60 s)."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._forget_client()
         if self._process is None:
             return
         if self.alive:
@@ -242,8 +242,19 @@ class Mongod:
         self._process = None
         (self.directory / "mongod.pid").unlink(missing_ok=True)
 
+    def _forget_client(self) -> None:
+        """Close the client. It wants to end its sessions, and waits ten seconds for a server that has gone: beside us, then."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        if self.alive:
+            client.close()
+        else:
+            threading.Thread(target=client.close, name="closing", daemon=True).start()
+
     def kill(self) -> None:
         """End it at once, as a crash would."""
+        self._forget_client()
         if self._process is not None and self.alive:
             self._process.kill()
             self._process.wait()
