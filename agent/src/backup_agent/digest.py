@@ -1,4 +1,4 @@
-"""Digests of a collection, or of an `_id` range of it, over the raw bytes of its documents in the order of `_id`.
+"""Digests of a collection, or of an `_id` range of it, over the raw bytes of its documents in their order.
 
 The digest covers the documents' bytes one after the other, so it is the same however the server cuts them into batches. No
 document is decoded: two sides are equal only when every byte is. PyMongo has no public way to give `find` a read time, so the
@@ -47,7 +47,8 @@ class Side:
     """One collection as it is read: where, and at which time.
 
     `collection` is a name or the collection's UUID; a UUID follows renames, and a dropped one is error 26, whereas a dropped
-    name reads as an empty collection. `seconds` bounds the whole read on the server (error 50 after it).
+    name reads as an empty collection. `seconds` bounds the whole read on the server (error 50 after it). A capped collection is
+    read in its `natural` order, and the server reads none at a time that is past: what is majority-committed `after` one instead.
     """
 
     client: Client
@@ -55,6 +56,8 @@ class Side:
     collection: str | Binary
     at: Timestamp | None = None
     seconds: float | None = None
+    natural: bool = False
+    after: Timestamp | None = None
 
     def command(self, body: dict[str, Any], session: ClientSession | None = None) -> RawBSONDocument:
         """Run a command on the database and return the raw reply."""
@@ -63,8 +66,11 @@ class Side:
         return database.command(body, session=session, codec_options=_RAW, read_preference=secondary)
 
     def find(self, **options: Any) -> dict[str, Any]:
-        """Return the body of a `find` in the order of `_id`; `hint` also matches a clustered index."""
-        body: dict[str, Any] = {"find": self.collection, "hint": {"_id": 1}, **options}
+        """Return the body of a `find` in the side's order; the hint on `_id` also matches a clustered index."""
+        order = {"$natural": 1} if self.natural else {"_id": 1}
+        body: dict[str, Any] = {"find": self.collection, "hint": order, **options}
+        if self.after is not None:
+            body["readConcern"] = {"level": "majority", "afterClusterTime": self.after}
         if self.at is not None:
             body["readConcern"] = {"level": "snapshot", "atClusterTime": self.at}
         if self.seconds is not None:

@@ -18,7 +18,7 @@ from bson.binary import Binary
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure, PyMongoError
 
-from backup_agent import digest, failpoints, manifest
+from backup_agent import digest, failpoints, manifest, validation_capped
 from backup_agent.digest import Digest, Side, Span
 from backup_agent.errors import AgentError, BadConfiguration, OperationFailed, Transient
 from backup_agent.head import alive_or_transient
@@ -43,6 +43,7 @@ MOST_DOCUMENTS = 50_000_000
 SAMPLE_RANGES = 5
 SAMPLE_DOCUMENTS = 1_000
 ATTEMPTS = 10
+CAPPED_ATTEMPTS = 10
 CATALOGUE_ATTEMPTS = 3
 CATALOGUE_UNSTABLE_ATTEMPTS = 20
 CATCH_UP_SECONDS = 120
@@ -160,6 +161,7 @@ class _Validation:
         self._at_since = 0.0
         self._done, self._total = 0, 1
         self._not_compared: list[str] = []
+        self._capped_pairs: list[_Pair] = []
         self._choose_member()
 
     # The whole --------------------------------------------------------------------------------------------------------
@@ -177,6 +179,8 @@ class _Validation:
                 gone = True
                 continue
             reports.append(report)
+        for pair in self._capped_pairs:
+            reports += self._capped(pair)
         if gone:  # whatever has been dropped must be gone from both sides
             catalogue = sorted({*catalogue, *self._catalogue()[1]})
         return self._summary(reports, catalogue, expected)
@@ -275,8 +279,9 @@ class _Validation:
         unstable = [
             f"{name}: its options and indexes changed each time they were read" for name in sorted(pending or ())
         ]
-        self._not_compared = sorted({*self._not_compared, *unstable, *_capped(after)})
-        return _pairs(after, head), found, _collections(after, head)
+        self._not_compared = sorted({*self._not_compared, *unstable})
+        self._capped_pairs = _pairs(after, head, capped=True)
+        return _pairs(after, head, capped=False), found, _collections(after, head)
 
     def _described(self) -> tuple[dict[str, Entry], dict[str, Entry], dict[str, Entry]]:
         for _ in range(ATTEMPTS):
@@ -330,6 +335,31 @@ class _Validation:
                     break
         if self._level == "sample":
             self._done += estimate - report.documents
+
+    def _capped(self, pair: _Pair) -> list[_Report]:
+        """Compare a capped collection; a difference counts when it is seen again at another T."""
+        report, strikes = _Report(pair.namespace), 0
+        database, _ = split(pair.namespace)
+        for _ in range(CAPPED_ATTEMPTS):
+            optime = self._stand()
+            here, there = Side(self._work.head.client, database, pair.head), Side(self._source, database, pair.source)
+            try:
+                found = validation_capped.compare(there, here, optime.ts, self._work.alive)
+            except PyMongoError as error:
+                if isinstance(error, OperationFailure) and error.code == NAMESPACE_NOT_FOUND:
+                    return []
+                self._after(error)
+                continue
+            if found is not None:
+                report.documents, difference = found
+                report.ranges = [{"optime": timestamp_json(optime.ts), "documents": report.documents}]
+                strikes += 1
+                if difference is None or strikes > 1:
+                    report.differences = [f"{pair.namespace}: {difference}"] if difference else []
+                    return [report]
+            self._pause()
+        self._not_compared.append(f"{pair.namespace}: a capped collection that was written to each time it was read")
+        return []
 
     def _starts(self, pair: _Pair) -> Iterator[RawBSONDocument | None]:
         yield None
@@ -503,20 +533,14 @@ def _same(one: Entry | None, other: Entry | None) -> bool:
     return one == other
 
 
-def _pairs(source: dict[str, Entry], head: dict[str, Entry]) -> list[_Pair]:
+def _pairs(source: dict[str, Entry], head: dict[str, Entry], capped: bool) -> list[_Pair]:
     pairs = []
     for name in sorted({*source} & {*head}):
         there, here = source[name], head[name]
-        if (there.kind, here.kind) == (COLLECTION, COLLECTION) and not there.capped:
+        if (there.kind, here.kind) == (COLLECTION, COLLECTION) and there.capped is capped:
             plain = split(name)[1]
             pairs.append(_Pair(name, there.uuid or plain, here.uuid or plain))
     return pairs
-
-
-def _capped(source: dict[str, Entry]) -> list[str]:
-    """Return a sentence for each capped collection."""
-    names = [name for name, entry in sorted(source.items()) if entry.kind == COLLECTION and entry.capped]
-    return [f"{name}: documents of a capped collection (the server has no snapshot reads of them)" for name in names]
 
 
 def _collections(source: dict[str, Entry], head: dict[str, Entry]) -> int:
