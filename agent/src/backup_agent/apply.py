@@ -87,6 +87,8 @@ class Applier:
             raise Transient("expected an applied position on the head, found none")
         self.position, self.strict = loaded
         self.counts = Counts()
+        self.entries = 0
+        """How many operations and commands have been applied."""
         self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
         self._diffs = takes_diffs(client)
         self._capped = CappedWriter(client, catalogue.name, self._diffs)
@@ -94,7 +96,12 @@ class Applier:
     @property
     def between_transactions(self) -> bool:
         """Whether the head stands between two transactions of the source and none is prepared."""
-        return self.position.index < 0 and not self._stream.prepared
+        return self.between_entries and not self._stream.prepared
+
+    @property
+    def between_entries(self) -> bool:
+        """Whether the head stands between two entries, and not inside of a transaction that takes several batches."""
+        return self.position.index < 0
 
     def apply_batch(self, until: Timestamp | None = None) -> bool:
         """Apply one batch, of entries up to and including `until`; returns whether there was anything to do.
@@ -136,6 +143,7 @@ class Applier:
             batch.append(unit)
         if batch:
             self._write(batch)
+            self.entries += sum(unit.op is not None for unit in batch)
         return bool(batch)
 
     def _command(self, unit: Unit) -> None:
@@ -143,6 +151,7 @@ class Applier:
         self._catalogue.command(unit)
         failpoints.reach("apply.command_done")
         self._save(unit)
+        self.entries += 1
 
     def _save(self, unit: Unit, session: Session | None = None, journal: bool = True) -> None:
         position = unit.position(self._stream.open_from)
@@ -196,12 +205,8 @@ class Applier:
             self.counts.missing += 1
             return []
         if op.kind == "i" and self._catalogue.keeps_order(op.ui):
-            return [Op("r", op.ui, op.namespace, op.o, op.o2, op.optime, op.index), *self._with_zeros(op)]
-        return self._with_zeros(op)
-
-    def _with_zeros(self, op: Op) -> list[Op]:
-        replaced = op.kind == "i" or (op.kind == "u" and "$v" not in op.o)
-        if replaced and zero_timestamps(op.o):
+            return [Op("r", op.ui, op.namespace, op.o, op.o2, op.optime, op.index), op]
+        if op.kind == "i" and self.strict and zero_timestamps(op.o):
             return [op, Op("z", op.ui, op.namespace, op.o, None, op.optime, op.index)]
         return [op]
 

@@ -28,6 +28,8 @@ from backup_agent.statements import statement, without_diffs
 from backup_agent.stream import describe
 from backup_agent.views import JOURNALED, run_entry
 
+ILLEGAL_OPERATION = 20
+
 Client = MongoClient[dict[str, Any]]
 
 
@@ -174,6 +176,8 @@ class CappedWriter:
         database, collection = split(name)
         reply = self._client[database].command(statement(collection, group, strict=True), check=True)
         errors = reply.get("writeErrors", [])
+        if group.kind == "d" and errors and errors[0]["code"] == ILLEGAL_OPERATION:
+            return  # 5.0 deletes from no capped collection: what the source evicted, the head has evicted
         if errors:
             op = group.ops[errors[0]["index"]]
             raise ResyncRequired(

@@ -249,7 +249,7 @@ def start_resync(config: Config, store: Store, wanted: bool, request: Json) -> t
         return result | {"attached": True, "operation": open_operation, "why": "your operation is open"}, 0
     if not wanted:
         return result, 0
-    _require_daemon(config)
+    require_daemon(config)
     if request["dry_run"]:
         return _dry_run(config, result, open_operation), 0
     operation, new = store.start_operation("resync", request["owner"], request["reason"])
@@ -267,7 +267,7 @@ def _dry_run(config: Config, result: Json, open_operation: Json | None) -> Json:
     return result | {"changed": True, "plan": plan}
 
 
-def _require_daemon(config: Config) -> None:
+def require_daemon(config: Config) -> None:
     if not daemon_alive(config):
         raise AgentDown(
             f"expected the agent of job {config.job} to run, it does not; start its service, then try again"
@@ -333,7 +333,7 @@ def snapshot_request(config: Config, store: Store, state: str, request: Json) ->
         return {"changed": False, "snapshot": found, "operation": None}
     if found is not None and found["state"] != "good":
         raise Refused(f"snapshot {name} is {found['state']}: it was not what was stored; take another one")
-    _require_daemon(config)
+    require_daemon(config)
     if found is None and store.leases():
         owners = ", ".join(f"{lease['owner']} ({lease['reason']})" for lease in store.leases())
         raise Refused(f"snapshots are paused by {owners}; wait, or let the owner resume them")
@@ -366,7 +366,7 @@ def validate(context: Context, owner: str, reason: str, level: str, as_json: boo
 
     def produce() -> tuple[Json, int]:
         config = context.config
-        _require_daemon(config)
+        require_daemon(config)
         operation, new = Store(config.state_file).start_operation("validation", owner, reason, {"level": level})
         return {"changed": new, "attached": not new, "operation": operation}, 0
 

@@ -49,6 +49,7 @@ class Side:
     `collection` is a name or the collection's UUID; a UUID follows renames, and a dropped one is error 26, whereas a dropped
     name reads as an empty collection. `seconds` bounds the whole read on the server (error 50 after it). A capped collection is
     read in its `natural` order, and the server reads none at a time that is past: what is majority-committed `after` one instead.
+    The buckets of a time series are read in natural order too: it is that of `_id`, on which MongoDB 5.0 takes no hint there.
     """
 
     client: Client
@@ -66,8 +67,16 @@ class Side:
         return database.command(body, session=session, codec_options=_RAW, read_preference=secondary)
 
     def find(self, **options: Any) -> dict[str, Any]:
-        """Return the body of a `find` in the side's order; the hint on `_id` also matches a clustered index."""
+        """Return the body of a `find` in the side's order; the hint on `_id` also matches a clustered index.
+
+        In natural order a range becomes a filter, which sees `_id`s of one type only: buckets have no others.
+        """
         order = {"$natural": 1} if self.natural else {"_id": 1}
+        bounds = {
+            name: options.pop(key) for key, name in (("min", "$gte"), ("max", "$lt")) if self.natural and key in options
+        }
+        if bounds:
+            options["filter"] = {"_id": {name: bound["_id"] for name, bound in bounds.items()}}
         body: dict[str, Any] = {"find": self.collection, "hint": order, **options}
         if self.after is not None:
             body["readConcern"] = {"level": "majority", "afterClusterTime": self.after}

@@ -17,7 +17,8 @@ import structlog
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
-from backup_agent import __version__, snapshot, steps
+from backup_agent import __version__, snapshot, steps, verify
+from backup_agent.archive import Archiver
 from backup_agent.config import Config
 from backup_agent.errors import (
     AgentError,
@@ -63,6 +64,7 @@ class Job:
         self.config, self.store = config, store
         self.sources = SourceSet(config)
         self.halt = threading.Event()
+        self._archiver = Archiver(config, store)
         self._runtime: Runtime | None = None
         self._operation: Json | None = None
         self._progress: Progress | None = None
@@ -100,7 +102,7 @@ class Job:
         except Transient as error:
             self.halt.wait(0.5)
             return f"waiting: {error.message}"
-        return self._take_scheduled() or sentence
+        return self._take_scheduled() or self._verify_scheduled() or sentence
 
     def _first_sync(self) -> str:
         last = self.store.newest_operation("initial_sync", "resync")
@@ -141,7 +143,11 @@ class Job:
     def _trim(self) -> None:
         if self._runtime is not None and time.monotonic() - self._trimmed > TRIM_SECONDS:
             self._trimmed = time.monotonic()
-            self._runtime.trim_slices(self.config.slice_keep_hours * 3600)
+            archived = self._archiver.through(self._runtime.number) if self.config.archive_interval_minutes else None
+            # Until a first snapshot is there nothing is archived, and what is older than that snapshot is never needed.
+            waiting = self.config.archive_interval_minutes > 0 and bool(self.store.snapshots())
+            if archived is not None or not waiting:
+                self._runtime.trim_slices(self.config.slice_keep_hours * 3600, archived)
 
     def _take_scheduled(self) -> str | None:
         if self.store.leases() or not snapshot.due(
@@ -154,6 +160,12 @@ class Job:
         name = f"scheduled-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         params = {"name": name, "prove": self.config.snapshots.prove}
         operation, _ = self.store.start_operation("snapshot", "schedule", "the interval has passed", params)
+        return f"queued {operation['id']}"
+
+    def _verify_scheduled(self) -> str | None:
+        if not verify.due(self.store, self.config.verify_interval_hours):
+            return None
+        operation, _ = self.store.start_operation("verification", "schedule", "the interval has passed")
         return f"queued {operation['id']}"
 
     def stop_with(self, error: ResyncRequired | Unsupported) -> None:
@@ -270,6 +282,7 @@ class Job:
 
     def close(self) -> None:
         """Stop everything."""
+        self._archiver.stop()
         self.stop_runtime()
         self.sources.close()
 
@@ -411,5 +424,7 @@ class Job:
         view = self._runtime.view if self._runtime else None
         applied = self._runtime.applied if self._runtime else None
         self.store.observe("live", {"agent": agent, **live(number, view, applied)})
+        if self._tails() and number is not None and view is not None and view.captured is not None:
+            self._archiver.look(number, view.captured.ts)
         if self._operation is not None and self.store.operation(self._operation["id"])["cancel_requested"]:
             raise Canceled("canceled by an operator")

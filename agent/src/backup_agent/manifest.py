@@ -52,6 +52,11 @@ class Entry:
         """Whether it is a capped collection."""
         return bool(json.loads(self.options).get("capped", False))
 
+    @property
+    def natural(self) -> bool:
+        """Whether it is read in natural order: a capped collection, or the buckets of a time series."""
+        return self.capped or json.loads(self.options).get("clusteredIndex") is True
+
     def same_as(self, other: Entry) -> bool:
         """Whether both mean the same; the UUID is not part of that."""
         return (self.kind, self.options, self.indexes) == (other.kind, other.options, other.indexes)
@@ -113,7 +118,7 @@ def _short(text: str) -> str:
 
 
 def side(client: Client, namespace: str, natural: bool = False) -> Side:
-    """Return a collection of a copy that stands still; a capped one is read in its natural order."""
+    """Return a collection of a copy that stands still; see `Entry.natural`."""
     return Side(client, *split(namespace), natural=natural)
 
 
@@ -130,10 +135,11 @@ def contents(client: Client, namespace: str, progress: Progress = _no_progress, 
     return digester.result()
 
 
-def count(client: Client, namespace: str) -> int:
-    """Return the exact number of documents, by walking an index."""
+def count(client: Client, namespace: str, natural: bool) -> int:
+    """Return the exact number of documents, by walking an index where there is one."""
     database, collection = split(namespace)
-    return client[database][collection].count_documents({}, hint={"_id": 1})
+    hint = [("$natural", 1)] if natural else [("_id", 1)]
+    return client[database][collection].count_documents({}, hint=hint)
 
 
 def build(
@@ -161,7 +167,7 @@ def _as_json(client: Client, entry: Entry, digests: bool, progress: Progress) ->
         "indexes": [json.loads(text) for _, text in entry.indexes],
     }
     if entry.kind == COLLECTION and digests:
-        found = contents(client, entry.namespace, progress, entry.capped)
+        found = contents(client, entry.namespace, progress, entry.natural)
         result |= {
             "documents": found.documents,
             "bytes": found.bytes,
@@ -169,7 +175,7 @@ def _as_json(client: Client, entry: Entry, digests: bool, progress: Progress) ->
             "marks": list(found.marks),
         }
     elif entry.kind == COLLECTION:
-        result["documents"] = count(client, entry.namespace)
+        result["documents"] = count(client, entry.namespace, entry.natural)
         progress(entry.namespace, result["documents"])
     return result
 
@@ -241,9 +247,9 @@ def mismatches(manifest: Json, client: Client, progress: Progress = _no_progress
 
 
 def _documents(expected: Json, client: Client, progress: Progress) -> list[Mismatch]:
-    namespace, wanted = expected["namespace"], expected["documents"]
+    namespace, wanted, natural = expected["namespace"], expected["documents"], entry_of(expected).natural
     if "digest" not in expected:
-        number = count(client, namespace)
+        number = count(client, namespace, natural)
         progress(namespace, number)
         return (
             []
@@ -251,7 +257,7 @@ def _documents(expected: Json, client: Client, progress: Progress) -> list[Misma
             else [Mismatch(f"{namespace}: expected {wanted} documents, found {number}", namespace)]
         )
     capped = bool(expected["options"].get("capped"))
-    found = contents(client, namespace, progress, capped)
+    found = contents(client, namespace, progress, natural)
     if (found.documents, found.digest) == (wanted, expected["digest"]):
         return []
     what = f"digest {expected['digest'][:16]}, found {found.digest[:16]}"
@@ -259,7 +265,7 @@ def _documents(expected: Json, client: Client, progress: Progress) -> list[Misma
         what = f"{wanted} documents, found {found.documents}"
     if capped:
         return [Mismatch(f"{namespace}: expected {what} (a capped collection, in its order)", namespace)]
-    span = span_of_mark(side(client, namespace), _first_difference(expected["marks"], found.marks))
+    span = span_of_mark(side(client, namespace, natural), _first_difference(expected["marks"], found.marks))
     where = f"from _id {digest.show_id(span.lower)} on" if span.lower else "at the beginning"
     text = f"{namespace}: expected {what}; the first difference is within {digest.CHUNK_DOCUMENTS} documents {where}"
     return [Mismatch(text, namespace, span)]

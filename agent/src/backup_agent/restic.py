@@ -148,9 +148,17 @@ class Restic:
         found: Json = json.loads(self._run(["stats", "--mode", "raw-data"], tick))
         return found
 
-    def check(self, tick: Tick = _nothing) -> None:
-        """Let restic verify the structure of the repository."""
-        self._run(["check"], tick)
+    def restore_size(self, restic_ids: Sequence[str], tick: Tick = _nothing) -> int:
+        """Return how many bytes the restored files of snapshots take together."""
+        return sum(
+            int(json.loads(self._run(["stats", "--mode", "restore-size", found], tick))["total_size"])
+            for found in dict.fromkeys(restic_ids)
+        )
+
+    def check(self, part: int, parts: int, tick: Tick = _nothing) -> None:
+        """Let restic verify the structure of the repository, and read one part of so many of its data. Raises ResticFailed."""
+        self.unlock(tick)
+        self._run(["check", f"--read-data-subset={part}/{parts}"], tick)
 
     # How it is run ----------------------------------------------------------------------------------------------------
 

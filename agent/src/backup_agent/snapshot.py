@@ -15,8 +15,10 @@ from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints, manifest
+from backup_agent.apply import PositionStore
 from backup_agent.errors import NotFound, OperationFailed, Refused, Transient
 from backup_agent.head import Client, alive_or_transient
+from backup_agent.inventory import stamp
 from backup_agent.restic import Restic, Stored
 from backup_agent.times import now_iso, show, timestamp_json
 from backup_agent.work import Work
@@ -65,7 +67,7 @@ def take(work: Work, name: str, prove_wanted: bool) -> Json:
     failpoints.reach("snapshot.manifest", directory=work.head.directory)
     with locked(work.head.client, work.head.dbpath):
         failpoints.reach("snapshot.locked", directory=work.head.directory)
-        stored = _upload(work, restic, tags)
+        stored = _upload(work, restic, [*tags, *_optime_tags(work, optime.ts)])
     failpoints.reach("snapshot.stored", directory=work.head.directory)
     return _record(work, name, optime.ts, stored)
 
@@ -110,6 +112,13 @@ def _upload(work: Work, restic: Restic, tags: Sequence[str]) -> Stored:
     return restic.backup(
         work.head.directory, [DATA, MANIFEST], host=job, tags=tags, exclude=EXCLUDED, progress=progress, tick=work.alive
     )
+
+
+def _optime_tags(work: Work, optime: Timestamp) -> list[str]:
+    """Say in the repository itself where the copy stands, and from where replay on it must read."""
+    loaded = PositionStore(work.head.client).load()
+    reads_from = (loaded[0].open_from if loaded else None) or optime
+    return [f"optime={stamp(optime)}", f"from={stamp(reads_from)}"]
 
 
 def _record(work: Work, name: str, at: Timestamp, stored: Stored) -> Json:

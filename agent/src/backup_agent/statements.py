@@ -52,8 +52,11 @@ def query(identity: RawBSONDocument) -> Mapping[str, Any]:
 
 
 def replacement(document: RawBSONDocument) -> Any:
-    """Return the `u` that replaces a document: names that begin with a dollar would be read as modifiers."""
-    if b"$" in document.raw and any(name.startswith("$") for name in document):
+    """Return the `u` that replaces a document.
+
+    In a plain one, names that begin with a dollar would be read as modifiers, and `Timestamp(0, 0)` would become the time.
+    """
+    if zero_timestamps(document) or (b"$" in document.raw and any(name.startswith("$") for name in document)):
         return [{"$replaceWith": {"$literal": document}}]
     return document
 

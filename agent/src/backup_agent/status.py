@@ -130,6 +130,8 @@ def collect(config: Config, store: Store) -> Json:
         "last_proven_snapshot": next((s for s in snapshots if s["proven_at"]), None),
         "last_resync": _finished(store.newest_operation("resync", "initial_sync", state="done")),
         "last_validation": _last_validation(store),
+        "archive": store.observed("archive"),
+        "last_verification": store.observed("verification"),
     }
     if not alive:
         for name in (

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from backup_agent import failpoints, preflight, proof, snapshot, validation
+from backup_agent import failpoints, inventory, preflight, proof, restore, snapshot, validation, verify
 from backup_agent.errors import AgentError, OperationFailed, PreflightFailed, ResyncRequired, Transient
 from backup_agent.initial_sync import InitialSync
-from backup_agent.times import age_seconds, now_iso
+from backup_agent.times import age_seconds, now_iso, timestamp_from_json
 
 if TYPE_CHECKING:
     from backup_agent.job import Job
@@ -159,6 +160,33 @@ def _prove(job: Job, operation: Json) -> str:
     return f"snapshot {name} was restored: {found['collections']} collections, {found['documents']} documents equal"
 
 
+def _restore(job: Job, operation: Json) -> str:
+    """Restore beside the running job: its head goes on applying."""
+    job.use_current()
+    params = operation["params"]
+    restic = snapshot.repository(job)
+    at = timestamp_from_json(params.get("at"))
+
+    def alive() -> None:
+        job.alive()
+        job.apply_some()
+
+    def report(phase: str, done: float, total: float, unit: str, text: str | None = None) -> None:
+        job.tick(phase, done, total, unit, text)
+
+    restorer = restore.Restorer(restic, job.config.head.mongod, Path(params["target"]), report, alive)
+    found = inventory.inventory(restic, job.config.job, job.alive)
+    result = restore.restore(restorer, found, params.get("snapshot"), at)
+    job.note(restore=result)
+    return f"{result['snapshot']} and {result['entries']} operations after it are in {result['target']}"
+
+
+def _verify(job: Job, _operation: Json) -> str:
+    job.use_current()
+    found = verify.verify(job, job.config.verify_parts)
+    return f"{found['slices']} slices and part {found['part']} of {found['parts']} of the repository can be read"
+
+
 STEPS: dict[str, Callable[[Job, Json], str]] = {
     "preflight": _preflight,
     "pause": _pause,
@@ -168,6 +196,8 @@ STEPS: dict[str, Callable[[Job, Json], str]] = {
     "resume": _resume,
     "snapshot": _snapshot,
     "prove": _prove,
+    "restore": _restore,
+    "verify": _verify,
 }
 
 

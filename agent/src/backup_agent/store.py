@@ -29,6 +29,8 @@ STEPS: dict[str, tuple[str, ...]] = {
     "snapshot": ("snapshot", "prove"),
     "proof": ("prove",),
     "validation": ("validate",),
+    "restore": ("restore",),
+    "verification": ("verify",),
 }
 """The steps of each kind of operation, in order. Every step can be begun again after a crash."""
 

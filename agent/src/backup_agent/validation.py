@@ -109,6 +109,7 @@ class _Pair:
     namespace: str
     source: Binary | str
     head: Binary | str
+    natural: bool
 
 
 @dataclass(frozen=True)
@@ -420,8 +421,8 @@ class _Validation:
         optime = self._stand()
         began = time.monotonic()
         database, _ = split(pair.namespace)
-        here = Side(self._work.head.client, database, pair.head, seconds=MOST_SECONDS)
-        there = Side(self._source, database, pair.source, optime.ts, self._budget)
+        here = Side(self._work.head.client, database, pair.head, seconds=MOST_SECONDS, natural=pair.natural)
+        there = Side(self._source, database, pair.source, optime.ts, self._budget, pair.natural)
         try:
             upper = digest.bound_after(here, lower, size)
         except PyMongoError as error:
@@ -539,7 +540,7 @@ def _pairs(source: dict[str, Entry], head: dict[str, Entry], capped: bool) -> li
         there, here = source[name], head[name]
         if (there.kind, here.kind) == (COLLECTION, COLLECTION) and there.capped is capped:
             plain = split(name)[1]
-            pairs.append(_Pair(name, there.uuid or plain, here.uuid or plain))
+            pairs.append(_Pair(name, there.uuid or plain, here.uuid or plain, there.natural))
     return pairs
 
 

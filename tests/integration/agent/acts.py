@@ -230,8 +230,9 @@ def emptied(db: Database[Json]) -> Iterator[None]:
     db.create_collection("em", capped=True, size=8192)
     db.em.insert_many([{"_id": i} for i in range(9)])
     yield
-    db.command("emptycapped", "em")
-    db.em.insert_one({"_id": 4})
+    if server(db) >= (6, 0):  # the head of an older one cannot empty it, and the agent stops and says so
+        db.command("emptycapped", "em")
+        db.em.insert_one({"_id": 4})
 
 
 @act

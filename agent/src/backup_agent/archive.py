@@ -1,0 +1,170 @@
+"""Captured oplog in the repository: slices are stored beside the snapshots, so that losing the agent's machine loses little.
+
+Each upload is a restic snapshot of the generation's slices, tagged with the optimes that it covers, so that what can be restored
+is known from the repository alone. It runs in a thread of its own: neither capture nor apply waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from bson.timestamp import Timestamp
+
+from backup_agent.config import Config
+from backup_agent.errors import AgentError, Shutdown
+from backup_agent.inventory import SLICES, Archive, inventory, stamp
+from backup_agent.restic import Restic
+from backup_agent.slices import files, first_timestamp
+from backup_agent.store import Store
+from backup_agent.times import age_seconds, now_iso, timestamp_from_json, timestamp_json
+
+log = structlog.get_logger(__name__)
+
+ALERT = "archive"
+RETRY_SECONDS = 60
+OVERDUE_INTERVALS = 3
+"""After so many intervals without an upload an alert is raised; a repository that is busy for a while is no alarm."""
+
+Json = dict[str, Any]
+
+
+def needed(archives: Sequence[Archive], snapshots: dict[int, Timestamp]) -> set[str]:
+    """Return the ids of the archives to keep: the fewest that cover everything since the oldest snapshot of their generation.
+
+    `snapshots` gives, by generation, from where the oldest kept snapshot reads. Where there is a gap, both sides are kept. Pure.
+    """
+    kept: set[str] = set()
+    for generation, since in snapshots.items():
+        ours = sorted((a for a in archives if a.generation == generation), key=lambda a: (a.through, a.first))
+        while ours:
+            newest = ours.pop()
+            kept.add(newest.id)
+            if newest.first <= since:
+                break
+            joining = [a for a in ours if a.through >= newest.first]
+            if joining:
+                best = min(joining, key=lambda a: a.first)
+                ours = [a for a in ours if a.through <= best.through and a is not best] + [best]
+    return kept
+
+
+@dataclass(frozen=True)
+class _Upload:
+    """What one upload is to store."""
+
+    generation: int
+    first: Timestamp
+    through: Timestamp
+
+
+class Archiver:
+    """Stores the slices of the current generation on an interval."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        """Nothing runs yet."""
+        self._config, self._store = config, store
+        self._restic = Restic(config.repository, config.directory / "restic-cache")
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    def look(self, generation: int, captured: Timestamp | None) -> None:
+        """Begin an upload when one is due and none runs. Cheap: called once a second."""
+        if self._config.archive_interval_minutes <= 0 or captured is None:
+            return
+        if self._thread is not None and self._thread.is_alive():
+            return
+        last = self._store.observed("archive") or {}
+        if not self._due(last, generation, captured):
+            return
+        upload = self._next(generation, captured)
+        if upload is not None:
+            self._thread = threading.Thread(target=self._run, args=(upload,), name="archive", daemon=True)
+            self._thread.start()
+
+    def _due(self, last: Json, generation: int, captured: Timestamp) -> bool:
+        if age_seconds(last.get("tried_at", "1970-01-01T00:00:00Z")) < RETRY_SECONDS and not last.get("ok"):
+            return False
+        if not any(s["generation"] == generation for s in self._store.snapshots()):
+            return False  # without a snapshot there is nothing to apply them to
+        if last.get("generation") != generation:
+            return True
+        through = timestamp_from_json(last.get("through"))
+        if through is not None and through >= captured:
+            return False
+        newest = self._store.snapshots()[0]
+        fresh = last.get("at") is not None and age_seconds(last["at"]) < self._config.archive_interval_minutes * 60
+        return not fresh or newest["created_at"] > last["at"]
+
+    def _next(self, generation: int, captured: Timestamp) -> _Upload | None:
+        found = files(self._config.generation_directory(generation) / SLICES)
+        return _Upload(generation, first_timestamp(found[0]), captured) if found else None
+
+    def _run(self, upload: _Upload) -> None:
+        last = self._store.observed("archive") or {}
+        try:
+            self._store_slices(upload)
+            self._forget()
+        except AgentError as error:
+            log.warning("archive", reason=error.message)
+            self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": error.message})
+            self._alarm(last, error.message)
+            return
+        except Exception as error:  # the thread must leave a trace of whatever ended it
+            log.exception("archive")
+            self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": str(error)[:300]})
+            self._alarm(last, str(error)[:300])
+            return
+        at, through = now_iso(), timestamp_json(upload.through)
+        done = {"generation": upload.generation, "through": through, "at": at, "tried_at": at, "ok": True}
+        self._store.observe("archive", done)
+        self._store.close_alerts(ALERT)
+
+    def _store_slices(self, upload: _Upload) -> None:
+        self._restic.backup(
+            self._config.generation_directory(upload.generation),
+            [SLICES],
+            host=self._config.job,
+            tags=[
+                f"job={self._config.job}",
+                f"kind={SLICES}",
+                f"generation={upload.generation}",
+                f"first={stamp(upload.first)}",
+                f"through={stamp(upload.through)}",
+            ],
+            tick=self._alive,
+        )
+
+    def _forget(self) -> None:
+        """Forget what no kept snapshot needs; the next removal of a snapshot gives the room back."""
+        found = inventory(self._restic, self._config.job, self._alive)
+        oldest: dict[int, Timestamp] = {}
+        for snapshot in found.snapshots:
+            since = oldest.get(snapshot.generation, snapshot.reads_from)
+            oldest[snapshot.generation] = min(since, snapshot.reads_from)
+        kept = needed(found.archives, oldest)
+        self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
+
+    def _alarm(self, last: Json, reason: str) -> None:
+        since = last.get("at") or self._store.snapshots()[0]["created_at"]
+        if age_seconds(since) > OVERDUE_INTERVALS * self._config.archive_interval_minutes * 60:
+            detail = f"no captured oplog was stored in the repository since {since}: {reason}"
+            self._store.raise_alert(ALERT, "overdue", {"message": detail})
+
+    def _alive(self) -> None:
+        if self._stopping.is_set():
+            raise Shutdown("the daemon is stopping")
+
+    def stop(self) -> None:
+        """End an upload that runs."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+
+    def through(self, generation: int) -> Timestamp | None:
+        """Return up to where a generation's oplog is in the repository: older slices may be deleted here."""
+        last = self._store.observed("archive") or {}
+        return timestamp_from_json(last.get("through")) if last.get("generation") == generation else None

@@ -1,0 +1,103 @@
+"""Verification: read again what is stored, a part each time, before somebody needs it.
+
+The repository is read by restic, one of `verify_parts` parts of its data a day, so that all of it is read every few weeks; the
+slices on the agent's own disk are read whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bson
+
+from backup_agent.errors import OperationFailed
+from backup_agent.restic import ResticFailed
+from backup_agent.slices import Anchor, BadFrame, files, frames
+from backup_agent.snapshot import repository
+from backup_agent.source import RAW
+from backup_agent.store import Store
+from backup_agent.times import age_seconds, now_iso
+from backup_agent.work import Work
+
+ALERT = "verification"
+
+Json = dict[str, Any]
+
+
+def due(store: Store, interval_hours: float) -> bool:
+    """Say whether the schedule wants a verification now (0 hours: never); the first one waits for a snapshot."""
+    if interval_hours <= 0 or not store.snapshots():
+        return False
+    last = store.observed("verification")
+    since = last["at"] if last else store.snapshots()[-1]["created_at"]
+    return age_seconds(since) >= interval_hours * 3600
+
+
+def check_slices(directory: Path, work: Work | None = None) -> Json:
+    """Read every slice; returns how many there are and a sentence for each that is damaged or does not follow.
+
+    The end of the newest one may be in the middle of being written: what is torn there is no damage.
+    """
+    problems: list[str] = []
+    every = files(directory)
+    last: Anchor | None = None
+    for number, path in enumerate(every):
+        newest = path == every[-1]
+        try:
+            last = _check_one(path, last)
+        except BadFrame as error:
+            if not newest:
+                problems.append(f"slice {path.name}: expected whole frames, found {error}")
+            last = None
+        except FileNotFoundError:
+            last = None  # applied long ago, and deleted while this went on
+        except (ValueError, KeyError, bson.errors.InvalidBSON) as error:
+            problems.append(f"slice {path.name}: {str(error)[:200]}")
+            last = None
+        if work is not None:
+            work.tick("slices", number + 1, len(every), "slices")
+            work.apply_some()
+    return {"slices": len(every), "problems": problems}
+
+
+def _check_one(path: Path, before: Anchor | None) -> Anchor | None:
+    last = None
+    for number, (_, content) in enumerate(frames(path)):
+        documents = bson.decode_all(content, RAW)
+        if number == 0:
+            previous = documents.pop(0)["previous"]
+            if before is not None and (previous is None or previous["sha256"] != before.sha256):
+                raise ValueError(f"expected it to follow the slice before it, which ends at {before.optime}")
+        if documents:
+            last = Anchor.of(documents[-1])
+    return last
+
+
+def verify(work: Work, parts: int) -> Json:
+    """Verify the slices and the next part of the repository; returns the contract's form and remembers it.
+
+    Raises OperationFailed, with an alert left open, when something is damaged, Transient when it could not be read.
+    """
+    last = work.store.observed("verification") or {}
+    part = int(last.get("part", 0)) % parts + 1
+    found = check_slices(work.config.generation_directory(work.generation) / "slices", work)
+    problems = list(found["problems"])
+    work.tick("repository", 0, 1, "parts", f"part {part} of {parts}")
+    try:
+        repository(work).check(part, parts, work.alive)
+    except ResticFailed as error:
+        problems.append(f"repository: {error.message}")
+    result = {"at": now_iso(), "part": part, "parts": parts, "slices": found["slices"], "problems": problems}
+    work.note(verification=result)
+    work.store.observe("verification", result)
+    if problems:
+        text = "; ".join(problems[:5])
+        work.store.raise_alert(ALERT, "damaged", {"message": text})
+        raise OperationFailed(
+            f"expected everything stored to be readable, found damage: {text}; take a new snapshot, "
+            "resync if a slice is damaged, and see the disk of the repository"
+        )
+    if part == parts or int(last.get("part", 0)) == part:
+        work.store.close_alerts(ALERT)  # all of it has been read since
+    return result
