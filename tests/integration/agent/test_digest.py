@@ -10,6 +10,7 @@ import pytest
 from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
+from harness import wait_until
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -63,15 +64,22 @@ def secondary(replica_set: ReplicaSet, primary: Client) -> Iterator[Client]:
         yield client
 
 
-def _committed(secondary: Client) -> Timestamp:
-    found: Timestamp = secondary.admin.command("replSetGetStatus")["optimes"]["lastCommittedOpTime"]["ts"]
-    return found
+def _committed(primary: Client, secondary: Client) -> Timestamp:
+    """Return the secondary's commit point, when it has heard of all that the primary has acknowledged so far."""
+
+    def commit_point(member: Client) -> Timestamp:
+        found: Timestamp = member.admin.command("replSetGetStatus")["optimes"]["lastCommittedOpTime"]["ts"]
+        return found
+
+    wanted = commit_point(primary)
+    wait_until("the secondary hears of the commit point", lambda: commit_point(secondary) >= wanted, 60)
+    return commit_point(secondary)
 
 
 @pytest.mark.parametrize("collection", ["big", "mixed", "fast", "french"])
-def test_equal_collections_have_equal_digests(secondary: Client, collection: str) -> None:
+def test_equal_collections_have_equal_digests(primary: Client, secondary: Client, collection: str) -> None:
     """The same documents have the same digest in two databases, several batches long, clustered or with a collation."""
-    at = _committed(secondary)
+    at = _committed(primary, secondary)
     one, two = (digest.read(Side(secondary, name, collection, at)) for name in ("one", "two"))
 
     assert one == two
@@ -80,13 +88,13 @@ def test_equal_collections_have_equal_digests(secondary: Client, collection: str
 
 def test_the_past_is_read(primary: Client, secondary: Client) -> None:
     """A read at a cluster time sees what was there then, on a secondary, with the rights of a backup user."""
-    at = _committed(secondary)
+    at = _committed(primary, secondary)
     before = digest.read(Side(secondary, "one", "big", at))
     primary.one.big.update_one({"_id": 5}, {"$set": {"text": "y"}})
     primary.one.big.insert_one({"_id": -1})
 
     assert before == digest.read(Side(secondary, "one", "big", at))
-    assert before.documents + 1 == digest.read(Side(secondary, "one", "big", _committed(secondary))).documents
+    assert before.documents + 1 == digest.read(Side(secondary, "one", "big", _committed(primary, secondary))).documents
 
 
 @pytest.mark.parametrize("collection", ["big", "mixed", "fast", "french"])
@@ -117,13 +125,13 @@ def test_ids_alone_and_limits(secondary: Client) -> None:
 def test_a_uuid_follows_a_rename_and_knows_a_drop(primary: Client, secondary: Client) -> None:
     """A collection addressed by UUID is found under its new name; a dropped one is an error, not an empty collection."""
     uuid = next(info for info in primary.one.list_collections() if info["name"] == "big")["info"]["uuid"]
-    before = digest.read(Side(secondary, "one", uuid, _committed(secondary)))
+    before = digest.read(Side(secondary, "one", uuid, _committed(primary, secondary)))
     primary.one.big.rename("renamed")
 
-    assert before == digest.read(Side(secondary, "one", uuid, _committed(secondary)))
+    assert before == digest.read(Side(secondary, "one", uuid, _committed(primary, secondary)))
     primary.one.renamed.drop()
     with pytest.raises(OperationFailure, match="Unable to resolve"):
-        digest.read(Side(secondary, "one", uuid, _committed(secondary)))
+        digest.read(Side(secondary, "one", uuid, _committed(primary, secondary)))
 
 
 def test_differences_are_named(primary: Client, secondary: Client) -> None:
@@ -131,7 +139,7 @@ def test_differences_are_named(primary: Client, secondary: Client) -> None:
     primary.two.big.delete_many({"_id": {"$in": [0, MANY - 1]}})
     primary.two.big.update_one({"_id": 20_000}, {"$set": {"text": "x" * 899 + "y"}})
     primary.two.big.insert_one({"_id": "extra"})
-    at = _committed(secondary)
+    at = _committed(primary, secondary)
     one, two = Side(secondary, "one", "big", at), Side(secondary, "two", "big", at)
 
     assert ["missing _id 0", "changed _id 20000", f"missing _id {MANY - 1}", 'extra _id "extra"'] == list(
