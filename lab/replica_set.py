@@ -174,7 +174,9 @@ class ReplicaSet:
             range(len(configs)), key=lambda number: (self.members[number].electable, self.members[number].priority)
         )
         with self.mongods[first].client() as client:
-            config = {"_id": self.name, "members": configs, "settings": self._settings}
+            config: dict[str, Any] = {"_id": self.name, "members": configs, "settings": self._settings}
+            if "--configsvr" in self._extra:
+                config["configsvr"] = True
             client.admin.command("replSetInitiate", config)
             if self.root and self.backup:
                 self._create_users(client, self.root, self.backup)

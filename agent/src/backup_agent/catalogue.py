@@ -296,9 +296,9 @@ class Catalogue:
         elif entry["ns"] == "admin.system.version":
             follow(self._client, entry, optime)
         elif why_not_copied(entry["ns"]) is None:
-            self._in_admin(entry, optime)
+            self._outside_transaction(entry, optime)
 
-    def _in_admin(self, entry: RawBSONDocument, optime: OpTime) -> None:
+    def _outside_transaction(self, entry: RawBSONDocument, optime: OpTime) -> None:
         ui = bytes(entry["ui"]) if "ui" in entry else None
         name = self._known(ui, entry, optime)
         if name is None or ui is None:

@@ -15,6 +15,12 @@ OWN_DATABASE = "mongodb_ops_backup_head"
 
 ADMIN_COPIED = ("system.users", "system.roles")
 
+CONFIG_COPIED = (
+    "chunks", "collections", "csrs.indexes", "databases", "placementHistory", "settings", "shards", "tags", "version",
+)  # fmt: skip
+"""What a config server knows of its cluster. The rest of `config` belongs to members, to sessions or to work in progress: a plain
+replica set has nothing but that, and a shard's caches are filled again from the config servers."""
+
 ORDERED: CodecOptions[SON[str, Any]] = CodecOptions(document_class=SON)
 """Keeps the order of keys, which is part of the meaning of an index."""
 
@@ -25,13 +31,29 @@ def split(namespace: str) -> tuple[str, str]:
     return database, collection
 
 
+def target_of(namespace: str, o: Mapping[str, Any]) -> str:
+    """Return what a command entry is about: `o` names the collection in its first field, the entry only the database."""
+    name = next(iter(o.values()), None)
+    if not isinstance(name, str):
+        return namespace
+    return name if "renameCollection" in o else f"{split(namespace)[0]}.{name}"
+
+
+def needs_command(namespace: str) -> bool:
+    """Say whether the server takes no writes to a namespace in transactions."""
+    database, collection = split(namespace)
+    return collection == "system.views" or database in ("admin", "config")
+
+
 def why_not_copied(namespace: str) -> str | None:
     """Return why a namespace is not part of a backup, or None when it is."""
     database, collection = split(namespace)
     if database == "local":
         return "local belongs to the member"
-    if database == "config":
-        return "config of a replica set holds sessions and transaction records, which a restored set must not have"
+    if database == "config" and collection not in CONFIG_COPIED:
+        return (
+            "holds sessions, records of transactions, caches and work in progress, which a restored set must not have"
+        )
     if database == OWN_DATABASE:
         return "the agent's own database"
     if database == "admin" and collection.startswith("system.") and collection not in ADMIN_COPIED:
@@ -48,7 +70,7 @@ def listed(client: MongoClient[dict[str, Any]]) -> Iterator[tuple[str, Mapping[s
     user does not have.
     """
     for database in sorted(client.list_database_names()):
-        if why_not_copied(f"{database}.x") is not None:
+        if database in ("local", OWN_DATABASE):
             continue
         found = client.get_database(database, codec_options=ORDERED).list_collections()
         for info in sorted(found, key=lambda info: str(info["name"])):

@@ -18,7 +18,7 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent.errors import ResyncRequired, Unsupported
-from backup_agent.namespaces import split, why_not_copied
+from backup_agent.namespaces import needs_command, target_of, why_not_copied
 from backup_agent.plan import Op
 from backup_agent.slices import SliceReader
 from backup_agent.source import RAW
@@ -168,7 +168,7 @@ class Stream:
             yield from self._transaction(entry, optime, str(name))
         elif namespace == "admin.system.version" and op != "n" and optime.ts > self._since:
             yield Unit(optime, 0, command=entry)
-        elif optime.ts <= self._since or decision.action is Action.IGNORE or why_not_copied(namespace) is not None:
+        elif optime.ts <= self._since or decision.action is Action.IGNORE or _not_copied(op, namespace, o):
             yield Unit(optime, 0)
         elif decision.action is Action.STOP:
             raise Unsupported(f"{describe(op, namespace, optime, name or '')}: {decision.why}")
@@ -179,7 +179,7 @@ class Stream:
 
     def _write(self, entry: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
         namespace = entry["ns"]
-        if split(namespace)[1] == "system.views" or namespace.startswith("admin."):
+        if needs_command(namespace):
             return Unit(optime, index, command=entry, last=last)
         if "ui" not in entry:
             raise Unsupported(
@@ -253,13 +253,17 @@ class Stream:
         op, namespace = inner["op"], inner["ns"]
         name = command_name(inner["o"]) if op == "c" else None
         decision = rule(op, name)
-        if decision.action is Action.IGNORE or why_not_copied(namespace) is not None:
+        if decision.action is Action.IGNORE or _not_copied(op, namespace, inner["o"]):
             return Unit(optime, index, last=last)
         if decision.action is Action.COMMAND:
             return Unit(optime, index, command=inner, last=last)
         if decision.action is Action.WRITE:
             return self._write(inner, optime, index, last)
         raise Unsupported(f"{describe(op, namespace, optime, name or '')} inside a transaction: {decision.why}")
+
+
+def _not_copied(op: str, namespace: str, o: RawBSONDocument) -> bool:
+    return why_not_copied(target_of(namespace, o) if op == "c" else namespace) is not None
 
 
 def _has_earlier_parts(entry: RawBSONDocument, name: str) -> bool:

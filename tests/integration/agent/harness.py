@@ -26,7 +26,12 @@ from lab.binaries import find_mongod
 Json = dict[str, Any]
 Client = MongoClient[Json]
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-INTERNAL = ("local", "config", "mongodb_ops_backup_head")
+INTERNAL = ("local", "mongodb_ops_backup_head")
+KEPT = {
+    "admin": ("system.users", "system.roles"),
+    "config": ("chunks", "collections", "csrs.indexes", "databases", "placementHistory", "settings", "shards", "tags", "version"),
+}  # fmt: skip
+"""Of the server's own collections, what belongs to a backup."""
 
 
 def wait_until(what: str, condition: Callable[[], Any], seconds: float = 90) -> Any:
@@ -173,6 +178,24 @@ class Agent:
 
 
 @contextlib.contextmanager
+def started(directory: Path, where: Path, *arguments: str) -> Iterator[Client]:
+    """Start a mongod on a restored directory; its socket is `s.sock` in `where`."""
+    socket = where / "s.sock"
+    process = subprocess.Popen(
+        [str(find_mongod()), "--dbpath", str(directory), "--bind_ip", str(socket), "--nounixsocket", *arguments],
+        stdout=subprocess.DEVNULL,
+    )
+    client: Client = MongoClient(f"mongodb://{quote_plus(str(socket))}/?directConnection=true")
+    try:
+        wait_until("the restored mongod answers", lambda: client.admin.command("ping"))
+        yield client
+    finally:
+        client.close()
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@contextlib.contextmanager
 def an_agent(where: Path, replica_set: ReplicaSet, /, **changes: Any) -> Iterator[Agent]:
     """Give an agent that is stopped at the end, whatever happens; it is not started yet."""
     agent = Agent(where, replica_set, **changes)
@@ -195,10 +218,15 @@ def contents(client: Client) -> Json:
         hashes = client[database].command("dbHash")["collections"]
         for info in client[database].list_collections():
             name = info["name"]
-            kept = database != "admin" or not name.startswith("system.") or name in ("system.users", "system.roles")
-            if name not in ("system.views", "system.profile") and kept:
+            if name not in ("system.views", "system.profile") and _belongs(database, name):
                 found[f"{database}.{name}"] = _described(client, database, info, hashes.get(name))
     return found
+
+
+def _belongs(database: str, name: str) -> bool:
+    return name in KEPT.get(database, ()) or not (
+        database == "config" or (database == "admin" and name.startswith("system."))
+    )
 
 
 def _described(client: Client, database: str, info: Mapping[str, Any], hashed: str | None) -> Json:

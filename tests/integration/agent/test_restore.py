@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -16,9 +15,8 @@ from typing import Any
 
 import pytest
 from bson.timestamp import Timestamp
-from harness import Agent, Client, an_agent, contents, wait_until
+from harness import Agent, Client, an_agent, contents, started, wait_until
 
-from backup_agent.head import Mongod
 from backup_agent.slices import files
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
@@ -125,24 +123,6 @@ def command(*arguments: str, failpoints: str = "") -> tuple[int, Json]:
     )
     assert done.stdout.startswith("{") or failpoints, f"{done.stdout!r} {done.stderr!r}"
     return done.returncode, json.loads(done.stdout or "{}")
-
-
-@contextlib.contextmanager
-def started(directory: Path, where: Path, *arguments: str) -> Iterator[Client]:
-    """Start a plain mongod on a restored directory."""
-    socket = where / "s.sock"
-    process = subprocess.Popen(
-        [str(find_mongod()), "--dbpath", str(directory), "--bind_ip", str(socket), "--nounixsocket", *arguments],
-        stdout=subprocess.DEVNULL,
-    )
-    client = Mongod(find_mongod(), where, socket, 256)._connect()
-    try:
-        wait_until("the restored mongod answers", lambda: client.admin.command("ping"))
-        yield client
-    finally:
-        client.close()
-        process.terminate()
-        process.wait(timeout=60)
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
