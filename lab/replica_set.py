@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bson.timestamp import Timestamp
 
 # Checkpoints every 5 s (not 60): entries that the last checkpoint still needs are never cut off the oplog.
-SMALL = ("--wiredTigerCacheSizeGB", "0.25", "--syncdelay", "5")
+SMALL = ("--syncdelay", "5")
 PARAMETERS: Mapping[str, object] = {
     "diagnosticDataCollectionEnabled": False,
     "shutdownTimeoutMillisForSignaledShutdown": 100,
@@ -93,6 +93,7 @@ class ReplicaSet:
         members: Sequence[Member] | int = 3,
         *,
         oplog_mb: int = 64,
+        cache_gb: float = 0.25,
         directory: Path | None = None,
         auth: bool = False,
         set_parameters: Mapping[str, object] | None = None,
@@ -102,7 +103,7 @@ class ReplicaSet:
     ) -> None:
         self.name = name
         self.members = [Member()] * members if isinstance(members, int) else list(members)
-        self.oplog_mb = oplog_mb
+        self.oplog_mb, self._cache_gb = oplog_mb, cache_gb
         self.root = User("root", secrets.token_urlsafe(12), ("root",)) if auth else None
         self.backup = User("backup", secrets.token_urlsafe(12), ("backup", "clusterMonitor")) if auth else None
         self._parameters = {**PARAMETERS, **(set_parameters or {})}
@@ -153,7 +154,8 @@ class ReplicaSet:
             self.mongods.append(Mongod(self.binary, self.directory / f"member{number}", arguments))
 
     def _arguments(self) -> list[str]:
-        arguments = ["--replSet", self.name, "--oplogSize", str(self.oplog_mb), *SMALL]
+        sizes = ["--oplogSize", str(self.oplog_mb), "--wiredTigerCacheSizeGB", str(self._cache_gb)]
+        arguments = ["--replSet", self.name, *sizes, *SMALL]
         for name, value in self._parameters.items():
             arguments += ["--setParameter", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
         if self.root:

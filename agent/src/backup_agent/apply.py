@@ -31,6 +31,8 @@ BATCH_OPS = 5000
 BATCH_BYTES = 8 * 1024 * 1024
 DUPLICATE_KEY = 11000
 OUT_OF_DISK = (14031, 8)
+TOO_LARGE_FOR_CACHE = 388
+"""TransactionTooLargeForCache: said also of a small one, while the cache is full of what earlier ones have left in it."""
 
 Client = MongoClient[dict[str, Any]]
 Session = ClientSession
@@ -113,6 +115,10 @@ class Applier:
         except ConnectionFailure as error:
             raise Transient(f"the head went away: {error}") from error
         except OperationFailure as error:
+            if error.code == TOO_LARGE_FOR_CACHE:
+                raise Transient(
+                    f"the head's cache could not take a batch now: {error}; raise head.cache_mb if this goes on"
+                ) from error
             if error.code in OUT_OF_DISK or error.has_error_label("TransientTransactionError"):
                 raise Transient(f"the head could not take a batch now: {error}") from error
             raise ResyncRequired(

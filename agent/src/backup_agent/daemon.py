@@ -15,6 +15,7 @@ from backup_agent import __version__
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Refused
 from backup_agent.job import Job
+from backup_agent.memory import return_what_is_freed
 from backup_agent.store import Store
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ def hold_lock(config: Config) -> int:
 
 def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
+    return_what_is_freed()
     configure_logging(config)
     lock = hold_lock(config)
     store = Store(config.state_file)

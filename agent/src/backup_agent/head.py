@@ -31,6 +31,9 @@ START_SECONDS = 60
 NOT_YET_INITIALIZED = 94
 INVALID_SET_CONFIG = 93
 PR_SET_PDEATHSIG = 1
+EVICTION = "eviction_dirty_trigger=60,eviction_dirty_target=30,eviction_updates_trigger=60,eviction_updates_target=30"
+"""A transaction of one document of 16 MB is twice that in the cache, with its oplog entry: a small cache must have room for a few
+of them. The engine's own limits (20 % dirty, 10 % updates) are made for caches of gigabytes that many clients share."""
 
 Client = MongoClient[dict[str, Any]]
 
@@ -111,6 +114,8 @@ class Mongod:
             "--nounixsocket",
             "--wiredTigerCacheSizeGB",
             str(self._cache_mb / 1024),
+            "--wiredTigerEngineConfigString",
+            EVICTION,
         ]
         parameters = {
             "ttlMonitorEnabled": "false",

@@ -20,6 +20,9 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
+from backup_agent.config import load
+from backup_agent.status import collect
+from backup_agent.store import Store
 from lab import ReplicaSet
 from lab.binaries import find_mongod
 
@@ -102,6 +105,12 @@ class Agent:
         return self
 
     @property
+    def pid(self) -> int:
+        """The daemon's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the daemon runs."""
         return self._process is not None and self._process.poll() is None
@@ -136,13 +145,18 @@ class Agent:
         return done.returncode, json.loads(done.stdout)
 
     def status(self) -> Json:
-        """Return the status."""
-        return self.call("status")[1]
+        """Return what `status` shows. Asked often, so in this process: starting the command takes longer than its answer."""
+        config = load(self.file)
+        with contextlib.closing(Store(config.state_file)) as store:
+            found: Json = json.loads(json.dumps({"ok": True, **collect(config, store)}, default=str))
+        return found
 
     def operation(self, identifier: str | None = None) -> Json:
-        """Return an operation."""
-        found: Json = self.call("operation", *([identifier] if identifier else []))[1]["operation"]
-        return found
+        """Return an operation, by default the open or the newest one; in this process, as `status`."""
+        with contextlib.closing(Store(load(self.file).state_file)) as store:
+            found = store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
+        answer: Json = json.loads(json.dumps(found, default=str))
+        return answer
 
     def wait_operation(self, state: str = "done", seconds: float = 180, identifier: str | None = None) -> Json:
         """Wait until an operation has ended, and require how."""
