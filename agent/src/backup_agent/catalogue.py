@@ -30,9 +30,8 @@ from backup_agent.stream import Unit, command_name, describe
 from backup_agent.times import OpTime
 from backup_agent.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views, make_catalogue, run_entry
 
-NAMESPACE_NOT_FOUND = 26
 INDEX_NOT_FOUND = 27
-NAMESPACE_EXISTS = 48
+FIRST_INDEX_VERSION = 1
 
 Client = MongoClient[dict[str, Any]]
 _AS_SON: CodecOptions[SON[str, Any]] = ORDERED
@@ -147,9 +146,7 @@ class Catalogue:
     def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         """Build indexes; those that exist are left as they are."""
         database, collection = split(namespace)
-        # An index without a collation would take over that of its collection, if that has one.
-        simple = SON([("locale", "simple")])
-        specs = [spec if "collation" in spec else SON([*spec.items(), ("collation", simple)]) for spec in specs]
+        specs = [_with_collation(spec) for spec in specs]
         self._client[database].command(
             SON(
                 [
@@ -315,6 +312,16 @@ class Catalogue:
 
 def _decoded(document: RawBSONDocument) -> SON[str, Any]:
     return decode(document.raw, _AS_SON)
+
+
+def _with_collation(spec: SON[str, Any]) -> SON[str, Any]:
+    """Say of an index without a collation that it has none, or it would take over that of its collection.
+
+    Those of version 1, which upgraded sets have kept, know no collations; such a collection cannot have one.
+    """
+    if "collation" in spec or spec.get("v") == FIRST_INDEX_VERSION:
+        return spec
+    return SON([*spec.items(), ("collation", SON([("locale", "simple")]))])
 
 
 def _index_specs(o: SON[str, Any]) -> list[SON[str, Any]]:

@@ -42,7 +42,8 @@ def target_of(namespace: str, o: Mapping[str, Any]) -> str:
 def needs_command(namespace: str) -> bool:
     """Say whether the server takes no writes to a namespace in transactions."""
     database, collection = split(namespace)
-    return collection == "system.views" or database in ("admin", "config")
+    system = collection.startswith("system.") and not collection.startswith("system.buckets.")
+    return system or database in ("admin", "config")
 
 
 def why_not_copied(namespace: str) -> str | None:

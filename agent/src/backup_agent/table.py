@@ -36,6 +36,8 @@ _CATALOGUE = "changes the catalogue"
 _CONTAINER = "fills a storage file of an index that is being built; the head builds its own when the build is committed"
 _NEEDS_RESYNC = "this version cannot replay it; resync the job, and leave it out until a version can"
 
+_NEWER = f"newer servers write it for features that were not tried: {_NEEDS_RESYNC}"
+
 OPERATIONS: dict[str, Rule] = {
     "i": Rule(Action.WRITE, "insert"),
     "u": Rule(Action.WRITE, "update"),
@@ -45,6 +47,8 @@ OPERATIONS: dict[str, Rule] = {
     "ci": Rule(Action.IGNORE, _CONTAINER),
     "cu": Rule(Action.IGNORE, _CONTAINER),
     "cd": Rule(Action.IGNORE, _CONTAINER),
+    "xi": Rule(Action.STOP, _NEWER),
+    "xd": Rule(Action.STOP, _NEWER),
 }
 
 COMMANDS: dict[str, Rule] = {
@@ -70,6 +74,13 @@ COMMANDS: dict[str, Rule] = {
         Action.STOP, f"servers from 4.2 on write create, insert and rename instead: {_NEEDS_RESYNC}"
     ),
     "importCollection": Rule(Action.STOP, f"imported files are not in the oplog: {_NEEDS_RESYNC}"),
+    "truncateRange": Rule(Action.STOP, _NEWER),
+    "createGlobalIndex": Rule(Action.STOP, _NEWER),
+    "dropGlobalIndex": Rule(Action.STOP, _NEWER),
+    "modifyCollectionShardingIndexCatalog": Rule(Action.STOP, _NEWER),
+    "createDatabaseMetadata": Rule(Action.STOP, _NEWER),
+    "dropDatabaseMetadata": Rule(Action.STOP, _NEWER),
+    "upgradeDowngradeViewlessTimeseries": Rule(Action.STOP, _NEWER),
 }
 
 UNKNOWN = Rule(Action.STOP, f"this kind of entry is not known: {_NEEDS_RESYNC}")

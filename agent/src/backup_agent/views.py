@@ -19,7 +19,6 @@ from backup_agent.index_model import uuid_binary
 
 SYSTEM_VIEWS = "system.views"
 VIEW, TIME_SERIES = "view", "timeseries"
-NAMESPACE_NOT_FOUND = 26
 JOURNALED = {"w": 1, "j": True}
 
 Client = MongoClient[dict[str, Any]]

@@ -78,6 +78,8 @@ class Agent:
         self.file = directory / "job.yml"
         self.write()
         self._process: subprocess.Popen[bytes] | None = None
+        self.program = ["-m", "backup_agent"]
+        """What the interpreter is told to run as the daemon."""
 
     def write(self) -> None:
         """Write the configuration file."""
@@ -97,7 +99,7 @@ class Agent:
             environment["BACKUP_AGENT_FAILPOINTS"] = ",".join(pairs)
         with open(self.directory / "agent.log", "ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "backup_agent", "--config", str(self.file), "run"],
+                [sys.executable, *self.program, "--config", str(self.file), "run"],
                 env=environment,
                 stdout=log,
                 stderr=log,

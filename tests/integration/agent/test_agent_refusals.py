@@ -1,4 +1,4 @@
-"""Bad configuration and preflight failures: the value, the remedy, a code that is not 0, and nothing changed."""
+"""Bad configuration, preflight failures, unknown entries: what is wrong, the remedy, and nothing changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import an_agent, wait_until
+from harness import an_agent, assert_equal, wait_until
 
+from backup_agent.times import show
 from lab import Member, ReplicaSet
 
 
@@ -90,3 +91,30 @@ def test_a_window_shorter_than_the_sync_is_refused(source: ReplicaSet, tmp_path:
         assert (0, True) == (code, window["ok"])
         assert answer["plan"]["rate_bytes_per_second"] > 0
         assert f"{answer['plan']['window_seconds']} s" in window["detail"]
+
+
+WITHOUT_COLLMOD = (
+    "from backup_agent import table; table.COMMANDS.pop('collMod'); from backup_agent.__main__ import main; main()"
+)
+
+
+def test_what_is_not_in_the_table_stops_the_job(source: ReplicaSet, tmp_path: Path) -> None:
+    """An agent whose table lacks a command stops there and names it; one that has it goes on where the other stopped."""
+    with source.client(w="majority") as client, an_agent(tmp_path, source) as agent:
+        client.unknown.c.insert_one({"_id": 1})
+        program, agent.program = agent.program, ["-c", WITHOUT_COLLMOD]
+        agent.start()
+        agent.wait_operation()
+        client.unknown.command("collMod", "c", validationLevel="moderate")
+        client.unknown.c.insert_one({"_id": 2})
+        status = agent.wait_state("stopped")
+        alert = next(alert for alert in status["alerts"] if alert["kind"] == "stopped")
+        oplog = client.local["oplog.rs"].find_one({"ns": "unknown.$cmd", "o.collMod": "c"})
+        assert oplog is not None
+        message = alert["detail"]["message"]
+        assert message.startswith(f"c collMod on unknown.$cmd at {show(oplog['ts'])} (term {oplog['t']}): ")
+        assert "resync the job" in message
+        agent.stop()
+        agent.program = program
+        agent.start()
+        assert_equal(agent, source)

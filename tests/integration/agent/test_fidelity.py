@@ -8,40 +8,30 @@ from pathlib import Path
 import acts
 import pytest
 from bson.codec_options import CodecOptions, DatetimeConversion
-from harness import Json, an_agent, assert_equal, wait_until
+from harness import Json, an_agent, assert_equal
+from hold import Hold
 
 from backup_agent.table import COMMANDS, OPERATIONS, Action
-from lab import Member, ReplicaSet
+from lab import Member, ReplicaSet, Writer
 
-TEST_COMMANDS = ("--setParameter", "enableTestCommands=1")
+PARAMETERS = {
+    "enableTestCommands": 1,
+    "ttlMonitorEnabled": False,
+    "ttlMonitorSleepSecs": 1,
+    "maxNumberOfTransactionOperationsInSingleOplogEntry": 10,
+}
+"""Transactions can be prepared by command and soon take several entries; documents expire only when an act asks for it."""
 
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
     """Give a set with users, so that the agent reads with no more rights than the documents say."""
-    members = [Member(priority=2, mongod_args=TEST_COMMANDS), Member(mongod_args=TEST_COMMANDS)]
-    with ReplicaSet("rs0", members, oplog_mb=512, auth=True, directory=tmp_path_factory.mktemp("walk")) as replica_set:
+    where = tmp_path_factory.mktemp("walk")
+    members = [Member(priority=2), Member()]
+    with ReplicaSet("rs0", members, oplog_mb=512, auth=True, directory=where, set_parameters=PARAMETERS) as replica_set:
         with replica_set.client() as client:  # to prepare transactions, as only the server itself may
             client.admin.command("grantRolesToUser", "root", roles=["__system"])
         yield replica_set
-
-
-class Hold:
-    """Lets an agent wait at a failure point until it is released."""
-
-    def __init__(self, directory: Path) -> None:
-        self._reached, self._go = directory / "reached", directory / "go"
-        self.program = directory / "hold.sh"
-        self.program.write_text(f"#!/bin/sh\ntouch {self._reached}\nwhile [ ! -e {self._go} ]; do sleep 0.05; done\n")
-        self.program.chmod(0o755)
-
-    def wait(self) -> None:
-        """Wait until the point is reached."""
-        wait_until("the failure point is reached", self._reached.exists, 120)
-
-    def release(self) -> None:
-        """Let the agent go on, here and the next times."""
-        self._go.touch()
 
 
 def seen_in(replica_set: ReplicaSet) -> set[tuple[str, str]]:
@@ -58,22 +48,32 @@ def seen_in(replica_set: ReplicaSet) -> set[tuple[str, str]]:
 
 
 def test_every_act_is_replayed_exactly(walked: ReplicaSet, tmp_path: Path) -> None:
-    """Each act is copied, changed while the copy stands still, done wholly during the copy, and tailed; all ends equal."""
+    """Each act is copied, changed while the copy stands still, done wholly during the copy, and tailed; all ends equal.
+
+    Some begin before the copy and end in it. A writer goes on through all of this.
+    """
     hold = Hold(tmp_path)
     with walked.client(w="majority") as client, an_agent(tmp_path, walked, copy_threads=1) as agent:
-        copied, during = acts.begin(client, "walk_copied"), acts.begin(client, "walk_during")
-        agent.start(copy_collection_done=f"run:{hold.program}")
-        hold.wait()
-        acts.finish(during)
-        acts.finish(acts.begin(client, "walk_whole"))
-        hold.release()
-        agent.wait_operation(seconds=300)
+        with Writer(walked.uri, rate=50, mix=LOAD) as writer:
+            copied, during = acts.begin(client, "walk_copied"), acts.begin(client, "walk_during")
+            spanning = acts.begin(client, "walk_spanning", acts.SPANNING)
+            agent.start(copy_collection_done=hold.action)
+            hold.wait()
+            acts.finish(spanning)
+            acts.finish(during)
+            acts.finish(acts.begin(client, "walk_whole"))
+            hold.release()
+            agent.wait_operation(seconds=300)
+            counts = writer.stop()
         assert_equal(agent, walked, 180)
-        acts.finish(copied)
-        acts.finish(acts.begin(client, "walk_tailed"))
+        with Writer(walked.uri, rate=50, mix=LOAD):
+            acts.finish(copied)
+            acts.finish(acts.begin(client, "walk_tailed"))
         compared = assert_equal(agent, walked, 180)
         assert agent.call("validate", "--level", "digest", "--owner", "tests")[0] == 0
         result = agent.wait_operation(seconds=300)["result"]["validation"]
+    print(f"{len(acts.ACTS) + len(acts.SPANNING)} acts, {len(compared)} collections and views, load: {counts}")
+    assert counts["operations"] > 0
     assert len(compared) > 4 * len(acts.ACTS)
     assert (True, []) == (result["equal"], result["not_compared"])
 
@@ -89,10 +89,16 @@ NOT_WRITTEN = {
 }
 """What no server that runs here writes, and who does."""
 
+NOT_BEFORE_6 = {("c", "emptycapped"): "the head of an older server cannot carry it out: the agent stops and names it"}
+LOAD = {"insert": 50, "update": 30, "delete": 10, "transaction": 9, "index": 1}
+
 
 def test_the_acts_walk_the_whole_table(walked: ReplicaSet) -> None:
     """Every rule of the table but those that stop the job was met in the oplog, or is written by no server that runs here."""
     rules = [(op, "", rule) for op, rule in OPERATIONS.items()] + [("c", name, rule) for name, rule in COMMANDS.items()]
     wanted = {(op, name) for op, name, rule in rules if rule.action is not Action.STOP}
     assert seen_in(walked) & wanted, "zero entries compared"
-    assert set() == wanted - seen_in(walked) - NOT_WRITTEN.keys()
+    with walked.client() as client:
+        unwritten = NOT_WRITTEN | ({} if client.server_info()["versionArray"][0] >= 6 else NOT_BEFORE_6)
+    print("left out:", sorted(acts.SKIPPED))
+    assert set() == wanted - seen_in(walked) - unwritten.keys()

@@ -51,7 +51,7 @@ def test_a_command_is_about_the_collection_in_its_first_field(o: dict[str, Any],
 
 
 def test_the_servers_own_databases_take_no_transactions() -> None:
-    """Writes to `admin`, `config` and the catalogue of views are applied by themselves."""
-    assert [True, True, True, False] == [
-        needs_command(namespace) for namespace in ("admin.c", "config.chunks", "shop.system.views", "shop.c")
-    ]
+    """Writes to `admin`, `config` and system collections are applied by themselves; buckets of time series are not."""
+    alone = ("admin.c", "config.chunks", "shop.system.views", "shop.system.js")
+    together = ("shop.c", "shop.system.buckets.t", "shop.systems")
+    assert [True] * 4 + [False] * 3 == [needs_command(namespace) for namespace in alone + together]
