@@ -69,6 +69,7 @@ class Archiver:
         self._config, self._store = config, store
         self._restic = Restic(config.repository, config.directory / "restic-cache")
         self._thread: threading.Thread | None = None
+        self._upload: _Upload | None = None
         self._stopping = threading.Event()
 
     def look(self, generation: int, captured: Timestamp | None) -> None:
@@ -77,12 +78,13 @@ class Archiver:
             return
         if self._thread is not None and self._thread.is_alive():
             return
+        self._upload = None
         last = self._store.observed("archive") or {}
         if not self._due(last, generation, captured):
             return
-        upload = self._next(generation, captured)
-        if upload is not None:
-            self._thread = threading.Thread(target=self._run, args=(upload,), name="archive", daemon=True)
+        self._upload = self._next(generation, captured)
+        if self._upload is not None:
+            self._thread = threading.Thread(target=self._run, args=(self._upload,), name="archive", daemon=True)
             self._thread.start()
 
     def _due(self, last: Json, generation: int, captured: Timestamp) -> bool:
@@ -107,21 +109,23 @@ class Archiver:
         last = self._store.observed("archive") or {}
         try:
             self._store_slices(upload)
-            self._forget()
         except AgentError as error:
-            log.warning("archive", reason=error.message)
-            self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": error.message})
-            self._alarm(last, error.message)
+            self._failed(last, error.message)
             return
         except Exception as error:  # the thread must leave a trace of whatever ended it
             log.exception("archive")
-            self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": str(error)[:300]})
-            self._alarm(last, str(error)[:300])
+            self._failed(last, str(error)[:300])
             return
         at, through = now_iso(), timestamp_json(upload.through)
         done = {"generation": upload.generation, "through": through, "at": at, "tried_at": at, "ok": True}
         self._store.observe("archive", done)
         self._store.close_alerts(ALERT)
+        self._forget()
+
+    def _failed(self, last: Json, reason: str) -> None:
+        log.warning("archive", reason=reason)
+        self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": reason})
+        self._alarm(last, reason)
 
     def _store_slices(self, upload: _Upload) -> None:
         self._restic.backup(
@@ -139,7 +143,16 @@ class Archiver:
         )
 
     def _forget(self) -> None:
-        """Forget what no kept snapshot needs; the next removal of a snapshot gives the room back."""
+        """Forget what no kept snapshot needs; the next removal of a snapshot gives the room back.
+
+        What fails here, for one because somebody reads the repository, is done after the next upload.
+        """
+        try:
+            self._forget_unneeded()
+        except AgentError as error:
+            log.warning("archive", reason=error.message)
+
+    def _forget_unneeded(self) -> None:
         found = inventory(self._restic, self._config.job, self._alive)
         oldest: dict[int, Timestamp] = {}
         for snapshot in found.snapshots:
@@ -165,6 +178,14 @@ class Archiver:
             self._thread.join(timeout=30)
 
     def through(self, generation: int) -> Timestamp | None:
-        """Return up to where a generation's oplog is in the repository: older slices may be deleted here."""
+        """Return up to where a generation's oplog is in the repository: older slices may be deleted here.
+
+        While an upload runs that is where it begins: what it says that it holds must be there until it has been read. Called by
+        the thread that calls `look`, or it would be too late.
+        """
+        if self._upload is not None and self._upload.generation == generation:
+            if self._thread is not None and self._thread.is_alive():
+                return self._upload.first
+            self._upload = None
         last = self._store.observed("archive") or {}
         return timestamp_from_json(last.get("through")) if last.get("generation") == generation else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,25 +26,30 @@ from backup_agent.cli import (
     reason_option,
     require_daemon,
 )
-from backup_agent.config import Repository
+from backup_agent.config import Config, Repository
 from backup_agent.errors import BadConfiguration, Refused
-from backup_agent.inventory import Inventory, inventory
+from backup_agent.inventory import Inventory, inventory, without
 from backup_agent.restic import Restic
-from backup_agent.restore import Restorer, plan, restore, whole_second
-from backup_agent.store import Store
+from backup_agent.restore import Restorer, restore
+from backup_agent.restore_plan import LAST_INCREMENT, plan
+from backup_agent.restore_target import Target
+from backup_agent.store import Store, other_operation
 from backup_agent.times import timestamp_json
 
 Json = dict[str, Any]
 
+NO_CHANGE: Json = {"changed": False, "attached": False, "plan": None, "operation": None, "restore": None}
+
 repository_option = click.option("--repository", help="The restic repository, where there is no configuration file.")
 password_option = click.option("--password-file", type=click.Path(path_type=Path), help="The file with its password.")
 job_option = click.option("--job", help="The job, where the repository holds several.")
+restic_option = click.option("--restic", help="The restic to call, where there is no configuration file.")
 
 
 def parse_at(text: str) -> Timestamp:
-    """Read `SECONDS:INCREMENT`, or an ISO time in UTC, which stands for the whole of its second. Raises Refused."""
+    """Read `SECONDS:INCREMENT`, or an ISO time with its zone, which stands for the whole of its second. Raises Refused."""
     if found := re.fullmatch(r"(\d+)[:,](\d+)", text):
-        return Timestamp(int(found[1]), int(found[2]))
+        return _timestamp(text, int(found[1]), int(found[2]))
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
@@ -50,24 +58,59 @@ def parse_at(text: str) -> Timestamp:
         ) from None
     if moment.tzinfo is None:
         raise Refused(f"expected a time with its zone, such as 2026-01-31T04:05:06Z, found {text!r}; add it")
-    return whole_second(int(moment.astimezone(UTC).timestamp()))
+    return _timestamp(text, int(moment.astimezone(UTC).timestamp()), LAST_INCREMENT)
+
+
+def _timestamp(text: str, seconds: int, increment: int) -> Timestamp:
+    if not (0 <= seconds < 2**32 and 0 <= increment < 2**32):
+        raise Refused(f"expected a time since 1970 that a timestamp can hold, found {text!r}; correct it")
+    return Timestamp(seconds, increment)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The repository to work from, the job, and the snapshots that are known to be bad."""
+
+    restic: Restic
+    job: str | None
+    bad: tuple[str, ...] = ()
+
+    def inventory(self, wanted: str | None = None) -> Inventory:
+        """Return what can be restored. A bad snapshot is left out unless it is asked for by name."""
+        found = inventory(self.restic, self.job, _nothing)
+        return without(found, [name for name in self.bad if name != wanted])
 
 
 @contextmanager
-def _opened(
-    context: Context, location: str | None, password: Path | None, job: str | None
-) -> Iterator[tuple[Restic, str | None]]:
+def _opened(context: Context, options: Json) -> Iterator[_Opened]:
     """Give the repository that the options name, or that of the configuration."""
+    location, password, job = options["repository"], options["password_file"], options["job"]
     if location is not None and password is not None:
+        found = Repository(location=location, password_file=password, restic=options.get("restic") or "restic")
         with tempfile.TemporaryDirectory(prefix="restic-cache-") as cache:
-            yield Restic(Repository(location=location, password_file=password), Path(cache)), job
+            yield _Opened(Restic(found, Path(cache)), job)
         return
     if location is not None or password is not None or context.path is None:
         raise BadConfiguration(
             "expected --config before the command, or --repository together with --password-file; name the repository"
         )
     config = context.config
-    yield Restic(config.repository, config.directory / "restic-cache"), job or config.job
+    with tempfile.TemporaryDirectory(prefix="restic-cache-") as cache:
+        yield _Opened(Restic(config.repository, _cache(config, Path(cache))), job or config.job, _bad(config, job))
+
+
+def _cache(config: Config, other: Path) -> Path:
+    """Return the job's own cache for the agent's user; what another user left in it, the agent could not read."""
+    own = config.directory / "restic-cache"
+    return own if own.exists() and own.stat().st_uid == os.geteuid() else other
+
+
+def _bad(config: Config, job: str | None) -> tuple[str, ...]:
+    """Return the snapshots whose proof has failed; only the job's own state knows them."""
+    if job not in (None, config.job) or not config.state_file.exists():
+        return ()
+    with contextlib.closing(Store(config.state_file)) as store:
+        return tuple(s["name"] for s in store.snapshots() if s["state"] == "bad")
 
 
 def _nothing() -> None:
@@ -88,16 +131,24 @@ def _as_json(found: Inventory) -> Json:
 @repository_option
 @password_option
 @job_option
+@restic_option
 @json_option
 @pass_context
 def ranges(
-    context: Context, repository: str | None, password_file: Path | None, job: str | None, as_json: bool
+    context: Context,
+    repository: str | None,
+    password_file: Path | None,
+    job: str | None,
+    restic: str | None,
+    as_json: bool,
 ) -> None:
     """List what can be restored from the repository."""
 
+    options = {"repository": repository, "password_file": password_file, "job": job, "restic": restic}
+
     def produce() -> tuple[Json, int]:
-        with _opened(context, repository, password_file, job) as (restic, name):
-            return _as_json(inventory(restic, name, _nothing)), 0
+        with _opened(context, options) as opened:
+            return _as_json(opened.inventory()), 0
 
     answer(as_json, produce)
 
@@ -116,6 +167,7 @@ def ranges(
 @repository_option
 @password_option
 @job_option
+@restic_option
 @json_option
 @pass_context
 def restore_command(context: Context, /, as_json: bool, **options: Any) -> None:
@@ -125,22 +177,54 @@ def restore_command(context: Context, /, as_json: bool, **options: Any) -> None:
 
 def _restore(context: Context, options: Json) -> Json:
     at = parse_at(options["at"]) if options["at"] else None
-    target = Path(options["target"]).absolute()
-    with _opened(context, options["repository"], options["password_file"], options["job"]) as (restic, job):
-        mongod = options["mongod"] or (context.config.head.mongod if context.path is not None else Path("mongod"))
-        restorer = Restorer(restic, Path(mongod), target, _report, _nothing)
-        restorer.check()
-        found = inventory(restic, job, _nothing)
-        chosen = plan(found, options["snapshot"], at)
-        if options["dry_run"]:
-            return {"changed": True, "plan": {**chosen.as_json(), "target": str(target)}}
-        if not options["submit"]:
-            return {"changed": True, "restore": restore(restorer, found, options["snapshot"], at)}
-    config = context.config
-    require_daemon(config)
-    params = {"target": str(target), "snapshot": options["snapshot"], "at": timestamp_json(at)}
-    operation, new = Store(config.state_file).start_operation("restore", options["owner"], options["reason"], params)
-    return {"changed": new, "attached": not new, "plan": chosen.as_json(), "operation": operation}
+    name, target = options["snapshot"], Target(Path(options["target"]).absolute())
+    params = {"target": str(target.path), "snapshot": name, "at": timestamp_json(at)}
+    if options["submit"]:
+        _refuse_elsewhere(options)
+        require_daemon(context.config)
+        if (mine := _open_operation(context.config, options["owner"], params)) is not None:
+            return {**NO_CHANGE, "attached": True, "operation": mine}
+    with _opened(context, options) as opened:
+        restorer = Restorer(opened.restic, _mongod(context, options), target, _report, _nothing)
+        found = opened.inventory(name)
+        chosen = plan(found, name, at)
+        if (done := target.done(chosen.as_json())) is not None:
+            return {**NO_CHANGE, "restore": done}
+        if not options["dry_run"] and not options["submit"]:
+            result = restore(restorer, found, name, at)
+            return {**NO_CHANGE, "changed": result.pop("changed"), "restore": result}
+        target.check()
+        planned = restorer.explain(chosen)
+        restorer.require_room(planned)
+    if options["dry_run"]:
+        return {**NO_CHANGE, "changed": True, "plan": planned}
+    store = Store(context.config.state_file)
+    operation, new = store.start_operation("restore", options["owner"], options["reason"], params)
+    return {**NO_CHANGE, "changed": new, "attached": not new, "plan": planned, "operation": operation}
+
+
+def _open_operation(config: Config, owner: str, params: Json) -> Json | None:
+    """Return the open operation that does exactly this, or None. Raises OperationOpen for any other one."""
+    with contextlib.closing(Store(config.state_file)) as store:
+        found = store.open_operation()
+    if found is None:
+        return None
+    if (found["kind"], found["owner"], found["params"]) == ("restore", owner, params):
+        return found
+    raise other_operation(found)
+
+
+def _refuse_elsewhere(options: Json) -> None:
+    given = [name for name in ("repository", "password_file", "job", "mongod", "restic") if options[name] is not None]
+    if given:
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise BadConfiguration(f"expected --submit with --config alone, found {words}; leave one of the two out")
+
+
+def _mongod(context: Context, options: Json) -> Path:
+    if options["mongod"] is not None:
+        return Path(options["mongod"])
+    return context.config.head.mongod if context.path is not None else Path("mongod")
 
 
 _shown: dict[str, str] = {}

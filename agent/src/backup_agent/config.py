@@ -91,7 +91,7 @@ class Config(_Strict):
     slice_keep_hours: float = Field(default=24, ge=0)
     archive_interval_minutes: float = Field(default=15, ge=0)
     verify_interval_hours: float = Field(default=24, ge=0)
-    verify_parts: int = Field(default=14, ge=1, le=365)
+    verify_parts: int = Field(default=14, ge=1, le=256)  # restic knows no more
     lag_warning_seconds: int = Field(default=300, ge=1)
     lag_critical_seconds: int = Field(default=3600, ge=1)
     log_level: Literal["debug", "info", "warning"] = "info"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bson.timestamp import Timestamp
 
-from backup_agent.errors import AgentError, NotFound
+from backup_agent.errors import BadConfiguration, NotFound
 from backup_agent.restic import Restic
 from backup_agent.times import show, timestamp_json
 
@@ -70,10 +70,12 @@ class Range:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything that a repository holds of a job, oldest first."""
+    """Everything that a repository holds of a job, oldest first; `jobs` names every job that has something in it."""
 
     snapshots: tuple[Snapshot, ...]
     archives: tuple[Archive, ...]
+    job: str | None = None
+    jobs: tuple[str, ...] = ()
 
     def ranges(self) -> list[Range]:
         """Return what can be restored, oldest first: single optimes of snapshots, and stretches of oplog after them."""
@@ -88,6 +90,12 @@ class Inventory:
         raise NotFound(f"expected the name of a snapshot in the repository, found {name!r}; it has {names}")
 
 
+def without(found: Inventory, bad: Iterable[str]) -> Inventory:
+    """Return an inventory without snapshots that are known not to be what was stored. Pure."""
+    names = set(bad)
+    return replace(found, snapshots=tuple(s for s in found.snapshots if s.name not in names))
+
+
 def _tags(found: Json) -> dict[str, str]:
     return dict(tag.partition("=")[::2] for tag in found.get("tags") or [])
 
@@ -95,14 +103,15 @@ def _tags(found: Json) -> dict[str, str]:
 def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inventory:
     """Read what a repository holds of a job; None stands for the only job in it.
 
-    Raises AgentError when it holds several, or what restic's errors mean. A snapshot of an agent that did not tag optimes is left
-    out: it can be restored with restic itself.
+    Raises BadConfiguration when it holds several, or what restic's errors mean. A snapshot of an agent that did not tag optimes
+    is left out: it can be restored with restic itself.
     """
     everything = [(found, _tags(found)) for found in restic.snapshots(tick=tick)]
     jobs = sorted({tags["job"] for _, tags in everything if "job" in tags})
     if job is None and len(jobs) > 1:
-        raise AgentError(f"expected one job in the repository, found {', '.join(jobs)}; name one with --job")
-    ours = [(found, tags) for found, tags in everything if tags.get("job") == (job or (jobs[0] if jobs else None))]
+        raise BadConfiguration(f"expected one job in the repository, found {', '.join(jobs)}; name one with --job")
+    job = job or (jobs[0] if jobs else None)
+    ours = [(found, tags) for found, tags in everything if tags.get("job") == job]
     snapshots = [
         Snapshot(
             found["id"],
@@ -123,6 +132,8 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inve
     return Inventory(
         tuple(sorted(snapshots, key=lambda s: (s.generation, s.optime))),
         tuple(sorted(archives, key=lambda a: (a.generation, a.through))),
+        job,
+        tuple(jobs),
     )
 
 

@@ -403,6 +403,22 @@ class Job:
                 self._trim()
             time.sleep(0.1)
 
+    def begin_beside(self) -> None:
+        """Let the current generation run beside a step that does not need it, if it can."""
+        with contextlib.suppress(Transient, ResyncRequired, Unsupported, OperationFailed, HeadFailed, PyMongoError):
+            self.use_current()
+
+    def go_on_beside(self) -> None:
+        """Apply a batch where the current generation runs. Its troubles are not the step's: the next cycle meets them again.
+
+        Raises Canceled or Shutdown when the step must end.
+        """
+        self.alive()
+        if self._tails():
+            with contextlib.suppress(Transient, ResyncRequired, Unsupported, HeadFailed, PyMongoError):
+                self._running.apply()
+            self._trim()
+
     def _tails(self) -> bool:
         """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
         current = self.store.generation("current")

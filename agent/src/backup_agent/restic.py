@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,13 @@ from backup_agent.errors import AgentError, BadConfiguration, OperationFailed, T
 TICK_SECONDS = 0.2
 TERMINATE_SECONDS = 20
 KEPT_ERROR_LINES = 20
+LOCKED_SECONDS = 120
+"""How long a command waits for the lock of another process."""
+
+LOCKED_RETRY_SECONDS = 2
+READING = ("restore", "dump", "snapshots", "stats", "cat")
+"""Commands that change nothing: on a repository that cannot be written they do without a lock."""
+
 PR_SET_PDEATHSIG = 1
 
 Json = dict[str, Any]
@@ -46,6 +54,18 @@ class ResticFailed(OperationFailed):
 
 class RepositoryMissing(BadConfiguration):
     """There is no repository at the location."""
+
+
+class NoSpace(Transient):
+    """The disk of the repository, or the one that is written to, is full."""
+
+
+class Locked(Transient):
+    """Another process works on the repository, or one that has died left its lock."""
+
+
+class ReadOnly(BadConfiguration):
+    """The repository cannot be written, not even a lock."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,10 @@ class Restic:
         """Restore a snapshot into a directory. Every block's checksum is verified by restic."""
         self._run(["restore", restic_id, "--target", str(target)], tick)
 
+    def dump(self, restic_id: str, path: str, tick: Tick = _nothing) -> str:
+        """Return a file of a snapshot."""
+        return self._run(["dump", restic_id, path], tick)
+
     def snapshots(self, *tags: str, tick: Tick = _nothing) -> list[Json]:
         """Return the snapshots that have all of these tags, oldest first."""
         arguments = ["snapshots", *(["--tag", ",".join(tags)] if tags else [])]
@@ -172,7 +196,21 @@ class Restic:
         }
 
     def _run(self, arguments: list[str], tick: Tick) -> str:
-        return "".join(self._lines(arguments, tick, None))
+        """Run a command. What holds a lock is waited for; the lock of a process that has died is removed."""
+        deadline = time.monotonic() + LOCKED_SECONDS
+        while True:
+            try:
+                return "".join(self._lines(arguments, tick, None))
+            except ReadOnly:
+                if arguments[0] not in READING:
+                    raise
+                arguments = [*arguments, "--no-lock"]
+            except Locked:
+                if time.monotonic() > deadline:
+                    raise
+                with contextlib.suppress(AgentError):
+                    "".join(self._lines(["unlock"], tick, None))
+                _pause(LOCKED_RETRY_SECONDS, tick)
 
     def _messages(self, arguments: list[str], tick: Tick, directory: Path) -> Iterator[Json]:
         for line in self._lines(arguments, tick, directory):
@@ -211,6 +249,13 @@ class Restic:
                 f"repository.restic: expected a restic that runs, found {self._repository.restic}: {error.strerror}; "
                 "install it, or correct its path"
             ) from error
+
+
+def _pause(seconds: float, tick: Tick) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        tick()
+        time.sleep(TICK_SECONDS)
 
 
 def _output(process: subprocess.Popen[str], errors: list[str], tick: Tick) -> Iterator[str]:
@@ -266,11 +311,18 @@ def explain(command: str, code: int, errors: str, repository: Repository) -> Age
             "give the agent the password that the repository was created with"
         )
     if "no space left" in low or "disk quota exceeded" in low:
-        return Transient(
+        return NoSpace(
             f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory"
         )
     if "already locked" in low:
-        return Transient(f"restic {command}: {where} is in use: {_last(text, 4)}; wait for it, or end that process")
+        return Locked(
+            f"restic {command}: {where} is in use: {_last(text, 4)}; wait for it, or end that process; a lock of a machine that "
+            "is gone for good is removed with restic unlock --remove-all"
+        )
+    if "unable to create lock" in low and any(
+        word in low for word in ("read-only", "permission denied", "access denied")
+    ):
+        return ReadOnly(f"restic {command}: expected to write {where}, found: {_last(text)}; see its rights")
     if "is there a repository" in low or "unable to open config file" in low:
         return RepositoryMissing(
             f"repository.location: expected a restic repository at {where}, found none; mount its disk, or correct the location"

@@ -8,7 +8,7 @@ removes what it left.
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -22,17 +22,18 @@ from pymongo.errors import PyMongoError
 from backup_agent import failpoints
 from backup_agent.apply import Applier, PositionStore, spool_directory
 from backup_agent.catalogue import Catalogue
-from backup_agent.errors import AgentError, OperationFailed, Refused, ResyncRequired
-from backup_agent.head import Client, Mongod
-from backup_agent.inventory import SLICES, Archive, Inventory, Snapshot, chain
+from backup_agent.errors import OperationFailed, Refused, ResyncRequired, Transient, Unsupported
+from backup_agent.head import Client, HeadFailed, Mongod, mongod_version
+from backup_agent.inventory import SLICES, Inventory
 from backup_agent.proof import make_plain
-from backup_agent.restic import Restic
+from backup_agent.restic import NoSpace, Restic
+from backup_agent.restore_plan import Plan, plan
+from backup_agent.restore_target import Target
 from backup_agent.slices import SliceReader, SliceWriter
 from backup_agent.snapshot import MANIFEST, locked
 from backup_agent.stream import Stream
-from backup_agent.times import show, timestamp_json
+from backup_agent.times import now_iso, show
 
-WORKING = ".restore"
 DATA = "data"
 CACHE_MB = 256
 ROOM_FACTOR = 1.1
@@ -48,125 +49,99 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is going to be restored: a snapshot, and the oplog that is replayed on it up to `until`."""
-
-    snapshot: Snapshot
-    archives: tuple[Archive, ...]
-    until: Timestamp
-
-    def as_json(self) -> Json:
-        """Return the contract's form."""
-        return {
-            "snapshot": self.snapshot.name,
-            "snapshot_optime": timestamp_json(self.snapshot.optime),
-            "until": timestamp_json(self.until),
-            "generation": self.snapshot.generation,
-            "replayed_seconds": max(0, self.until.time - self.snapshot.optime.time),
-        }
-
-
-def whole_second(time: int) -> Timestamp:
-    """Return the timestamp that stands for the end of a second: later than every entry of it."""
-    return Timestamp(time, 2**32 - 1)
-
-
-def plan(found: Inventory, name: str | None, at: Timestamp | None) -> Plan:
-    """Choose what to restore: a snapshot by name, an optime, or with neither the newest optime that can be restored. Pure.
-
-    Raises Refused, with the ranges that can be restored, and NotFound for a snapshot that is not there.
-    """
-    if name is not None and at is not None:
-        raise Refused("expected a snapshot or a point in time, found both; name one of them")
-    if name is not None:
-        wanted = found.snapshot(name)
-        return Plan(wanted, (), wanted.optime)
-    ranges = found.ranges()
-    if not ranges:
-        raise Refused("expected a snapshot of the job in the repository, found none; see --job and the repository")
-    until = at if at is not None else max(ranges, key=lambda r: (r.generation, r.until)).until
-    for snapshot in sorted(found.snapshots, key=lambda s: (s.generation, s.optime), reverse=True):
-        if snapshot.optime > until:
-            continue
-        if snapshot.optime == until:
-            return Plan(snapshot, (), until)
-        archives = chain(found.archives, snapshot.generation, snapshot.reads_from, until)
-        if archives is not None:
-            return Plan(snapshot, tuple(archives), until)
-    text = "; ".join(str(r) for r in ranges)
-    raise Refused(f"expected an optime that can be restored, found {show(until)}; what can be restored is: {text}")
-
-
-@dataclass(frozen=True)
 class Restorer:
     """One restore."""
 
     restic: Restic
     mongod: Path
-    target: Path
+    target: Target
     report: Reporter
     alive: Callable[[], None]
 
-    def check(self) -> None:
-        """Require an empty target, one that is not there, or what an unfinished restore left. Raises Refused."""
-        if self.target.exists() and not self.target.is_dir():
-            raise Refused(f"expected an empty directory as the target, found {self.target}; choose another")
-        held = sorted(path.name for path in self.target.iterdir()) if self.target.exists() else []
-        if held and WORKING not in held:
+    # Before it --------------------------------------------------------------------------------------------------------
+
+    def explain(self, chosen: Plan) -> Json:
+        """Return the plan with what it takes: bytes, documents, and the version that the data needs.
+
+        Raises Refused for a mongod of another major version, OperationFailed when the snapshot does not say what it holds.
+        """
+        held = self._manifest(chosen)
+        self._require_version(str(held["server_version"]))
+        return {
+            **chosen.as_json(),
+            "target": str(self.target.path),
+            "server_version": held["server_version"],
+            "collections": sum(value["type"] == "collection" for value in held["collections"]),
+            "documents": sum(value.get("documents", 0) for value in held["collections"]),
+            "data_bytes": self.restic.restore_size(chosen.ids[:1], self.alive),
+            "oplog_bytes": self.restic.restore_size(chosen.ids[1:], self.alive),
+        }
+
+    def _manifest(self, chosen: Plan) -> Json:
+        try:
+            found: Json = json.loads(self.restic.dump(chosen.snapshot.id, f"/{MANIFEST}", self.alive))
+            if {"server_version", "collections"} <= found.keys():
+                return found
+        except ValueError:
+            pass
+        raise OperationFailed(
+            f"restore: expected the manifest of snapshot {chosen.snapshot.name}, found something else; restore another one"
+        )
+
+    def _require_version(self, wanted: str) -> None:
+        found = mongod_version(self.mongod)
+        if found.split(".")[:2] != wanted.split(".")[:2]:
             raise Refused(
-                f"expected an empty directory as the target, found {len(held)} files in {self.target}, {held[0]} for one; "
-                "choose another directory, or empty this one"
+                f"expected a mongod of the source's major version, {wanted}, found {self.mongod} {found}; name one with --mongod"
             )
+
+    def require_room(self, planned: Json) -> None:
+        """Require room for what is restored and for what the replay adds to it. Raises Refused."""
+        where = next(path for path in (self.target.path, *self.target.path.parents) if path.exists())
+        free, needed = (
+            shutil.disk_usage(where).free,
+            int(ROOM_FACTOR * (planned["data_bytes"] + 2 * planned["oplog_bytes"])),
+        )
+        if free < needed:
+            raise Refused(
+                f"restore: expected {needed} bytes free for {self.target.path}, found {free}; make room, or choose another"
+            )
+
+    # The restore ------------------------------------------------------------------------------------------------------
 
     def run(self, chosen: Plan) -> Json:
         """Restore what was chosen and return what the contract says of it.
 
-        Raises Refused (the target), OperationFailed (no room, something damaged) or what restic's errors mean; the target is then
-        left with `.restore` in it, and can be given again.
+        Raises Refused (the target, no room), OperationFailed (something damaged) or what restic's errors mean; the target is
+        then left with `.restore` in it, and can be given again.
         """
-        self.check()
-        self._clear()
-        working = self.target / WORKING
-        self._require_room(chosen)
-        self._download(chosen, working)
-        failpoints.reach("restore.downloaded", directory=working)
-        with tempfile.TemporaryDirectory(
-            prefix="restore-"
-        ) as sockets:  # a socket's path is short, a target's may be long
-            socket = Path(sockets) / "r.sock"
-            entries = self._replay(chosen, working, socket)
-            failpoints.reach("restore.replayed", directory=working)
-            self._make_plain(chosen, working, socket)
-        self._move_into_place(working)
-        return {**chosen.as_json(), "target": str(self.target), "entries": entries}
-
-    def _clear(self) -> None:
-        """Make the target, or remove what an unfinished restore left in it: the mark goes last."""
-        self.target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in sorted(self.target.iterdir(), key=lambda path: path.name == WORKING):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        (self.target / WORKING).mkdir(mode=0o700)
-
-    def _require_room(self, chosen: Plan) -> None:
-        size = self.restic.restore_size([chosen.snapshot.id, *(a.id for a in chosen.archives)], self.alive)
-        free, needed = shutil.disk_usage(self.target).free, int(size * ROOM_FACTOR)
-        if free < needed:
-            raise OperationFailed(
-                f"restore: expected {needed} bytes free in {self.target}, found {free}; make room or choose another directory"
-            )
+        planned = self.explain(chosen)
+        with self.target.locked():
+            self.target.check()
+            self.target.clear()
+            self.require_room(planned)
+            working = self.target.working
+            self._download(chosen, working)
+            failpoints.reach("restore.downloaded", directory=working)
+            with tempfile.TemporaryDirectory(prefix="restore-") as sockets:  # the path of a socket must be short
+                socket = Path(sockets) / "r.sock"
+                entries = self._replay(chosen, working, socket)
+                failpoints.reach("restore.replayed", directory=working)
+                self._make_plain(chosen, working, socket)
+            result = {**planned, "entries": entries, "restored_at": now_iso()}
+            self.target.move_into_place(working / DATA, result)
+        return result
 
     def _download(self, chosen: Plan, working: Path) -> None:
-        ids = [chosen.snapshot.id, *(a.id for a in chosen.archives)]
-        for number, identifier in enumerate(ids):
-            self.report("restore", number, len(ids), "downloads", f"{show(chosen.until)}: {number + 1} of {len(ids)}")
-            # A slice that grew between two archives is in both: the later one, which has more of it, comes later.
-            self.restic.restore(identifier, working, self.alive)
-        if not (working / DATA).is_dir() or not (working / MANIFEST).exists():
+        for number, identifier in enumerate(chosen.ids):
+            self.report("restore", number, len(chosen.ids), "downloads", f"{number + 1} of {len(chosen.ids)}")
+            try:
+                self.restic.restore(identifier, working, self.alive)
+            except NoSpace as error:
+                raise OperationFailed(f"restore: {error.message}; the target is {self.target.path}") from error
+        if not (working / DATA).is_dir():
             raise OperationFailed(
-                f"restore: expected {DATA} and {MANIFEST} in snapshot {chosen.snapshot.name}, found something else; verify it"
+                f"restore: expected {DATA} in snapshot {chosen.snapshot.name}, found none; restore another one"
             )
 
     # Replay -----------------------------------------------------------------------------------------------------------
@@ -185,8 +160,10 @@ class Restorer:
             with locked(client, mongod.dbpath):
                 pass  # the checkpoint has everything now: what follows opens it without the oplog
             return applier.entries
-        except PyMongoError as error:
-            raise OperationFailed(f"restore: expected the copy to take the oplog, found: {error}") from error
+        except (PyMongoError, Transient, HeadFailed) as error:
+            raise OperationFailed(
+                f"restore: expected the copy to take the oplog, found: {str(error)[:400]}; {mongod.last_words()}"
+            ) from error
         finally:
             writer.close()
             mongod.stop()
@@ -210,7 +187,7 @@ class Restorer:
                 self.alive()
                 at = applier.position.optime.ts
                 self.report("replay", at.time - began, max(1, chosen.until.time - began), "seconds of oplog", show(at))
-        except ResyncRequired as error:
+        except (ResyncRequired, Unsupported) as error:
             raise OperationFailed(
                 f"restore: the stored oplog does not fit the snapshot: {error.message}; verify the repository, or choose an "
                 f"optime before {show(applier.position.optime.ts)}"
@@ -241,27 +218,26 @@ class Restorer:
                     f"restore: expected data of {show(chosen.until)} at most, found {show(found)}; try again, or another optime"
                 )
             make_plain(client)
-        except PyMongoError as error:
-            raise OperationFailed(f"restore: the restored copy cannot be used: {error}") from error
+        except (PyMongoError, HeadFailed) as error:
+            raise OperationFailed(f"restore: the restored copy cannot be used: {str(error)[:400]}") from error
         finally:
             mongod.stop()
 
-    def _move_into_place(self, working: Path) -> None:
-        """Move the data files up, make that durable, and take the mark away."""
-        for path in sorted((working / DATA).iterdir()):
-            os.rename(path, self.target / path.name)
-        failpoints.reach("restore.moving", directory=self.target)
-        os.sync()
-        shutil.rmtree(working)
-
 
 def restore(restorer: Restorer, found: Inventory, name: str | None, at: Timestamp | None) -> Json:
-    """Check the target and the chain, then restore. Raises AgentError."""
-    restorer.check()
+    """Check the target and the chain, then restore; exactly this restore that is there already is returned as it is.
+
+    Adds `changed`. Raises AgentError.
+    """
     chosen = plan(found, name, at)
+    done = restorer.target.done(chosen.as_json())
+    if done is not None:
+        return {"changed": False, **done}
+    restorer.target.check()
     try:
-        return restorer.run(chosen)
+        return {"changed": True, **restorer.run(chosen)}
     except OSError as error:
-        raise AgentError(
-            f"restore: expected to write {restorer.target}, found: {error}; see its disk and its rights"
+        raise OperationFailed(
+            f"restore: expected to write {restorer.target.path}, found: {error}; see its disk and its rights, and whether the "
+            "service may write there (backup_restore_directories)"
         ) from error

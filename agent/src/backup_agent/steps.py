@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from backup_agent import failpoints, inventory, preflight, proof, restore, snapshot, validation, verify
+from backup_agent import failpoints, inventory, preflight, proof, restore, restore_target, snapshot, validation, verify
 from backup_agent.errors import AgentError, OperationFailed, PreflightFailed, ResyncRequired, Transient
 from backup_agent.initial_sync import InitialSync
 from backup_agent.times import age_seconds, now_iso, timestamp_from_json
@@ -161,22 +161,19 @@ def _prove(job: Job, operation: Json) -> str:
 
 
 def _restore(job: Job, operation: Json) -> str:
-    """Restore beside the running job: its head goes on applying."""
-    job.use_current()
+    """Restore beside the job, if it runs: a backup that has fallen out of sync can be restored all the same."""
+    job.begin_beside()
     params = operation["params"]
-    restic = snapshot.repository(job)
-    at = timestamp_from_json(params.get("at"))
-
-    def alive() -> None:
-        job.alive()
-        job.apply_some()
 
     def report(phase: str, done: float, total: float, unit: str, text: str | None = None) -> None:
         job.tick(phase, done, total, unit, text)
 
-    restorer = restore.Restorer(restic, job.config.head.mongod, Path(params["target"]), report, alive)
-    found = inventory.inventory(restic, job.config.job, job.alive)
-    result = restore.restore(restorer, found, params.get("snapshot"), at)
+    target = restore_target.Target(Path(params["target"]))
+    restorer = restore.Restorer(snapshot.repository(job), job.config.head.mongod, target, report, job.go_on_beside)
+    found = inventory.inventory(restorer.restic, job.config.job, job.go_on_beside)
+    bad = [s["name"] for s in job.store.snapshots() if s["state"] == "bad" and s["name"] != params.get("snapshot")]
+    at = timestamp_from_json(params.get("at"))
+    result = restore.restore(restorer, inventory.without(found, bad), params.get("snapshot"), at)
     job.note(restore=result)
     return f"{result['snapshot']} and {result['entries']} operations after it are in {result['target']}"
 

@@ -74,21 +74,39 @@ def _check_one(path: Path, before: Anchor | None) -> Anchor | None:
     return last
 
 
+def next_part(last: Json | None, parts: int) -> int:
+    """Return which part of the repository is read next: the one after the last, or that one again when it was damaged. Pure."""
+    if last is None:
+        return 1
+    before = int(last.get("part", 0))
+    if last.get("damaged") and last.get("parts") == parts:
+        return before
+    return before % parts + 1
+
+
 def verify(work: Work, parts: int) -> Json:
     """Verify the slices and the next part of the repository; returns the contract's form and remembers it.
 
     Raises OperationFailed, with an alert left open, when something is damaged, Transient when it could not be read.
     """
-    last = work.store.observed("verification") or {}
-    part = int(last.get("part", 0)) % parts + 1
+    part = next_part(work.store.observed("verification"), parts)
     found = check_slices(work.config.generation_directory(work.generation) / "slices", work)
     problems = list(found["problems"])
     work.tick("repository", 0, 1, "parts", f"part {part} of {parts}")
+    damaged = False
     try:
         repository(work).check(part, parts, work.alive)
     except ResticFailed as error:
+        damaged = True
         problems.append(f"repository: {error.message}")
-    result = {"at": now_iso(), "part": part, "parts": parts, "slices": found["slices"], "problems": problems}
+    result = {
+        "at": now_iso(),
+        "part": part,
+        "parts": parts,
+        "slices": found["slices"],
+        "problems": problems,
+        "damaged": damaged,
+    }
     work.note(verification=result)
     work.store.observe("verification", result)
     if problems:
@@ -98,6 +116,5 @@ def verify(work: Work, parts: int) -> Json:
             f"expected everything stored to be readable, found damage: {text}; take a new snapshot, "
             "resync if a slice is damaged, and see the disk of the repository"
         )
-    if part == parts or int(last.get("part", 0)) == part:
-        work.store.close_alerts(ALERT)  # all of it has been read since
+    work.store.close_alerts(ALERT)  # the slices are read whole each time, and a damaged part again until it is not
     return result

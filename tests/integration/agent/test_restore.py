@@ -18,6 +18,7 @@ from bson.timestamp import Timestamp
 from harness import Agent, Client, an_agent, contents, started, wait_until
 
 from backup_agent.slices import files
+from backup_agent.store import Store
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 
@@ -143,12 +144,19 @@ def test_the_newest_point_becomes_a_new_replica_set(stored: Stored, tmp_path: Pa
     target = tmp_path / "target"
     code, found = command("restore", *stored.options, "--target", str(target), "--mongod", str(find_mongod()))
     assert code == 0, found
+    assert found["restore"]["documents"] > 0
+    code, again = command("restore", *stored.options, "--target", str(target), "--mongod", str(find_mongod()))
+    assert (0, False) == (code, again["changed"])
+    assert found["restore"]["restored_at"] == again["restore"]["restored_at"]
     with started(target, tmp_path, "--replSet", "fresh") as client:
         members = [{"_id": 0, "host": str(tmp_path / "s.sock")}]
         client.admin.command("replSetInitiate", {"_id": "fresh", "members": members})
         wait_until("it is the primary", lambda: client.admin.command("hello")["isWritablePrimary"])
         assert contents(client) == stored.pasts[-1].held
         client.shop.after.insert_one({})
+    code, used = command("restore", *stored.options, "--target", str(target), "--mongod", str(find_mongod()))
+    assert 3 == code
+    assert "on which a server has been started since" in used["error"]["message"]
 
 
 def test_ranges_are_known_from_the_repository(stored: Stored) -> None:
@@ -167,6 +175,34 @@ def test_a_time_that_is_not_stored_is_refused_with_the_ranges(stored: Stored, tm
         assert code != 0
         assert "what can be restored is" in found["error"]["message"]
     assert not (tmp_path / "target").exists()
+
+
+def test_a_wrong_password_is_said(stored: Stored, tmp_path: Path) -> None:
+    """Nothing is written, and the file that was given is named."""
+    wrong = tmp_path / "wrong"
+    wrong.write_text("staple\n")
+    options = [*stored.options[:2], "--password-file", str(wrong)]
+    code, found = command("restore", *options, "--target", str(tmp_path / "target"))
+    assert 2 == code
+    assert f"with the password in {wrong}" in found["error"]["message"]
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_lock_that_a_dead_restic_left_is_no_obstacle(stored: Stored) -> None:
+    """restic is killed while it holds the whole repository; what comes then removes that lock and reads."""
+    repository, password = stored.options[1], stored.options[3]
+    locks = Path(repository) / "locks"
+    environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": password}
+    checking = subprocess.Popen(
+        ["restic", "check", "--read-data", "--no-cache"], env=environment, stdout=subprocess.DEVNULL
+    )
+    wait_until("restic has its lock", lambda: list(locks.iterdir()) or checking.poll() is not None)
+    checking.kill()
+    checking.wait()
+    assert list(locks.iterdir())
+    code, found = command("ranges", *stored.options)
+    assert (0, 1) == (code, len(found["ranges"]))
+    assert [] == list(locks.iterdir())
 
 
 def test_a_directory_with_files_in_it_is_refused(stored: Stored, tmp_path: Path) -> None:
@@ -205,6 +241,15 @@ def test_the_agent_restores_and_verifies_beside_its_work(pair: ReplicaSet, tmp_p
         assert [] == agent.wait_operation()["result"]["verification"]["problems"]
         with started(target, tmp_path) as restored:
             assert sorted(contents(restored)) == sorted(contents(client))
+        # A backup that has fallen out of sync can be restored by the agent all the same.
+        state = Store(Path(agent.settings["directory"]) / "state.sqlite")
+        state.raise_alert("resync_required", "corruption", {"message": "a test"})
+        agent.wait_state("resync_required")
+        code, found = agent.call("restore", "--target", str(tmp_path / "other"), "--submit", "--owner", "tests")
+        assert (0, True) == (code, found["changed"]), found
+        agent.wait_operation(identifier=found["operation"]["id"])
+        state.close_alerts("resync_required")
+        state.close()
         agent.stop()
         (pack,) = [
             max((tmp_path / "agent/repo/data").rglob("*"), key=lambda path: path.is_file() and path.stat().st_size)

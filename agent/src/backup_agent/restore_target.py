@@ -1,0 +1,155 @@
+"""The directory that a restore fills: never one that holds anything else, and always known to be finished or not.
+
+As long as `.restore` is in it, it is not finished; `.restored.json` says afterwards what it holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backup_agent import failpoints
+from backup_agent.errors import Refused
+
+WORKING = ".restore"
+"""Everything is made in here. Its presence is the mark of an unfinished restore."""
+
+RECORD = ".restored.json"
+NAMES = "names.json"
+"""In the working directory: what is being moved up from it, so that nothing else is ever removed."""
+
+CHECKPOINT = "WiredTiger.turtle"
+"""Rewritten by the engine at every checkpoint: unchanged, no server has been started on the directory."""
+
+SAME = ("job", "generation", "snapshot", "until")
+"""Fields of a plan that make two restores the same."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One directory."""
+
+    path: Path
+
+    @property
+    def working(self) -> Path:
+        """Where the restore is made before it is moved into place."""
+        return self.path / WORKING
+
+    def check(self) -> None:
+        """Require an empty directory, one that is not there, or what an unfinished restore left. Raises Refused."""
+        if self.path.exists() and not self.path.is_dir():
+            raise Refused(f"expected an empty directory as the target, found {self.path}; choose another")
+        held = self._held()
+        if not held:
+            return
+        record = self.record()
+        if record is not None and WORKING not in held:
+            used = "" if self._untouched(record) else ", on which a server has been started since,"
+            raise Refused(
+                f"expected an empty directory as the target, found in {self.path} the restore of job {record['job']} of "
+                f"{record['until']['iso']}{used} that was made at {record['restored_at']}; use it, or choose another directory",
+                record=record,
+            )
+        foreign = sorted(held - {WORKING} - self._moved())
+        if foreign:
+            raise Refused(
+                f"expected an empty directory as the target, found {len(foreign)} files in {self.path}, {foreign[0]} for one; "
+                "choose another directory, or empty this one"
+            )
+
+    def done(self, plan: Json) -> Json | None:
+        """Return the record of exactly this restore, finished and not used since, or None."""
+        record = self.record()
+        if record is None or self.working.exists():
+            return None
+        same = all(record.get(name) == plan[name] for name in SAME)
+        return record if same and self._untouched(record) else None
+
+    def record(self) -> Json | None:
+        """Return what a finished restore left, or None."""
+        with suppress(OSError, ValueError):
+            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+            return found if isinstance(found, dict) and {*SAME, "restored_at", "checkpoint"} <= found.keys() else None
+        return None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory, which is made when it is not there. Raises Refused when another restore fills it."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise Refused(f"expected that nobody else restores into {self.path}, another does; wait for it") from None
+        except OSError:
+            pass  # a file system without locks: as good as it gets
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def clear(self) -> None:
+        """Remove what an unfinished restore left, and begin a new one: the mark is there all the time."""
+        self.working.mkdir(exist_ok=True, mode=0o700)
+        for name in sorted(self._held() & self._moved()):
+            _remove(self.path / name)
+        for path in self.working.iterdir():
+            if path.name != NAMES:
+                _remove(path)
+        (self.working / NAMES).unlink(missing_ok=True)
+
+    def move_into_place(self, data: Path, record: Json) -> None:
+        """Move the data files up, make that durable with the record, and take the mark away."""
+        names = sorted(path.name for path in data.iterdir())
+        _write(self.working / NAMES, [*names, RECORD])
+        for name in names:
+            os.rename(data / name, self.path / name)
+        failpoints.reach("restore.moving", directory=self.path)
+        _write(self.path / RECORD, {**record, "checkpoint": self._checkpoint()})
+        os.sync()
+        shutil.rmtree(self.working)
+        os.sync()  # a mark that came back after a power cut would make a directory in use look unfinished
+
+    def _held(self) -> set[str]:
+        return {path.name for path in self.path.iterdir()} if self.path.exists() else set()
+
+    def _moved(self) -> set[str]:
+        with suppress(OSError, ValueError):
+            return set(json.loads((self.working / NAMES).read_text(encoding="utf-8")))
+        return set()
+
+    def _checkpoint(self) -> str | None:
+        with suppress(OSError):
+            return hashlib.sha256((self.path / CHECKPOINT).read_bytes()).hexdigest()
+        return None
+
+    def _untouched(self, record: Json) -> bool:
+        return record["checkpoint"] is not None and record["checkpoint"] == self._checkpoint()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _write(path: Path, value: Any) -> None:
+    """Write a small file durably, readable for its owner only."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(handle, "w", encoding="utf-8") as file:
+        json.dump(value, file, default=str)
+        file.flush()
+        os.fsync(file.fileno())

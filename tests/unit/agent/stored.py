@@ -1,0 +1,23 @@
+"""Snapshots and archives as a repository holds them, for tests of what is worked out from them."""
+
+from __future__ import annotations
+
+from bson.timestamp import Timestamp
+
+from backup_agent.inventory import Archive, Snapshot
+
+
+def ts(seconds: int, increment: int = 1) -> Timestamp:
+    """Return a timestamp."""
+    return Timestamp(seconds, increment)
+
+
+def snapshot(name: str, at: int, generation: int = 1, reads_from: int | None = None) -> Snapshot:
+    """Return a snapshot at a second."""
+    since = at if reads_from is None else reads_from
+    return Snapshot(f"id-{name}", name, generation, ts(at), ts(since), "2026-01-01T00:00:00Z")
+
+
+def archive(name: str, first: int, through: int, generation: int = 1) -> Archive:
+    """Return an archive of a stretch of seconds."""
+    return Archive(name, generation, ts(first), ts(through))
