@@ -20,7 +20,8 @@ from bson.timestamp import Timestamp
 from pymongo import CursorType
 
 from backup_agent import failpoints
-from backup_agent.errors import AgentError, ResyncRequired, Transient
+from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
+from backup_agent.room import SLICES, Room
 from backup_agent.slices import Anchor, SliceWriter
 from backup_agent.source import (
     MAJORITY,
@@ -94,10 +95,10 @@ def answer_about(client: Client, anchor: Anchor) -> str:
 class Capture(threading.Thread):
     """The thread that captures. It ends by `stop`, or by itself when the anchor is lost for good."""
 
-    def __init__(self, sources: SourceSet, writer: SliceWriter, start: Timestamp) -> None:
+    def __init__(self, sources: SourceSet, writer: SliceWriter, start: Timestamp, room: Room) -> None:
         """`start` is the first entry to capture when the writer has none yet."""
         super().__init__(name="capture", daemon=True)
-        self._sources, self._writer, self._start = sources, writer, start
+        self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
         self._avoid: frozenset[str] = frozenset()
         self._lock = threading.Lock()
@@ -130,10 +131,16 @@ class Capture(threading.Thread):
                 self._set(problem=error)
                 return
             except Exception as error:  # noqa: BLE001 - a thread that ended unseen would look like a source at rest
-                problem = error if isinstance(error, AgentError) else Transient(f"capture: {str(error)[:300]}")
+                problem = self._meaning(error)
                 log.warning("capture waits", reason=problem.message)
                 self._set(problem=problem)
                 self._halt.wait(RETRY_SECONDS)
+
+    def _meaning(self, error: Exception) -> AgentError:
+        full = self._room.explain(error, SLICES)
+        if full is not None:
+            return NoRoom(full.message, SLICES, **full.details)
+        return error if isinstance(error, AgentError) else Transient(f"capture: {str(error)[:300]}")
 
     def _choose(self) -> str:
         topology = self._look(self._sources, None)
@@ -210,6 +217,7 @@ class Capture(threading.Thread):
             return
         entries: list[RawBSONDocument] = bson.decode_all(batch, RAW)
         failpoints.reach("capture.write")
+        self._room.require(SLICES)
         self._writer.append(batch, entries[0], entries[-1])
         failpoints.reach("capture.written")
         self._set(captured=self._writer.anchor.optime if self._writer.anchor else None, problem=None)

@@ -94,6 +94,7 @@ class Config(_Strict):
     verify_parts: int = Field(default=14, ge=1, le=256)  # restic knows no more
     lag_warning_seconds: int = Field(default=300, ge=1)
     lag_critical_seconds: int = Field(default=3600, ge=1)
+    disk_reserve_mb: int = Field(default=512, ge=1)
     log_level: Literal["debug", "info", "warning"] = "info"
 
     @field_validator("directory")
@@ -102,6 +103,11 @@ class Config(_Strict):
         if not value.is_absolute():
             raise ValueError("expected an absolute path")
         return value
+
+    @property
+    def disk_reserve_bytes(self) -> int:
+        """With less room than this on a disk, whatever writes to it waits."""
+        return self.disk_reserve_mb * 1024 * 1024
 
     @property
     def socket_directory(self) -> Path:

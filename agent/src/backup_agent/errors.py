@@ -70,6 +70,19 @@ class Transient(AgentError):
     exit_code = 5
 
 
+class NoRoom(Transient):
+    """A disk is full, or nearly: what was to be written waits until there is room.
+
+    `place` says which: `directory`, `head`, `slices` or `repository`.
+    """
+
+    code = "disk_full"
+
+    def __init__(self, message: str, place: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.place = place
+
+
 class Canceled(AgentError):
     """The operation was canceled by an operator."""
 

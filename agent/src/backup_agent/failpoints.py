@@ -1,8 +1,9 @@
 """Named places where a test can break the agent, by step and in the real process.
 
 Off unless the environment variable BACKUP_AGENT_FAILPOINTS is set: `name=action` pairs, separated by commas. Actions: `kill`
-(SIGKILL, as a crash), `error` (the step fails), `stop:SECONDS` (it stalls), `run:PATH` (a program is run, with what is known of
-the place in `FAILPOINT_…` variables).
+(SIGKILL, as a crash), `error` (the step fails), `stop:SECONDS` (it stalls), `hold:DIRECTORY` (it waits while the file `NAME.hold`
+is there, and makes `NAME.held` meanwhile), `run:PATH` (a program is run, with what is known of the place in `FAILPOINT_…`
+variables).
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from backup_agent.errors import BadConfiguration, OperationFailed
 
 VARIABLE = "BACKUP_AGENT_FAILPOINTS"
+HOLD_POLL_SECONDS = 0.02
 
 
 def parse(text: str) -> dict[str, str]:
@@ -52,10 +55,22 @@ def _carry_out(name: str, action: str, context: dict[str, Any]) -> None:
         time.sleep(float(value))
     elif word == "run":
         _run(name, value, context)
+    elif word == "hold":
+        _hold(Path(value), name)
     else:
         raise BadConfiguration(
-            f"{VARIABLE}: expected kill, error, stop:SECONDS or run:PATH, found {action!r}; correct it"
+            f"{VARIABLE}: expected kill, error, stop:SECONDS, run:PATH or hold:DIRECTORY, found {action!r}; correct it"
         )
+
+
+def _hold(directory: Path, name: str) -> None:
+    """Wait as long as whoever made the file `NAME.hold` leaves it there; the process is running meanwhile, not stopped."""
+    wanted, held = directory / f"{name}.hold", directory / f"{name}.held"
+    if wanted.exists():
+        held.touch()
+        while wanted.exists():
+            time.sleep(HOLD_POLL_SECONDS)
+        held.unlink(missing_ok=True)
 
 
 def _run(name: str, program: str, context: dict[str, Any]) -> None:

@@ -88,6 +88,11 @@ class Mongod:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def was_killed(self) -> bool:
+        """Whether somebody ended it with SIGKILL (the kernel does, when memory is short): it did not fail by itself."""
+        return self._process is not None and self._process.poll() == -signal.SIGKILL
+
+    @property
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._process.pid if self._process is not None and self.alive else None

@@ -22,7 +22,7 @@ from backup_agent.capped import make_capped
 from backup_agent.capture import oplog_note
 from backup_agent.catalogue import Catalogue
 from backup_agent.copying import Copier, Moved, Tally, find_by_uuid, journal, uuid_in
-from backup_agent.errors import AgentError, OperationFailed, Transient
+from backup_agent.errors import AgentError, NoRoom, OperationFailed, Transient
 from backup_agent.feature_version import take_over
 from backup_agent.index_model import IndexModel
 from backup_agent.namespaces import ORDERED, indexes, listed, split
@@ -147,7 +147,9 @@ class InitialSync:
         """End early when the sync can no longer succeed."""
         self._work.alive()
         problem = self._work.capture_problem()
-        if problem is not None and problem.code != "unknown":
+        if isinstance(problem, NoRoom):
+            raise problem
+        if problem is not None and not isinstance(problem, Transient):
             raise OperationFailed(
                 f"the sync lost the race against the oplog, give the source a larger one: {problem.message}"
             )
@@ -202,6 +204,8 @@ class InitialSync:
             attempts, copied = (attempts + 1 if copied == self._tally.documents else 1), self._tally.documents
             try:
                 self._copy_from(member)
+            except NoRoom:
+                raise
             except (PyMongoError, Transient) as error:
                 if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
                     raise OperationFailed(
@@ -374,6 +378,7 @@ class InitialSync:
     def _catch_up(self) -> None:
         """Apply until the head is where capture is, but for a few seconds."""
         first = self._work.applied()
+        failpoints.reach("copy.catch_up")
         while True:
             self._watch()
             self._work.apply_some()

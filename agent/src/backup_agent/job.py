@@ -24,6 +24,7 @@ from backup_agent.errors import (
     AgentError,
     BadConfiguration,
     Canceled,
+    NoRoom,
     OperationFailed,
     ResyncRequired,
     Shutdown,
@@ -32,6 +33,7 @@ from backup_agent.errors import (
 )
 from backup_agent.head import HeadFailed, Mongod
 from backup_agent.progress import Progress
+from backup_agent.room import DIRECTORY, HEAD, REPOSITORY, SLICES, Room
 from backup_agent.runtime import Runtime
 from backup_agent.source import SourceSet
 from backup_agent.status import live
@@ -53,6 +55,16 @@ STEP_PATIENCE_SECONDS = 1800
 STEP_FAILURES = 5
 """A step that finds the head gone this often in a row fails."""
 
+NEEDED_ROOM: dict[str, tuple[str, ...]] = {
+    "sync": (DIRECTORY, HEAD, SLICES),
+    "snapshot": (DIRECTORY, HEAD, REPOSITORY),
+    "prove": (DIRECTORY,),
+}
+"""The disks that a step writes to: it ends before one is full, and begins again when there is room."""
+
+AFTER_THE_SWITCH = ("snapshot", "prove", "restore", "verify")
+"""Steps that do not wait for room for ever: nothing but their own operation is lost, and others get their turn."""
+
 Json = dict[str, Any]
 
 
@@ -63,15 +75,18 @@ class Job:
         """Nothing is started yet."""
         self.config, self.store = config, store
         self.sources = SourceSet(config)
+        self.room = Room(config, store)
         self.halt = threading.Event()
         self._archiver = Archiver(config, store)
         self._runtime: Runtime | None = None
         self._operation: Json | None = None
+        self._places: tuple[str, ...] = ()
         self._progress: Progress | None = None
         self._beaten = self._trimmed = 0.0
         self._sentence = "starting"
         self._started_at = now_iso()
-        store.close_alerts("stopped")  # a newer version may replay what an older one could not
+        if any(alert["kind"] == "stopped" for alert in store.alerts()):
+            store.close_alerts("stopped")  # a newer version may replay what an older one could not
 
     # The cycle --------------------------------------------------------------------------------------------------------
 
@@ -100,6 +115,8 @@ class Job:
             self.stop_with(error)
             return f"stopped: {error.message}"
         except Transient as error:
+            if isinstance(error, NoRoom):
+                self.room.note(error)
             self.halt.wait(0.5)
             return f"waiting: {error.message}"
         return self._take_scheduled() or self._verify_scheduled() or sentence
@@ -188,6 +205,9 @@ class Job:
             return self._finish("done", None)
         except Shutdown:
             return f"{identifier} goes on at the next start"
+        except NoRoom as error:  # what the step has recorded stands: the next cycle goes on with it
+            self.room.note(error)
+            return f"{identifier} waits: {error.message}"
         except Canceled as error:
             return self._finish("canceled", error)
         except AgentError as error:
@@ -206,19 +226,57 @@ class Job:
         failures, began = 0, time.monotonic()
         while True:
             try:
+                self._places = NEEDED_ROOM.get(name, ())
                 note = steps.STEPS[name](self, operation)
                 break
-            except (Transient, HeadFailed, PyMongoError) as error:
-                reason = str(error)[:500]
-                dead = self._runtime is not None and not self._runtime.head.alive
-                failures += dead or isinstance(error, (HeadFailed, OperationFailure))
+            except Exception as error:  # noqa: BLE001 - raised again there, unless it may pass by itself
+                self._places = ()
                 late = name != "sync" and time.monotonic() - began > STEP_PATIENCE_SECONDS
-                if failures >= STEP_FAILURES or late:
-                    raise OperationFailed(f"step {name}: {reason}") from error
-                log.warning("step waits", step=name, reason=reason)
-                self._progress.say(f"waiting: {reason}")
-                self._wait(STEP_RETRY_SECONDS)
+                failures += self._wait_after(error, name, failures, late)
+        self._places = ()
+        if name == "snapshot":
+            self.room.cleared(REPOSITORY)
         self._mark(operation, name, "done", finished_at=now_iso(), note=note)
+
+    def _wait_after(self, error: Exception, name: str, failures: int, late: bool) -> int:
+        """Wait until a step may be tried again; returns 1 when this counts as a failure of it. Raises what ends the step."""
+        full = self.room.explain(error, *NEEDED_ROOM.get(name, (DIRECTORY,)))
+        if full is not None and name != "restore":  # its target is the operator's disk
+            if late and name in AFTER_THE_SWITCH:
+                raise OperationFailed(f"step {name}: {full.message}") from error
+            self._wait_for_room(full, name)
+            return 0
+        if not isinstance(error, (Transient, HeadFailed, PyMongoError)):
+            raise error
+        reason = str(error)[:500]
+        dead = self._runtime is not None and not self._runtime.head.alive
+        counts = dead or isinstance(error, (HeadFailed, OperationFailure))
+        if failures + counts >= STEP_FAILURES or late:
+            raise OperationFailed(f"step {name}: {reason}") from error
+        log.warning("step waits", step=name, reason=reason)
+        self._say(f"waiting: {reason}")
+        self._wait(STEP_RETRY_SECONDS)
+        return int(counts)
+
+    def _wait_for_room(self, full: NoRoom, name: str) -> None:
+        """Wait until what is measured has room again, at least until the next attempt may have changed something."""
+        log.warning("step waits for room", step=name, reason=full.message)
+        self.room.note(full)
+        self._say(f"waiting: {full.message}")
+        began = time.monotonic()
+        while True:
+            self._wait(STEP_RETRY_SECONDS)
+            try:
+                self.room.require(*NEEDED_ROOM.get(name, (DIRECTORY,)))
+                return
+            except NoRoom:
+                if time.monotonic() - began > STEP_PATIENCE_SECONDS:
+                    return
+
+    def _say(self, text: str) -> None:
+        if self._progress is not None:
+            with contextlib.suppress(NoRoom):
+                self._progress.say(text)
 
     def _mark(self, operation: Json, name: str, state: str, **fields: Any) -> None:
         step = next(s for s in operation["steps"] if s["name"] == name)
@@ -236,6 +294,7 @@ class Job:
         if isinstance(error, (ResyncRequired, Unsupported)) and not self._syncing:
             self.stop_with(error)
         steps.put_back(self, operation, succeeded=error is None)
+        steps.note_snapshot(self, operation, state, error)
         steps.write_report(self, operation, state, error)
         self.store.finish_operation(operation["id"], state, error.as_json() if error else None)
         return f"{operation['id']} {state}" + (f": {error.message}" if error else "")
@@ -250,7 +309,8 @@ class Job:
         if self._runtime is not None and self._runtime.number != number:
             self.stop_runtime()
         if self._runtime is None:
-            self._runtime = Runtime(self.config, self.sources, number)
+            self._runtime = Runtime(self.config, self.sources, number, self.room)
+            self.room.generation = number
         return self._runtime
 
     def use_generation(self, number: int) -> None:
@@ -278,7 +338,7 @@ class Job:
         for number in self.store.retired_generations():
             if self._runtime is not None and self._runtime.number == number:
                 self.stop_runtime()
-            Runtime(self.config, self.sources, number).remove()
+            Runtime(self.config, self.sources, number, self.room).remove()
 
     def close(self) -> None:
         """Stop everything."""
@@ -381,10 +441,12 @@ class Job:
         self.alive()
 
     def alive(self) -> None:
-        """Raise Canceled or Shutdown when the step must end."""
+        """Raise Canceled or Shutdown when the step must end, NoRoom when it must wait."""
         self._beat()
         if self.halt.is_set():
             raise Shutdown("the daemon is stopping")
+        if self._places:
+            self.room.require(*self._places)
 
     def note(self, **result: Any) -> None:
         """Add fields to the operation's result."""
@@ -439,7 +501,11 @@ class Job:
         number = self._runtime.number if self._runtime else None
         view = self._runtime.view if self._runtime else None
         applied = self._runtime.applied if self._runtime else None
-        self.store.observe("live", {"agent": agent, **live(number, view, applied)})
+        self.room.look()
+        if view is not None and isinstance(view.problem, NoRoom):
+            self.room.note(view.problem)
+        with contextlib.suppress(NoRoom):  # `status` says itself that this is old
+            self.store.observe("live", {"agent": agent, **live(number, view, applied)})
         if self._tails() and number is not None and view is not None and view.captured is not None:
             self._archiver.look(number, view.captured.ts)
         if self._operation is not None and self.store.operation(self._operation["id"])["cancel_requested"]:

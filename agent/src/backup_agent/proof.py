@@ -11,7 +11,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from backup_agent import digest, failpoints, manifest
-from backup_agent.errors import OperationFailed, Refused, Transient
+from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
 from backup_agent.head import Client, HeadFailed, Mongod
 from backup_agent.manifest import Mismatch
 from backup_agent.namespaces import OWN_DATABASE
@@ -51,7 +51,7 @@ def prove(work: Work, name: str) -> Json:
     """
     snapshot = known(work, name)
     scratch = work.config.directory / "scratch" / name
-    _require_room(scratch, snapshot)
+    _require_room(scratch, snapshot, work.config.disk_reserve_bytes)
     try:
         with _restored(work, snapshot, scratch) as (client, expected):
             found = _compare(work, client, expected)
@@ -85,12 +85,17 @@ def _conclude(work: Work, name: str, result: Json) -> None:
     )
 
 
-def _require_room(scratch: Path, snapshot: Json) -> None:
+def _require_room(scratch: Path, snapshot: Json, reserve: int) -> None:
     scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    free, wanted = shutil.disk_usage(scratch.parent).free, int(snapshot["bytes_total"] * 1.1)
+    free = shutil.disk_usage(scratch.parent).free
+    wanted = int(snapshot["bytes_total"] * 1.1) + reserve
     if free < wanted:
-        raise Transient(
-            f"proof: expected {wanted} bytes free for the scratch copy in {scratch}, found {free}; make room"
+        raise NoRoom(
+            f"proof: expected {wanted} bytes free for the scratch copy in {scratch}, found {free}; make room",
+            "directory",
+            directory=str(scratch.parent),
+            free_bytes=free,
+            needed_bytes=wanted,
         )
 
 
@@ -121,8 +126,19 @@ def _restored(work: Work, snapshot: Json, scratch: Path) -> Iterator[tuple[Clien
         client = _start(mongod)
         failpoints.reach("proof.started", directory=scratch, socket=socket)
         yield client, expected
+    except _Unrestorable as error:
+        _excuse(mongod, scratch, work.config.disk_reserve_bytes, error)
+        raise
     finally:
         mongod.remove()
+
+
+def _excuse(mongod: Mongod, scratch: Path, reserve: int, error: _Unrestorable) -> None:
+    """Raise Transient or NoRoom where the failure says nothing about the snapshot."""
+    if mongod.was_killed:
+        raise Transient(f"proof: the scratch mongod was killed ({error}); it is tried again") from error
+    if shutil.disk_usage(scratch).free < reserve:
+        raise NoRoom(f"proof: the disk of {scratch} is full ({error}); make room", "directory") from error
 
 
 def _load(path: Path) -> Json:
@@ -151,6 +167,8 @@ def _restore(work: Work, snapshot: Json, scratch: Path) -> None:
     scratch.mkdir(parents=True, mode=0o700)
     try:
         repository(work).restore(snapshot["restic_id"], scratch, tick)
+    except NoRoom as error:
+        raise NoRoom(error.message, "directory", **error.details) from error  # restic only reads its repository here
     except ResticFailed as error:
         if any(word in str(error).lower() for word in DAMAGED):
             raise _Unrestorable(str(error)) from error

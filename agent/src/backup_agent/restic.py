@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from backup_agent.config import Repository
-from backup_agent.errors import AgentError, BadConfiguration, OperationFailed, Transient
+from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
 
 TICK_SECONDS = 0.2
 TERMINATE_SECONDS = 20
@@ -54,10 +54,6 @@ class ResticFailed(OperationFailed):
 
 class RepositoryMissing(BadConfiguration):
     """There is no repository at the location."""
-
-
-class NoSpace(Transient):
-    """The disk of the repository, or the one that is written to, is full."""
 
 
 class Locked(Transient):
@@ -311,9 +307,12 @@ def explain(command: str, code: int, errors: str, repository: Repository) -> Age
             "give the agent the password that the repository was created with"
         )
     if "no space left" in low or "disk quota exceeded" in low:
-        return NoSpace(
-            f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory"
+        return NoRoom(
+            f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory",
+            "repository",
         )
+    if code < 0:  # killed from outside: that says nothing about the repository
+        return Transient(f"restic {command}: ended by signal {-code}; it is tried again")
     if "already locked" in low:
         return Locked(
             f"restic {command}: {where} is in use: {_last(text, 4)}; wait for it, or end that process; a lock of a machine that "

@@ -22,11 +22,11 @@ from pymongo.errors import PyMongoError
 from backup_agent import failpoints
 from backup_agent.apply import Applier, PositionStore, spool_directory
 from backup_agent.catalogue import Catalogue
-from backup_agent.errors import OperationFailed, Refused, ResyncRequired, Transient, Unsupported
+from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
 from backup_agent.head import Client, HeadFailed, Mongod, mongod_version
 from backup_agent.inventory import SLICES, Inventory
 from backup_agent.proof import make_plain
-from backup_agent.restic import NoSpace, Restic
+from backup_agent.restic import Restic
 from backup_agent.restore_plan import Plan, plan
 from backup_agent.restore_target import Target
 from backup_agent.slices import SliceReader, SliceWriter
@@ -137,7 +137,7 @@ class Restorer:
             self.report("restore", number, len(chosen.ids), "downloads", f"{number + 1} of {len(chosen.ids)}")
             try:
                 self.restic.restore(identifier, working, self.alive)
-            except NoSpace as error:
+            except NoRoom as error:
                 raise OperationFailed(f"restore: {error.message}; the target is {self.target.path}") from error
         if not (working / DATA).is_dir():
             raise OperationFailed(

@@ -14,13 +14,11 @@ from backup_agent.catalogue import Catalogue
 from backup_agent.config import Config
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.head import HeadFailed, Mongod
+from backup_agent.room import DIRECTORY, HEAD, Room
 from backup_agent.slices import SliceReader, SliceWriter, remove_before
 from backup_agent.source import SourceSet
 from backup_agent.stream import Stream
 from backup_agent.times import OpTime
-
-HEAD_ROOM_BYTES = 64 * 1024 * 1024
-"""With less room than this on its disk, a head that does not start is not called broken."""
 
 HEAD_ATTEMPTS = 3
 """A head that fails this often in a row without applying anything in between is broken."""
@@ -29,9 +27,9 @@ HEAD_ATTEMPTS = 3
 class Runtime:
     """Owns everything that runs for one generation. Start and stop only from the daemon's main thread (PDEATHSIG)."""
 
-    def __init__(self, config: Config, sources: SourceSet, number: int) -> None:
+    def __init__(self, config: Config, sources: SourceSet, number: int, room: Room) -> None:
         """Nothing is started yet."""
-        self.number = number
+        self.number, self._room = number, room
         self.directory = config.generation_directory(number)
         self._sources = sources
         socket = config.socket_directory / f"g{number:06d}.sock"
@@ -60,17 +58,23 @@ class Runtime:
     def start_head(self) -> None:
         """Start the head if it does not run.
 
-        Raises Transient while it may still come up, ResyncRequired (corruption) after several attempts in a row.
+        Raises Transient while it may still come up, ResyncRequired (corruption) after several attempts in a row; those on a full
+        disk do not count.
         """
         if self.head.alive:
             return
         self._applier = None
+        self._room.require(HEAD, DIRECTORY)
         try:
             self.head.start()
-        except HeadFailed as error:
+        except (HeadFailed, OSError) as error:
+            full = self._room.explain(error, HEAD, DIRECTORY)
+            if full is not None:
+                raise full from error
+            if not isinstance(error, HeadFailed):
+                raise
             self._failures += 1
-            room = shutil.disk_usage(self.directory).free >= HEAD_ROOM_BYTES
-            if self._failures >= HEAD_ATTEMPTS and room:
+            if self._failures >= HEAD_ATTEMPTS:
                 raise ResyncRequired(
                     "corruption", f"the head did not start {self._failures} times in a row: {error.message}"
                 ) from error
@@ -82,7 +86,7 @@ class Runtime:
             return
         if self._writer is None:
             self._writer = SliceWriter(self.slices, self.number)
-        self._capture = Capture(self._sources, self._writer, start)
+        self._capture = Capture(self._sources, self._writer, start, self._room)
         self._capture.start()
 
     def begin_apply(self, since: Timestamp) -> None:
@@ -108,6 +112,7 @@ class Runtime:
         if self._since is None:
             return False
         self.start_head()
+        self._room.require(HEAD)
         try:
             if self._applier is None:
                 self.begin_apply(self._since)
@@ -116,6 +121,9 @@ class Runtime:
         except BaseException as error:
             # Whatever it was: units were taken that are not written, so only the stored position says where to go on.
             self._applier = None
+            full = self._room.explain(error, HEAD)
+            if full is not None:
+                raise full from error
             self._failures += not self.head.alive
             if isinstance(error, (HeadFailed, PyMongoError)):
                 raise Transient(f"the head: {error}") from error

@@ -21,6 +21,7 @@ import zstandard
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
+from backup_agent import failpoints
 from backup_agent.errors import ResyncRequired
 from backup_agent.source import RAW
 from backup_agent.times import OpTime, show
@@ -197,6 +198,7 @@ class SliceWriter:
         size = len(frame)
         while frame:
             frame = frame[os.write(descriptor, frame) :]
+        failpoints.reach("capture.fsync")
         os.fdatasync(descriptor)
         return size
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bson.timestamp import Timestamp
 
+from backup_agent import room
 from backup_agent.capture import View
 from backup_agent.config import Config
 from backup_agent.store import Store
@@ -113,7 +114,9 @@ def collect(config: Config, store: Store) -> Json:
         agent["pid"] = None
     operation = store.open_operation()
     snapshots = [s for s in store.snapshots() if s["state"] == "good"]
-    current = store.generation("current")
+    current, worked_on = store.generation("current"), store.generation("current", "syncing")
+    alerts = store.alerts()
+    alerts += room.unrecorded(config, worked_on["number"] if worked_on else None, alerts)
     status = {
         "job": config.job,
         "agent": agent,
@@ -121,7 +124,7 @@ def collect(config: Config, store: Store) -> Json:
         **live(None, None, None),
         **observed,
         "generation": current["number"] if current else None,
-        "alerts": store.alerts(),
+        "alerts": alerts,
         "leases": store.leases(),
         "snapshots_paused": bool(store.leases()) or operation is not None,
         "operation": operation,

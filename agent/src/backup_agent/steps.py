@@ -26,6 +26,9 @@ FIRST_SYNC_PATIENCE_SECONDS = 600
 LEASE_SECONDS = 7 * 24 * 3600
 """Longer than any resync; an operation that ends takes its lease back, this only bounds one that never does."""
 
+SNAPSHOT_ALERT = "snapshot_failed"
+NOT_ASKED_FOR = "not asked for"
+
 Json = dict[str, Any]
 
 
@@ -149,7 +152,7 @@ def _wants_proof(operation: Json) -> bool:
 
 def _prove(job: Job, operation: Json) -> str:
     if not _wants_proof(operation):
-        return "not asked for"
+        return NOT_ASKED_FOR
     if operation["kind"] != "proof":
         job.use_current()
     name = operation["params"].get("name") or operation["result"]["snapshot"]["name"]
@@ -205,6 +208,21 @@ def put_back(job: Job, operation: Json, succeeded: bool) -> None:
     if syncing is not None and not succeeded:
         job.store.retire_generation(syncing["number"])
         job.remove_retired()
+
+
+def note_snapshot(job: Job, operation: Json, state: str, error: AgentError | None) -> None:
+    """Keep the alert about snapshots that fail: raised by a step that failed, closed by the next one that did not."""
+    if state == "canceled":
+        return
+    for step in operation["steps"]:
+        if step["name"] not in ("snapshot", "prove"):
+            continue
+        if step["state"] == "failed" and error is not None:
+            job.store.raise_alert(
+                SNAPSHOT_ALERT, step["name"], {"message": error.message, "operation": operation["id"]}
+            )
+        elif step["state"] == "done" and step["note"] != NOT_ASKED_FOR:
+            job.store.close_alert(SNAPSHOT_ALERT, step["name"])
 
 
 def write_report(job: Job, operation: Json, state: str, error: AgentError | None) -> None:

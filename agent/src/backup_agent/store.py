@@ -18,7 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from backup_agent.errors import BadConfiguration, NotFound, OperationOpen
+from backup_agent import failpoints
+from backup_agent.errors import BadConfiguration, NoRoom, NotFound, OperationOpen
 from backup_agent.times import age_seconds, now_iso
 
 SCHEMA_VERSION = 1
@@ -104,13 +105,16 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:  # a COMMIT that found the disk full leaves it open
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                    raise NoRoom(f"the state could not be written: {error}; make room", "directory") from error
                 raise
-            self._db.execute("COMMIT")
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
@@ -186,6 +190,7 @@ class Store:
         values = [v if v is None or isinstance(v, (str, int)) else json.dumps(v) for v in fields.values()]
         with self._transaction() as db:
             db.execute(f"UPDATE operations SET {names} WHERE id = ?", (*values, identifier))
+            failpoints.reach("state.write")
 
     def finish_operation(self, identifier: str, state: str, error: Json | None = None) -> None:
         """End an operation: `done`, `failed` or `canceled`."""
@@ -238,10 +243,20 @@ class Store:
                 f"UPDATE alerts SET closed_at = ? WHERE closed_at IS NULL AND kind IN ({marks})", (now_iso(), *kinds)
             )
 
+    def close_alert(self, kind: str, cause: str) -> None:
+        """Close an alert, if it is open."""
+        with self._transaction() as db:
+            query = "UPDATE alerts SET closed_at = ? WHERE closed_at IS NULL AND kind = ? AND cause = ?"
+            db.execute(query, (now_iso(), kind, cause))
+
     def alerts(self) -> list[Json]:
         """Return the open alerts, oldest first."""
         rows = self._rows("SELECT kind, cause, since, detail FROM alerts WHERE closed_at IS NULL ORDER BY number")
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
+
+    def alert_kinds(self) -> set[str]:
+        """Return the kinds of all alerts that were ever raised, closed ones too."""
+        return {str(row["kind"]) for row in self._rows("SELECT DISTINCT kind FROM alerts")}
 
     # Generations ------------------------------------------------------------------------------------------------------
 

@@ -189,7 +189,8 @@ class Agent:
 
     def head(self, generation: int) -> Client:
         """Return a client of the running head."""
-        socket = Path(self.settings["directory"]) / "run" / f"g{generation:06d}.sock"
+        where = self.settings["head"].get("socket_directory") or f"{self.settings['directory']}/run"
+        socket = Path(where) / f"g{generation:06d}.sock"
         return MongoClient(f"mongodb://{quote_plus(str(socket))}/?directConnection=true", serverSelectionTimeoutMS=5000)
 
 

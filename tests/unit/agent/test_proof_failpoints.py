@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,19 @@ def test_a_program_is_told_where_it_is(tmp_path: Path, monkeypatch: pytest.Monke
     assert "/here\n" == (tmp_path / "script.out").read_text()
     with pytest.raises(OperationFailed, match="exit 3"):
         failpoints.reach("a", code=3)
+
+
+def test_a_hold_lasts_as_long_as_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it was reached, waits, and is passed at once while nobody wants it."""
+    monkeypatch.setenv(failpoints.VARIABLE, f"a=hold:{tmp_path}")
+    failpoints.reach("a")
+    (tmp_path / "a.hold").touch()
+    waiting = threading.Thread(target=failpoints.reach, args=("a",))
+    waiting.start()
+    while not (tmp_path / "a.held").exists():
+        time.sleep(0.01)
+    assert waiting.is_alive()
+    (tmp_path / "a.hold").unlink()
+    waiting.join(timeout=30)
+    assert not waiting.is_alive()
+    assert not (tmp_path / "a.held").exists()

@@ -8,7 +8,7 @@ import pytest
 
 from backup_agent import restic
 from backup_agent.config import Repository
-from backup_agent.errors import AgentError, BadConfiguration, Transient
+from backup_agent.errors import AgentError, BadConfiguration, NoRoom, Transient
 
 REPOSITORY = Repository(location="rest:https://user:hunter2@host/orders", password_file=Path("/etc/secret"))
 
@@ -24,7 +24,7 @@ REPOSITORY = Repository(location="rest:https://user:hunter2@host/orders", passwo
         ),
         ("unable to create lock in backend: repository is already locked by PID 7 on vm", restic.Locked, "wait for it"),
         ("unable to create lock in backend: open /r/locks/1: read-only file system", restic.ReadOnly, "see its rights"),
-        ("Fatal: write /x: no space left on device", restic.NoSpace, "make room"),
+        ("Fatal: write /x: no space left on device", NoRoom, "make room"),
         ("Fatal: dial tcp: connection refused", Transient, "cannot be reached"),
         ("Fatal: something else https://user:hunter2@host/", restic.ResticFailed, "found exit 1"),
     ],
@@ -87,3 +87,11 @@ def test_a_repository_that_cannot_be_written_is_read_without_a_lock(tmp_path: Pa
     assert "--json snapshots --no-lock" == calls(tmp_path)[-1]
     with pytest.raises(restic.ReadOnly):
         here.check(1, 2)
+
+
+def test_a_restic_that_was_killed_is_tried_again() -> None:
+    """A signal from outside says nothing about the repository."""
+    error = restic.explain("backup", -9, "", REPOSITORY)
+
+    assert Transient is type(error)
+    assert "signal 9" in error.message

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backup_agent.errors import BadConfiguration, NotFound, OperationOpen
+from backup_agent.errors import BadConfiguration, NoRoom, NotFound, OperationOpen
 from backup_agent.store import Store
 
 
@@ -130,3 +130,24 @@ def test_an_unknown_operation_is_named(store: Store) -> None:
 def test_the_file_is_private(store: Store, tmp_path: Path) -> None:
     """Only the agent's user may read the state."""
     assert 0o600 == (tmp_path / "state.sqlite").stat().st_mode & 0o777
+
+
+def test_a_full_disk_loses_nothing_that_was_written(store: Store) -> None:
+    """What finds no room says so and leaves nothing behind; with room again the next write succeeds."""
+    store.observe("before", 1)
+    store._db.execute(f"PRAGMA max_page_count={store._db.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(NoRoom, match="make room"):
+        store.observe("large", "x" * 100_000)
+    assert (1, None) == (store.observed("before"), store.observed("large"))
+    store._db.execute("PRAGMA max_page_count=100000")
+    store.observe("large", "x")
+    assert "x" == store.observed("large")
+
+
+def test_one_alert_is_closed_alone(store: Store) -> None:
+    """Two disks can be full, and one of them get room."""
+    for cause in ("head", "slices"):
+        store.raise_alert("disk_full", cause, {"message": cause})
+    store.close_alert("disk_full", "head")
+    assert ["slices"] == [alert["cause"] for alert in store.alerts()]
+    assert {"disk_full"} == store.alert_kinds()
