@@ -92,11 +92,14 @@ class Job:
 
     def cycle(self) -> str:
         """Do what is due and return one sentence about it."""
+        self.room.look()
         operation = self.store.open_operation()
-        if operation is not None:
-            self._sentence = self._run_operation(operation)
-        else:
-            self._sentence = self._idle_cycle()
+        try:
+            self._sentence = self._run_operation(operation) if operation is not None else self._idle_cycle()
+        except NoRoom as error:
+            self.room.note(error)
+            self.halt.wait(0.5)
+            self._sentence = f"waiting: {error.message}"
         self._beat(force=True)
         return self._sentence
 
@@ -114,9 +117,9 @@ class Job:
         except (ResyncRequired, Unsupported) as error:
             self.stop_with(error)
             return f"stopped: {error.message}"
+        except NoRoom:
+            raise
         except Transient as error:
-            if isinstance(error, NoRoom):
-                self.room.note(error)
             self.halt.wait(0.5)
             return f"waiting: {error.message}"
         return self._take_scheduled() or self._verify_scheduled() or sentence
@@ -205,9 +208,8 @@ class Job:
             return self._finish("done", None)
         except Shutdown:
             return f"{identifier} goes on at the next start"
-        except NoRoom as error:  # what the step has recorded stands: the next cycle goes on with it
-            self.room.note(error)
-            return f"{identifier} waits: {error.message}"
+        except NoRoom:  # what the step has recorded stands: the next cycle goes on with it
+            raise
         except Canceled as error:
             return self._finish("canceled", error)
         except AgentError as error:

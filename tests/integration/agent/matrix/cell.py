@@ -90,7 +90,7 @@ class Cell:
             self._begin_operation()
         self.agent.start(**{self.step.point.replace(".", "_", 1): f"hold:{self.hold}"})
         if self.step.settled:
-            wait_until("the job tails", lambda: self.agent.status()["applied"], HOLD_SECONDS)
+            wait_until("the job tails", self._tails, HOLD_SECONDS)
             self._arm()
             self._begin_operation()
         try:
@@ -99,6 +99,10 @@ class Cell:
             raise AssertionError(f"{self.step.point} is not reached\n{self.agent.log[-3000:]}") from None
         if self.step.work == "initial_sync":
             self.operation = self.agent.operation()["id"]
+
+    def _tails(self) -> bool:
+        status = self.agent.status()
+        return status["agent"]["pid"] == self.agent.pid and status["applied"] is not None and bool(self.mongods())
 
     def _arm(self) -> None:
         (self.hold / f"{self.step.point}.hold").touch()
