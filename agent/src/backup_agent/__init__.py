@@ -7,5 +7,5 @@ __version__ = "0.1.0"
 API = 1
 """Version of the command line's JSON. The provider accepts its own and the one before."""
 
-TESTED_SERVER_MAJORS = ("6.0",)
+TESTED_SERVER_MAJORS = ("5.0", "6.0")
 """Major versions of MongoDB that the test suite has run against."""

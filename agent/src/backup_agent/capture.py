@@ -19,7 +19,7 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import CursorType
 
-from backup_agent import failpoints
+from backup_agent import failpoints, tested
 from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
 from backup_agent.room import SLICES, Room
 from backup_agent.slices import Anchor, SliceWriter
@@ -59,6 +59,8 @@ class View:
     seen_at: float | None = None
     """`time.monotonic()` of the last answer of the source."""
     problem: AgentError | None = None
+    version: str | None = None
+    """The version of MongoDB that the followed member runs."""
 
 
 def decide(found: Mapping[str, str]) -> str:
@@ -168,6 +170,7 @@ class Capture(threading.Thread):
 
     def _follow(self, member: str) -> None:
         client = self._sources.client(member)
+        self._note_version(client)
         anchor = self._writer.anchor
         since = anchor.optime.ts if anchor else self._start
         oplog = raw_collection(client, "local.oplog.rs", MAJORITY)
@@ -192,6 +195,12 @@ class Capture(threading.Thread):
                     self._require_anchor()
             if len(batch) < SMALL_BATCH_BYTES:
                 self._halt.wait(SMALL_BATCH_PAUSE_SECONDS)
+
+    def _note_version(self, client: Client) -> None:
+        version = str(client.server_info()["version"])
+        if version != self.view.version and (text := tested.warning(version)) is not None:
+            log.warning("untested server", reason=text)
+        self._set(version=version)
 
     def _join(self, batch: bytes, member: str) -> bytes:
         """Check that the first batch begins with the anchor, and take it off."""

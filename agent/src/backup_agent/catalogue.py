@@ -32,6 +32,8 @@ from backup_agent.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views,
 
 INDEX_NOT_FOUND = 27
 FIRST_INDEX_VERSION = 1
+REFUSED_SPECIFICATION = (67, 72, 197)
+"""CannotCreateIndex, InvalidOptions, InvalidIndexSpecificationOption."""
 
 Client = MongoClient[dict[str, Any]]
 _AS_SON: CodecOptions[SON[str, Any]] = ORDERED
@@ -144,20 +146,37 @@ class Catalogue:
         return wanted
 
     def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
-        """Build indexes; those that exist are left as they are."""
+        """Build indexes; those that exist are left as they are. Raises OperationFailure."""
+        try:
+            self._create_indexes(namespace, specs)
+        except OperationFailure as error:
+            if error.code not in REFUSED_SPECIFICATION:
+                raise
+            self._build_as_secondaries_do(namespace, specs)
+        self._in_order.clear()
+
+    def _create_indexes(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         database, collection = split(namespace)
-        specs = [_with_collation(spec) for spec in specs]
         self._client[database].command(
             SON(
                 [
                     ("createIndexes", collection),
-                    ("indexes", specs),
+                    ("indexes", [_with_collation(spec) for spec in specs]),
                     ("ignoreUnknownIndexOptions", True),
                     ("writeConcern", JOURNALED),
                 ]
             )
         )
-        self._in_order.clear()
+
+    def _build_as_secondaries_do(self, namespace: str, specs: list[SON[str, Any]]) -> None:
+        """Build indexes one by one from entries, which the server does not judge again.
+
+        It refuses some that it has made itself: a text index that expires counts as compound once its key is written out.
+        """
+        database, collection = split(namespace)
+        ui = next(ui for ui, name in self._names.items() if name == namespace)
+        for spec in specs:
+            self._apply_ops(database, ui, SON([("createIndexes", collection), *spec.items()]))
 
     # Commands of the oplog --------------------------------------------------------------------------------------------
 

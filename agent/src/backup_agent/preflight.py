@@ -17,7 +17,7 @@ from typing import Any
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
-from backup_agent import checks
+from backup_agent import checks, tested
 from backup_agent.catalogue import Catalogue
 from backup_agent.config import Config
 from backup_agent.copying import Copier, Moved, Tally
@@ -55,6 +55,7 @@ def plan(config: Config, sources: SourceSet, data_directory: Path, tick: Tick) -
         "estimated_sync_seconds": None,
         "window_seconds": None,
         "steps": list(STEPS["resync"]),
+        "warnings": [],
     }
     topology = _check_topology(sources, result)
     _check_repository(config, result)
@@ -114,7 +115,10 @@ def _check_version(config: Config, client: Client, result: Json) -> None:
         return
     same = source.split(".")[:2] == head.split(".")[:2]
     remedy = f"set head.mongod to a mongod {'.'.join(source.split('.')[:2])}"
-    result["checks"].append(_check("head", same, f"the source runs MongoDB {source}, the head {head}", remedy))
+    found = f"the source runs MongoDB {source}, the head {head}"
+    result["checks"].append(_check("head", same, found, remedy))
+    text = tested.warning(source)
+    result["warnings"] = [text] if text else []
 
 
 def _check_collections(client: Client, result: Json) -> list[Json]:

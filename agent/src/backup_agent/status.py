@@ -9,7 +9,7 @@ from typing import Any
 
 from bson.timestamp import Timestamp
 
-from backup_agent import room
+from backup_agent import room, tested
 from backup_agent.capture import View
 from backup_agent.config import Config
 from backup_agent.store import Store
@@ -39,6 +39,8 @@ def live(generation: int | None, view: View | None, applied: OpTime | None) -> J
     return {
         "generation": generation,
         "source": view.member,
+        "source_version": view.version,
+        "warnings": _warnings(view),
         "captured": timestamp_json(captured),
         "applied": timestamp_json(applied_ts),
         "majority": timestamp_json(majority),
@@ -49,6 +51,11 @@ def live(generation: int | None, view: View | None, applied: OpTime | None) -> J
         "apply_lag_seconds": seconds_between(captured, applied_ts),
         "headroom_seconds": seconds_between(captured, oldest),
     }
+
+
+def _warnings(view: View) -> list[str]:
+    text = tested.warning(view.version) if view.version else None
+    return [text] if text else []
 
 
 def daemon_alive(config: Config) -> bool:

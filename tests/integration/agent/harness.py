@@ -268,6 +268,7 @@ def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 90) -> 
 
     def applied() -> Json | None:
         status = agent.status()
+        assert not [alert for alert in status["alerts"] if alert["kind"] in ("resync_required", "stopped")]
         at = status["applied"] or {"time": 0, "increment": 0}
         target = note["operationTime"]
         return status if (at["time"], at["increment"]) >= (target.time, target.inc) else None

@@ -42,6 +42,7 @@ def indexes(db: Database[Json]) -> Iterator[None]:
         modify(db, "ix", index={"name": "partial", "prepareUnique": True})
         modify(db, "ix", index={"name": "partial", "unique": True})
     db.ix.drop_index("gone_1")
+    db.ix3.create_index([("words", "text")], expireAfterSeconds=FAR_SECONDS)
     db.ix2.create_index("made_with_the_collection")
     db.ix2.create_index("second")
     db.ix2.drop_indexes()

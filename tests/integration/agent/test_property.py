@@ -1,0 +1,171 @@
+"""Whatever is done to a source, and whenever its agent is killed: the head ends equal.
+
+BACKUP_PROPERTY_SECONDS says for how long programs are run (30). Each program has a seed of its own, which is printed and counts
+up; BACKUP_PROPERTY_SEED runs the program of that seed and no other. BACKUP_PROPERTY_SHRINK=1 makes hypothesis look for the
+smallest program that fails.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import Agent, an_agent, assert_equal, wait_until
+from hold import Hold
+from hypothesis import Phase, given, settings
+from hypothesis import seed as seeded
+from performing import Performer
+from programs import DRAWING, Program, Step, program_of, programs
+
+from lab import Member, ReplicaSet
+
+SECONDS = float(os.environ.get("BACKUP_PROPERTY_SECONDS", "30"))
+GIVEN_SEED = os.environ.get("BACKUP_PROPERTY_SEED")
+SHRINK = os.environ.get("BACKUP_PROPERTY_SHRINK") == "1"
+PARAMETERS = {
+    "enableTestCommands": 1,
+    "ttlMonitorEnabled": False,
+    "maxNumberOfTransactionOperationsInSingleOplogEntry": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
+    """Give a set on which transactions can be prepared by command, and soon take several entries."""
+    members = [Member(priority=2), Member(priority=0)]
+    where = tmp_path_factory.mktemp("property")
+    with ReplicaSet("rs0", members, oplog_mb=512, directory=where, set_parameters=PARAMETERS) as replica_set:
+        yield replica_set
+
+
+class Run:
+    """One program on one source with an agent of its own."""
+
+    def __init__(self, replica_set: ReplicaSet, performer: Performer, agent: Agent, directory: Path) -> None:
+        self._set, self._performer, self._agent = replica_set, performer, agent
+        self._hold = Hold(directory)
+        self.acted: Counter[str] = Counter()
+        """How often the agent was restarted, killed, resynced, compared."""
+
+    def run(self, program: Program) -> int:
+        """Do everything; returns how many collections and views were compared at the end."""
+        self._performer.clear()
+        self._all(program.before)
+        self._start()
+        self._hold.wait()
+        self._all(program.during)
+        self._hold.release()
+        if program.patient:
+            self._agent.wait_operation()
+        self._all(program.after)
+        self._agent.wait_operation()
+        return len(assert_equal(self._agent, self._set))
+
+    def _all(self, steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            act = getattr(self, f"_{step.do}", None)
+            if act is None:
+                self._performer.perform(step)
+            else:
+                act(**step.given)
+                self.acted[step.do] += 1
+
+    def _start(self) -> None:
+        self._agent.start(copy_collection_done=self._hold.action)
+
+    def _terminate(self) -> None:
+        self._hold.release()  # an agent that is told to stop first ends the step that it is at
+        self._agent.stop()
+        self._start()
+
+    def _kill(self) -> None:
+        self._agent.kill()
+        self._start()
+
+    def _resync(self, during: tuple[Step, ...]) -> None:
+        self._agent.wait_operation()
+        wait_until("the agent is up again", lambda: self._agent.status()["agent"]["alive"])
+        self._hold.close()
+        code, answer = self._agent.call("resync", "--owner", "tests", "--policy", "always")
+        assert code == 0, answer
+        self._hold.wait()
+        self._all(during)
+        self._hold.release()
+        self._agent.wait_operation()
+
+    def _compare(self) -> None:
+        self._agent.wait_operation()
+        assert_equal(self._agent, self._set)
+
+
+class Report:
+    """What all programs did together, and which failed."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[str] = Counter()
+        self.failed: list[str] = []
+
+    def check(self, replica_set: ReplicaSet, program: Program, directory: Path, name: str) -> None:
+        """Run a program and print what it did; its steps too, when it fails. Raises AssertionError."""
+        began = time.monotonic()
+        with replica_set.client(w=1) as client, an_agent(directory, replica_set, copy_threads=1) as agent:
+            performer = Performer(client)
+            run = Run(replica_set, performer, agent, directory)
+            try:
+                compared = run.run(program)
+            except BaseException:
+                print(f"FAILED: {name}\n{program}\nagain: BACKUP_PROPERTY_SEED={name} bin/test property", flush=True)
+                raise
+        done, refused, acted = sum(performer.done.values()), sum(performer.refused.values()), dict(run.acted)
+        what = f"{done} steps done, {refused} refused, {acted}, {compared} collections equal"
+        print(f"{name}: {what}, {time.monotonic() - began:.1f} s", flush=True)
+        self.totals.update({f"{kind} done": number for kind, number in performer.done.items()})
+        self.totals.update({f"{kind} refused": number for kind, number in performer.refused.items()})
+        self.totals.update({**run.acted, "programs": 1, "collections": compared})
+
+    def attempt(self, replica_set: ReplicaSet, number: int, where: Path) -> None:
+        """Run the program of a seed; a failure is noted, so that one run shows every program that fails."""
+        try:
+            if SHRINK:
+                shrunk(self, replica_set, where, number)
+            else:
+                self.check(replica_set, program_of(number), where / str(number), str(number))
+        except AssertionError as error:
+            print(str(error)[:6000], flush=True)
+            self.failed.append(str(number))
+
+
+def test_every_program_is_replayed_exactly(written: ReplicaSet, tmp_path: Path) -> None:
+    """Programs drawn by hypothesis, run while the agent copies, tails, restarts and resyncs, end in equal copies."""
+    first = int(GIVEN_SEED) if GIVEN_SEED else random.randrange(10**9)
+    print(f"\nseed {first}, {'its program only' if GIVEN_SEED else f'{SECONDS:.0f} s'}")
+    report = Report()
+    began, longest, number = time.monotonic(), 0.0, first
+    while number == first or (not GIVEN_SEED and time.monotonic() - began + longest < SECONDS):
+        started = time.monotonic()
+        report.attempt(written, number, tmp_path)
+        longest = max(longest, time.monotonic() - started)
+        number += 1
+    print(", ".join(f"{name}: {count}" for name, count in sorted(report.totals.items())))
+    assert [] == report.failed
+    assert report.totals["collections"] > 0
+
+
+def shrunk(report: Report, replica_set: ReplicaSet, where: Path, number: int) -> None:
+    """Let hypothesis make a program that fails as small as it can; the last one printed is the smallest."""
+    drawn: list[Program] = []
+
+    @seeded(number)
+    @settings(DRAWING, phases=[Phase.generate, Phase.shrink], report_multiple_bugs=False)
+    @given(programs())
+    def attempt(program: Program) -> None:
+        drawn.append(program)
+        if len(drawn) > 1:  # the first is the simplest that there is
+            report.check(replica_set, program, where / f"{number}-{len(drawn)}", f"{number}")
+
+    attempt()
