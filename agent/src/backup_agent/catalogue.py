@@ -32,8 +32,6 @@ from backup_agent.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views,
 
 INDEX_NOT_FOUND = 27
 FIRST_INDEX_VERSION = 1
-REFUSED_SPECIFICATION = (67, 72, 197)
-"""CannotCreateIndex, InvalidOptions, InvalidIndexSpecificationOption."""
 
 Client = MongoClient[dict[str, Any]]
 _AS_SON: CodecOptions[SON[str, Any]] = ORDERED
@@ -147,36 +145,18 @@ class Catalogue:
 
     def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         """Build indexes; those that exist are left as they are. Raises OperationFailure."""
-        try:
-            self._create_indexes(namespace, specs)
-        except OperationFailure as error:
-            if error.code not in REFUSED_SPECIFICATION:
-                raise
-            self._build_as_secondaries_do(namespace, specs)
-        self._in_order.clear()
-
-    def _create_indexes(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         database, collection = split(namespace)
         self._client[database].command(
             SON(
                 [
                     ("createIndexes", collection),
-                    ("indexes", [_with_collation(spec) for spec in specs]),
+                    ("indexes", [_as_asked_for(spec) for spec in specs]),
                     ("ignoreUnknownIndexOptions", True),
                     ("writeConcern", JOURNALED),
                 ]
             )
         )
-
-    def _build_as_secondaries_do(self, namespace: str, specs: list[SON[str, Any]]) -> None:
-        """Build indexes one by one from entries, which the server does not judge again.
-
-        It refuses some that it has made itself: a text index that expires counts as compound once its key is written out.
-        """
-        database, collection = split(namespace)
-        ui = next(ui for ui, name in self._names.items() if name == namespace)
-        for spec in specs:
-            self._apply_ops(database, ui, SON([("createIndexes", collection), *spec.items()]))
+        self._in_order.clear()
 
     # Commands of the oplog --------------------------------------------------------------------------------------------
 
@@ -333,14 +313,18 @@ def _decoded(document: RawBSONDocument) -> SON[str, Any]:
     return decode(document.raw, _AS_SON)
 
 
-def _with_collation(spec: SON[str, Any]) -> SON[str, Any]:
-    """Say of an index without a collation that it has none, or it would take over that of its collection.
+def _as_asked_for(spec: SON[str, Any]) -> SON[str, Any]:
+    """Return what to ask for to get the index that the server describes: it refuses some of its own descriptions.
 
-    Those of version 1, which upgraded sets have kept, know no collations; such a collection cannot have one.
+    One without a collation would take over that of its collection, if it did not say that it has none; those of version 1, which
+    upgraded sets have kept, know no collations. A text index that expires counts as compound once its key is written out.
     """
-    if "collation" in spec or spec.get("v") == FIRST_INDEX_VERSION:
-        return spec
-    return SON([*spec.items(), ("collation", SON([("locale", "simple")]))])
+    wanted = SON(spec)
+    if "_fts" in spec["key"] and "expireAfterSeconds" in spec:
+        wanted["key"] = SON([(name, "text") for name in spec["weights"]])
+    if "collation" not in spec and spec.get("v") != FIRST_INDEX_VERSION:
+        wanted["collation"] = SON([("locale", "simple")])
+    return wanted
 
 
 def _index_specs(o: SON[str, Any]) -> list[SON[str, Any]]:
