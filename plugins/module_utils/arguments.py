@@ -40,12 +40,14 @@ class Arguments:
         return [item.name for item in fields(cls) if item.name != "options"]
 
 
-#: Options of every module that works on a job through a provider.
-JOB = Arguments(
+#: How to call the agent. For what can also be done without a job on this host.
+AGENT = Arguments(
     options={
         "provider": {"type": "str", "default": "embedded"},
         "agent_command": {"type": "str", "default": "backup-agent"},
         "agent_config": {"type": "path"},
     },
-    required_if=(("provider", "embedded", ("agent_config",)),),
 )
+
+#: Options of every module that works on a job through a provider.
+JOB = AGENT.merge(Arguments(required_if=(("provider", "embedded", ("agent_config",)),)))

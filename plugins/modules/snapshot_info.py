@@ -12,7 +12,8 @@ module: snapshot_info
 short_description: List the snapshots of a job
 version_added: 0.1.0
 description:
-  - Returns the snapshots of a job, the newest first.
+  - Returns the snapshots of a job, the newest first, and which points in time can be restored.
+  - The points in time are read from the repository. Where it cannot be read, RV(ranges) is null and a warning says why.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -32,6 +33,7 @@ options:
     type: str
 seealso:
   - module: mongodb_ops.backup.snapshot
+  - module: mongodb_ops.backup.restore
 """
 
 EXAMPLES = r"""
@@ -96,7 +98,33 @@ snapshots:
       description: Its id in the repository.
       type: str
       sample: 4b1f0a77
+ranges:
+  description:
+    - From when to when every point in time can be restored, the oldest first; all of them whatever O(name) says.
+    - Null when the repository could not be read.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    generation:
+      description: The generation that it belongs to.
+      type: int
+      sample: 1
+    from:
+      description: The first point of the oplog, a snapshot.
+      type: dict
+      sample: {time: 1767225600, increment: 1, iso: "2026-01-01T00:00:00Z"}
+    to:
+      description: The last point of the oplog that is stored; the same as RV(ranges[].from) where there is only the snapshot.
+      type: dict
+      sample: {time: 1767232800, increment: 7, iso: "2026-01-01T02:00:00Z"}
+    seconds:
+      description: How long it is.
+      type: int
+      sample: 7200
 """
+
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -113,7 +141,20 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
     demand(provider.facts, "can_take_snapshot")
     name = module.params["name"]
     listed = provider.snapshots()["snapshots"]
-    return Outcome({"snapshots": [snapshot for snapshot in listed if name in (None, snapshot["name"])]})
+    found = [snapshot for snapshot in listed if name in (None, snapshot["name"])]
+    return Outcome({"snapshots": found, "ranges": ranges(module, provider) if listed else []})
+
+
+def ranges(module: AnsibleModule, provider: Provider) -> list[dict[str, Any]] | None:
+    """Return what can be restored, or None: snapshots are known although their repository is away for a moment."""
+    if not provider.facts.can_restore_point_in_time:
+        return None
+    try:
+        found: list[dict[str, Any]] = provider.ranges()["ranges"]
+        return found
+    except BackupError as error:
+        module.warn(f"what can be restored is not known: {error.message}")
+        return None
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bson.timestamp import Timestamp
 from lab import Member, ReplicaSet, roll_over
 from lab.binaries import find_mongod
 from lab.data import load
+from tests.integration.agent.harness import contents, started
 
 ROOT = Path(__file__).parents[2]
 JOBS = ("orders", "items")
@@ -421,6 +423,86 @@ def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
     assert seen["snapshots"][0]["held"]
     assert seen["snapshots"][0]["proven_at"]
     assert seen["validated"]["equal"]
+
+
+@dataclass
+class Mistake:
+    """A document that was there for a while, and the moment before it was deleted; the repository has both."""
+
+    at: Timestamp
+    found: Json
+
+    @property
+    def time(self) -> str:
+        """The moment as a playbook takes it."""
+        return f"{self.at.time}:{self.at.inc}"
+
+
+@pytest.fixture(scope="module")
+def mistake(site: Site) -> Mistake:
+    """Let somebody delete a document of orders, and wait until that is stored."""
+    with site.sets["orders"].client(w="majority") as client:
+        client.restored.c.insert_one({"_id": 1, "precious": True})
+        note = client.admin.command("appendOplogNote", 1, data={"msg": "before"}, writeConcern={"w": "majority"})
+        found = contents(client)
+        client.restored.c.delete_one({"_id": 1})
+    site.agent("orders", "snapshot", "--name", "too-late", "--owner", "tests")
+    at: Timestamp = note["operationTime"]
+
+    def stored(status: Json) -> bool:
+        through = (status["archive"] or {}).get("through") or {"time": 0, "increment": 0}
+        taken = (status["last_snapshot"] or {}).get("name") == "too-late"
+        return taken and (through["time"], through["increment"]) >= (at.time, at.inc)
+
+    site.wait("orders", stored)
+    return Mistake(at, found)
+
+
+def flat(printed: str) -> str:
+    """Return what was printed without the line breaks that the width of a terminal asks for."""
+    return " ".join(printed.split())
+
+
+def test_a_job_is_restored_by_its_own_agent(site: Site, mistake: Mistake, tmp_path: Path) -> None:
+    """Nothing without a yes; with one, the data of the moment before; then nothing again."""
+    target = tmp_path / "restored"
+    asked = ("-e", "restore_job=orders", "-e", f"restore_to={target}", "-e", f"restore_time={mistake.time}")
+    printed = flat(site.run("restore", *asked, "-e", "restore_confirm=no", rc=2))
+    assert f"orders will be restored into {target}" in printed
+    assert "nothing was changed" in printed
+    assert not target.exists()
+    printed = flat(site.run("restore", *asked, "-e", "restore_confirm=yes"))
+    assert f"--dbpath={target} " in printed
+    assert f"{target} holds exactly this restore already" in flat(site.run("restore", *asked))
+    with started(target, tmp_path) as client:
+        assert mistake.found == contents(client)
+
+
+def test_what_cannot_be_restored_is_refused_with_the_reason(site: Site, tmp_path: Path) -> None:
+    """A part of a sharded cluster, several jobs at once, and a time that is not stored."""
+    asked = ("-e", f"restore_to={tmp_path / 'restored'}", "-e", "restore_confirm=yes")
+    printed = flat(
+        site.run(
+            "restore",
+            *asked,
+            "-e",
+            "restore_job=orders",
+            "-e",
+            "restore_time=latest",
+            "-e",
+            "backup_cluster=shop",
+            rc=2,
+        )
+    )
+    assert "found a part of the sharded cluster shop" in printed
+    assert "expected one job, found items, orders" in flat(
+        site.run("restore", *asked, "-e", "restore_time=latest", rc=2)
+    )
+    printed = flat(
+        site.run("restore", *asked, "-e", "restore_job=orders", "-e", "restore_time=2020-01-01T00:00:00Z", rc=2)
+    )
+    assert "found 2020-01-01T00:00:00Z; what can be restored is" in printed
+    assert not (tmp_path / "restored").exists()
 
 
 def test_an_installed_artifact_provisions_too(

@@ -95,11 +95,12 @@ class Archiver:
         if last.get("generation") != generation:
             return True
         through = timestamp_from_json(last.get("through"))
-        if through is not None and through >= captured:
-            return False
-        newest = self._store.snapshots()[0]
+        if through is None or through >= captured:
+            return through is None
+        newest = timestamp_from_json(self._store.snapshots()[0]["optime"])
         fresh = last.get("at") is not None and age_seconds(last["at"]) < self._config.archive_interval_minutes * 60
-        return not fresh or newest["created_at"] > last["at"]
+        # A new snapshot is not left alone: what follows it is stored at once, so that it begins a range.
+        return not fresh or (newest is not None and newest > through)
 
     def _next(self, generation: int, captured: Timestamp) -> _Upload | None:
         found = files(self._config.generation_directory(generation) / SLICES)

@@ -239,5 +239,5 @@ def restore(restorer: Restorer, found: Inventory, name: str | None, at: Timestam
     except OSError as error:
         raise OperationFailed(
             f"restore: expected to write {restorer.target.path}, found: {error}; see its disk and its rights, and whether the "
-            "service may write there (backup_restore_directories)"
+            "service of the agent may write there"
         ) from error

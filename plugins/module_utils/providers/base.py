@@ -32,11 +32,31 @@ class Facts:
     can_take_snapshot: bool = False
     can_prove_snapshot: bool = False
     can_validate: bool = False
+    can_restore: bool = False
+    can_restore_point_in_time: bool = False
     keeps_snapshots_on_resync: bool = False
     lease_expires_by_itself: bool = False
     reports_progress: bool = False
     #: For each fact that is false: what the operator does instead, and how to undo what stays paused.
     instead: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RestoreRequest:
+    """What to restore and where to; by the agent of the job, or here and now from a repository alone."""
+
+    target: str
+    snapshot: str | None = None
+    #: An optime SECONDS:INCREMENT or a time of the day with its zone; None with no snapshot is the newest that there is.
+    time: str | None = None
+    #: Who asks. None restores here and now, and returns when it has been done.
+    owner: str | None = None
+    reason: str | None = None
+    repository: str | None = None
+    password_file: str | None = None
+    job: str | None = None
+    mongod: str | None = None
+    restic: str | None = None
 
 
 class Provider(Protocol):
@@ -83,6 +103,12 @@ class Provider(Protocol):
 
     def validate(self, owner: str, level: str) -> Answer:
         """Start comparing the backup with its source."""
+
+    def ranges(self) -> Answer:
+        """Which points in time can be restored, oldest first."""
+
+    def restore(self, request: RestoreRequest) -> Answer:
+        """Restore, or start the operation that does; returns `changed`, `attached`, `plan`, `operation` and `restore`."""
 
 
 def demand(facts: Facts, fact: str) -> None:

@@ -20,7 +20,12 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     sentence,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Facts, Runner
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
+    Answer,
+    Facts,
+    RestoreRequest,
+    Runner,
+)
 
 #: The version of the agent's command line that this collection speaks; the one before it is accepted as well.
 API = 1
@@ -36,6 +41,8 @@ FACTS = Facts(
     can_take_snapshot=True,
     can_prove_snapshot=True,
     can_validate=True,
+    can_restore=True,
+    can_restore_point_in_time=True,
     keeps_snapshots_on_resync=True,
     lease_expires_by_itself=True,
     reports_progress=True,
@@ -57,7 +64,8 @@ class Embedded:
     facts = FACTS
 
     def __init__(self, params: Mapping[str, Any], runner: Runner, check_mode: bool) -> None:
-        self._command = [*shlex.split(params["agent_command"]), "--config", str(params["agent_config"])]
+        config = params.get("agent_config")
+        self._command = [*shlex.split(params["agent_command"]), *(["--config", str(config)] if config else [])]
         self._run = runner
         self._compatible = False
         self.check_mode = check_mode
@@ -109,6 +117,25 @@ class Embedded:
         if self.check_mode:
             return prediction.validation_started(self.operation(None), owner)
         return self._ask("validate", "--owner", owner, "--level", level)
+
+    def ranges(self) -> Answer:
+        return self._ask("ranges")
+
+    def restore(self, request: RestoreRequest) -> Answer:
+        named = {
+            "--snapshot": request.snapshot,
+            "--at": request.time,
+            "--repository": request.repository,
+            "--password-file": request.password_file,
+            "--job": request.job,
+            "--mongod": request.mongod,
+            "--restic": request.restic,
+        }
+        given = [part for option, value in named.items() if value is not None for part in (option, value)]
+        submit = ["--submit", "--owner", request.owner] if request.owner is not None else []
+        reason = ["--reason", request.reason] if submit and request.reason else []
+        dry = ["--dry-run"] if self.check_mode else []
+        return self._ask("restore", "--target", request.target, *given, *submit, *reason, *dry)
 
     def _ask(self, *words: str, answered_by: str | None = None) -> Answer:
         self._check_compatible()

@@ -76,9 +76,9 @@ class Bench:
         (self.slices / "0000000010-0000000001.oplog.zst").touch()
         self.archiver = Archiver(self.config, self.store)
 
-    def add_snapshot(self, created_at: str) -> None:
+    def add_snapshot(self, created_at: str, second: int = 40) -> None:
         """Record a snapshot of the first generation."""
-        at: Any = timestamp_json(ts(40))
+        at: Any = timestamp_json(ts(second))
         self.store.add_snapshot(
             {
                 "name": created_at,
@@ -153,6 +153,18 @@ def test_an_upload_counts_although_old_ones_could_not_be_forgotten(bench: Bench)
     bench.archiver.look(1, ts(50))
     bench.until(lambda: bench.observed.get("ok"))
     assert 50 == bench.observed["through"]["time"]
+
+
+def test_what_follows_a_new_snapshot_is_stored_at_once(bench: Bench) -> None:
+    """Within the interval nothing is due, unless a snapshot was taken that no stored oplog reaches."""
+    (bench.here / "go").touch()
+    bench.add_snapshot("2026-01-01T00:00:00Z")
+    bench.store.observe("archive", {"generation": 1, "through": timestamp_json(ts(45)), "ok": True, "at": now_iso()})
+    bench.archiver.look(1, ts(50))
+    assert not (bench.here / "began").exists()
+    bench.add_snapshot(now_iso(), second=47)
+    bench.archiver.look(1, ts(50))
+    bench.until(lambda: bench.observed["through"]["time"] == 50)
 
 
 def test_an_upload_that_fails_is_an_alert_only_when_it_is_overdue(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     GiveUp,
     RetryLater,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import RestoreRequest
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
 
 PARAMS = {"agent_command": "backup-agent", "agent_config": "/etc/orders.yml"}
@@ -68,6 +69,12 @@ class TestVerbs:
             ("snapshot --name n --prove --owner me", lambda p: p.set_snapshot("n", "present", "me", True)),
             ("snapshot --name n --state held --owner me", lambda p: p.set_snapshot("n", "held", "me", True)),
             ("validate --owner me --level counts", lambda p: p.validate("me", "counts")),
+            ("ranges", lambda p: p.ranges()),
+            ("restore --target /t", lambda p: p.restore(RestoreRequest("/t"))),
+            (
+                "restore --target /t --at 1:2 --mongod /m --submit --owner me --reason why",
+                lambda p: p.restore(RestoreRequest("/t", time="1:2", mongod="/m", owner="me", reason="why")),
+            ),
         ],
     )
     def test_command_line(self, agent: Any, words: str, call: Any) -> None:
@@ -87,6 +94,11 @@ class TestVerbs:
                 "resync --owner me --reason why --policy required --dry-run",
                 {"needed": False},
                 lambda p: p.start_resync("me", "why", "required", None),
+            ),
+            (
+                "restore --target /t --snapshot n --dry-run",
+                {"changed": True},
+                lambda p: p.restore(RestoreRequest("/t", snapshot="n")),
             ),
         ],
     )

@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Restore a snapshot or a point in time into an empty directory."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore
+short_description: Restore a snapshot or a point in time into an empty directory
+version_added: 0.1.0
+description:
+  - The directory then starts as a plain mongod and as the first member of a new replica set. Nothing that runs is touched.
+  - With O(agent_config) the job's agent does it. The task returns at once; M(mongodb_ops.backup.operation_info) follows the
+    operation. An operation of the same owner with the same wishes that is open already is attached to.
+  - With O(repository) and O(password_file) it is done here, from nothing but these two, and the task ends when it has been done.
+    This is how a backup is restored whose agent's machine is lost. Use C(async), since it takes as long as it takes.
+  - First it is checked that everything from the snapshot to the wanted point is stored. Otherwise nothing is changed, and the
+    error says which ranges can be restored.
+  - A directory that holds exactly this restore, and on which no server has been started, is no change.
+  - In check mode the plan is made and returned, with its checks of versions and room.
+author: The mongodb_ops.backup contributors (@mongodb-ops)
+extends_documentation_fragment:
+  - mongodb_ops.backup.job
+  - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    support: full
+options:
+  agent_config:
+    description:
+      - The configuration file of the job on this host. Required unless O(repository) is given.
+    type: path
+  target:
+    description:
+      - The directory to restore into. It is made when it is not there, and must be empty.
+    type: path
+    required: true
+  time:
+    description:
+      - The point in time. V(latest) is the newest that is stored.
+      - A time with its zone, such as V(2026-01-31T04:05:06Z), stands for the end of that second. An optime
+        V(SECONDS:INCREMENT) is exact.
+    type: str
+  snapshot:
+    description:
+      - The name of a snapshot to restore as it is.
+    type: str
+  submit:
+    description:
+      - Whether the job's agent does it. If not, it is done here while the task waits, as the user of the task, which also works
+        when the agent is down, busy, or may not write to O(target).
+      - The default is V(true) with O(agent_config) and V(false) with O(repository).
+    type: bool
+  owner:
+    description:
+      - Who wants it. Required when the agent does it.
+    type: str
+  reason:
+    description:
+      - Why, for whoever finds the operation.
+    type: str
+  repository:
+    description:
+      - The restic repository. What else restic needs to reach it comes from the environment of the task.
+    type: str
+  password_file:
+    description:
+      - The file on this host with the password of the repository.
+    type: path
+  job:
+    description:
+      - Whose backup to restore. Required where the repository holds several.
+    type: str
+  mongod:
+    description:
+      - The mongod that replays, of the major version of the data. The default is the configured one, or else the one in E(PATH).
+    type: path
+  restic:
+    description:
+      - The restic to call, together with O(repository).
+    type: str
+seealso:
+  - module: mongodb_ops.backup.snapshot_info
+  - module: mongodb_ops.backup.operation_info
+"""
+
+EXAMPLES = r"""
+- name: Let the agent restore orders as it was before the mistake
+  mongodb_ops.backup.restore:
+    agent_config: /etc/backup-agent/orders.yml
+    target: /var/lib/backup-agent/restored-orders
+    time: "2026-01-31T04:05:06Z"
+    owner: alice
+    reason: somebody dropped a collection at 04:05:10
+  register: restored
+
+- name: Wait until it has been done
+  mongodb_ops.backup.operation_info:
+    agent_config: /etc/backup-agent/orders.yml
+    operation: "{{ restored.operation.id }}"
+    follow: true
+  when: restored.operation is not none
+
+- name: Restore orders on a new machine from its repository alone
+  mongodb_ops.backup.restore:
+    agent_command: /opt/backup-agent/venv/bin/backup-agent
+    repository: /mnt/backups/orders
+    password_file: /root/orders.restic
+    mongod: /usr/bin/mongod
+    target: /var/lib/mongodb
+    time: latest
+  async: 86400
+  poll: 15
+"""
+
+RETURN = r"""
+plan:
+  description: What will be restored; null where it has been done already, and where an operation was attached to.
+  returned: success
+  type: dict
+  sample:
+    job: orders
+    snapshot: scheduled-20260131T000000Z
+    snapshot_optime: {time: 1769817600, increment: 1, iso: "2026-01-31T00:00:00Z"}
+    until: {time: 1769832306, increment: 4294967295, iso: "2026-01-31T04:05:06Z"}
+    generation: 1
+    replayed_seconds: 14706
+    target: /var/lib/backup-agent/restored-orders
+    server_version: 6.0.5
+    collections: 12
+    documents: 4000000
+    data_bytes: 861929472
+    oplog_bytes: 73400320
+attached:
+  description: Whether an operation of the same owner was open already.
+  returned: success
+  type: bool
+  sample: false
+operation:
+  description: The operation of the agent; null where none was started. See M(mongodb_ops.backup.operation_info).
+  returned: success
+  type: dict
+  sample: {id: restore-20260131T051200-9f3c, kind: restore, owner: alice, state: queued}
+restore:
+  description:
+    - What the directory holds. Null where it is not known yet, because the agent does it or because of check mode.
+    - Holds the fields of RV(plan), C(entries) (how many operations were replayed) and C(restored_at).
+  returned: success
+  type: dict
+  sample: {job: orders, snapshot: scheduled-20260131T000000Z, entries: 51234, restored_at: "2026-01-31T05:14:09Z"}
+error:
+  description: What went wrong. Its C(details) hold the C(ranges) where the point in time is in none of them.
+  returned: failure
+  type: dict
+  sample: {code: refused, message: expected an optime that can be restored, retry: false, details: {ranges: []}}
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
+    Answer,
+    Provider,
+    RestoreRequest,
+    demand,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+
+ARGUMENTS = AGENT.merge(
+    Arguments(
+        options={
+            "target": {"type": "path", "required": True},
+            "time": {"type": "str"},
+            "snapshot": {"type": "str"},
+            "submit": {"type": "bool"},
+            "owner": {"type": "str"},
+            "reason": {"type": "str"},
+            "repository": {"type": "str"},
+            "password_file": {"type": "path", "no_log": False},
+            "job": {"type": "str"},
+            "mongod": {"type": "path"},
+            "restic": {"type": "str"},
+        },
+        mutually_exclusive=(("time", "snapshot"), ("agent_config", "repository")),
+        required_one_of=(("time", "snapshot"), ("agent_config", "repository")),
+        required_together=(("repository", "password_file"),),
+    )
+)
+
+
+def request_of(params: dict[str, Any]) -> RestoreRequest:
+    """Return what to ask of the provider. An owner is passed on only where the agent does it."""
+    alone = params["repository"] is not None
+    submit = not alone if params["submit"] is None else params["submit"]
+    if submit and alone:
+        raise FixInput(
+            sentence(expected="submit with agent_config", found="repository", remedy="leave one of the two out"),
+            code="usage",
+        )
+    if submit and not params["owner"]:
+        raise FixInput(sentence(expected="owner, since the agent does it", found="none", remedy="add it"), code="usage")
+    same = ("target", "snapshot", "repository", "password_file", "job", "mongod", "restic")
+    return RestoreRequest(
+        time=None if params["time"] == "latest" else params["time"],
+        owner=params["owner"] if submit else None,
+        reason=params["reason"],
+        **{name: params[name] for name in same},
+    )
+
+
+def after(params: dict[str, Any], answer: Answer) -> dict[str, Any] | None:
+    """Return what the directory will hold, where that is new."""
+    known = answer.get("plan") or answer.get("restore")
+    if not answer["changed"] or not known:
+        return None
+    return {params["target"]: {name: known[name] for name in ("job", "snapshot", "until")}}
+
+
+def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    demand(provider.facts, "can_restore")
+    if module.params["snapshot"] is None:
+        demand(provider.facts, "can_restore_point_in_time")
+    answer = provider.restore(request_of(module.params))
+    record = {key: answer.get(key) for key in ("plan", "operation", "restore")}
+    return Outcome(
+        {**record, "attached": bool(answer.get("attached"))},
+        changed=answer["changed"],
+        diff=difference(None, after(module.params, answer)),
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(**ARGUMENTS.module_arguments())
+    try:
+        module.exit_json(**run(module, provider_of(module)).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())
+
+
+if __name__ == "__main__":
+    main()
