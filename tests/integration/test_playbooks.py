@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -503,6 +504,30 @@ def test_what_cannot_be_restored_is_refused_with_the_reason(site: Site, tmp_path
     )
     assert "found 2020-01-01T00:00:00Z; what can be restored is" in printed
     assert not (tmp_path / "restored").exists()
+
+
+def test_a_job_is_restored_from_its_repository_when_all_else_is_lost(
+    site: Site, mistake: Mistake, tmp_path: Path
+) -> None:
+    """State and configuration of the agent are gone: another host needs the repository and the password, nothing more."""
+    site.supervisor("stop", "orders")
+    shutil.rmtree(site.directory / "state" / "orders")
+    (site.directory / "config" / "orders.yml").unlink()
+    password, target = tmp_path / "password", tmp_path / "restored"
+    password.write_text("correct horse")
+    given = {
+        "restore_host": "here",
+        "restore_repository": f"{site.directory}/repository/orders",
+        "restore_password_file": password,
+        "restore_mongod": find_mongod(),
+        "restore_to": target,
+        "restore_time": mistake.time,
+        "restore_confirm": "yes",
+    }
+    printed = flat(site.run("restore", *(part for name, value in given.items() for part in ("-e", f"{name}={value}"))))
+    assert "orders as it was at" in printed
+    with started(target, tmp_path) as client:
+        assert mistake.found == contents(client)
 
 
 def test_an_installed_artifact_provisions_too(
