@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         for step, fault in cells:
             result = measured(bench, step, fault)
             results.append(result)
-            print(f"{step.name} × {fault.name}: {result.wrong or 'ok'} ({result.seconds} s)", flush=True)
+            print(result, flush=True)
     failed = [r for r in results if r.wrong is not None]
     print(table(results))
     print(f"{len(results)} cells, {len(failed)} failed, {time.monotonic() - began:.0f} s")

@@ -41,7 +41,7 @@ def children(pid: int, name: str | None = None) -> list[int]:
 
 
 class Cell:
-    """Everything about one cell while it runs. `restarts` counts what a supervisor had to start again."""
+    """Everything about one cell while it runs."""
 
     def __init__(self, bench: Bench, step: Step, where: Path, disks: tuple[str, ...], traffic: Traffic) -> None:
         """`disks` are those of `job`, `repository`, `head`, `slices` that are to be disks of their own."""
@@ -50,7 +50,9 @@ class Cell:
         self.hold = where / "hold"
         self.hold.mkdir()
         self.operation: str | None = None
-        self.restarts = 0
+        self.notes: list[str] = []
+        """What was seen on the way, for the one who reads the run."""
+
         self.disks: dict[str, Disk] = {}
         try:
             self._lay_out(disks)
@@ -185,7 +187,6 @@ class Cell:
     def supervise(self) -> None:
         """Start the agent again if it has ended, as systemd does."""
         if not self.agent.running:
-            self.restarts += 1
             self.agent.start()
 
     # The end ----------------------------------------------------------------------------------------------------------

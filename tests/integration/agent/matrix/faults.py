@@ -63,9 +63,12 @@ def disk_full(cell: Cell) -> None:
     cell.release()
     wait_until(f"the daemon says {alert}", lambda: '"event": "disk_full"' in cell.agent.log)
     assert alert in cell.alerts()
+    heads = cell.mongods()
     if name != "repository":
         cell.checkpoint_heads()
     cell.wait_for_writes(60)
+    if not set(heads) <= set(cell.mongods()):
+        cell.notes.append("a mongod ended on the full disk")
     assert cell.agent.running, "the agent ended on a full disk"
     assert alert in cell.alerts()
     disk.give_room()

@@ -26,10 +26,16 @@ class Result:
     fault: str
     seconds: float
     wrong: str | None
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the line of the cell."""
+        ended = "ok" if self.wrong is None else f"FAILED: {self.wrong}"
+        return f"{self.step} × {self.fault}: {'; '.join((ended, *self.notes))} ({self.seconds} s)"
 
 
-def run_cell(bench: Bench, step: Step, fault: Fault) -> None:
-    """Run one cell. Raises AssertionError, or whatever else went wrong."""
+def run_cell(bench: Bench, step: Step, fault: Fault) -> list[str]:
+    """Run one cell and return what was seen on the way. Raises AssertionError, or whatever else went wrong."""
     if step.work != "initial_sync":
         bench.refresh()
     where = Path(tempfile.mkdtemp(prefix="cell-", dir=bench.where))
@@ -47,16 +53,17 @@ def run_cell(bench: Bench, step: Step, fault: Fault) -> None:
         finally:
             cell.close()
             bench.writes += traffic.writes
+    return cell.notes
 
 
 def measured(bench: Bench, step: Step, fault: Fault) -> Result:
     """Run one cell and return how it ended, whatever happens."""
-    began, wrong = time.monotonic(), None
+    began, wrong, notes = time.monotonic(), None, []
     try:
-        run_cell(bench, step, fault)
+        notes = run_cell(bench, step, fault)
     except Exception as error:  # noqa: BLE001 - the matrix is run to its end
         wrong = str(error)
-    return Result(step.name, fault.name, seconds_of(began), wrong)
+    return Result(step.name, fault.name, seconds_of(began), wrong, tuple(notes))
 
 
 def share() -> list[tuple[Step, Fault]]:
