@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -17,9 +18,9 @@ from matrix.steps import STEPS  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
-    """Run the cells whose names contain the arguments; returns 1 when one of them failed."""
+    """Run the cells whose names match the arguments (regular expressions); returns 1 when one of them failed."""
     step_name, fault_name = (*arguments, "", "")[:2]
-    cells = [(s, f) for s in STEPS for f in FAULTS if step_name in s.name and fault_name in f.name]
+    cells = [(s, f) for s in STEPS for f in FAULTS if re.search(step_name, s.name) and re.search(fault_name, f.name)]
     began = time.monotonic()
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="crash-matrix-") as where, a_bench(Path(where)) as bench:
