@@ -28,8 +28,12 @@ class Mongod:
         self.directory = directory
         self.log = directory / "mongod.log"
         self._port = ports.reserve()
-        self._argv = [str(binary), *self._own_arguments(), *arguments]
+        self._binary, self._arguments = binary, arguments
         self._process: subprocess.Popen[bytes] | None = None
+        self.group: int | None = None
+        """The group id that it runs with: `lab.partition` knows a member's packets by it. Then it also has a `socket`."""
+        self.environment: dict[str, str] = {}
+        """Variables for the process, from its next start on."""
 
     @property
     def port(self) -> int:
@@ -38,6 +42,11 @@ class Mongod:
     @property
     def address(self) -> str:
         return f"{ports.LOOPBACK}:{self.port}"
+
+    @property
+    def socket(self) -> Path:
+        """Its Unix socket, where it runs with a group of its own."""
+        return self.directory / f"mongodb-{self.port}.sock"
 
     @property
     def pid(self) -> int:
@@ -51,13 +60,15 @@ class Mongod:
 
     def _own_arguments(self) -> list[str]:
         where = ["--dbpath", str(self.directory / "data"), "--logpath", str(self.log), "--logappend"]
-        return [*where, "--bind_ip", ports.LOOPBACK, "--port", str(self.port), "--nounixsocket"]
+        sockets = ["--nounixsocket"] if self.group is None else ["--unixSocketPrefix", str(self.directory)]
+        return [*where, "--bind_ip", ports.LOOPBACK, "--port", str(self.port), *sockets]
 
     def start(self) -> None:
         """Start it; `wait` says when it answers."""
         if not self.running:
             (self.directory / "data").mkdir(parents=True, exist_ok=True)
-            self._process = processes.spawn(self._argv, self.directory / "mongod.out")
+            argv = [str(self._binary), *self._own_arguments(), *self._arguments]
+            self._process = processes.spawn(argv, self.directory / "mongod.out", self.environment, self.group)
 
     def wait(self, timeout_seconds: float = 60) -> None:
         """Wait until it answers; a mongod that ended instead is an error with the end of its log."""

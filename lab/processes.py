@@ -21,9 +21,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _starter: tuple[int, ThreadPoolExecutor] | None = None
 
 
-def spawn(argv: Sequence[str | Path], output: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a child in a process group of its own (so Ctrl-C reaches only us), appending its output to a file."""
-    return _thread().submit(_spawn, argv, output, env).result()
+def spawn(
+    argv: Sequence[str | Path], output: Path, env: Mapping[str, str] | None = None, group: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a child in a process group of its own (so Ctrl-C reaches only us), appending its output to a file.
+
+    `group` is the group id that it runs with, for root.
+    """
+    return _thread().submit(_spawn, argv, output, env, group).result()
 
 
 def _thread() -> ThreadPoolExecutor:
@@ -33,7 +38,9 @@ def _thread() -> ThreadPoolExecutor:
     return _starter[1]
 
 
-def _spawn(argv: Sequence[str | Path], output: Path, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+def _spawn(
+    argv: Sequence[str | Path], output: Path, env: Mapping[str, str] | None, group: int | None
+) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def die_with_parent() -> None:
@@ -50,6 +57,7 @@ def _spawn(argv: Sequence[str | Path], output: Path, env: Mapping[str, str] | No
             env=None if env is None else {**os.environ, **env},
             preexec_fn=die_with_parent,  # noqa: PLW1509 - calls nothing that can wait for a lock
             process_group=0,
+            group=group,
         )
 
 

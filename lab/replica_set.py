@@ -100,6 +100,7 @@ class ReplicaSet:
         mongod_args: Sequence[str] = (),
         mongod: Path | None = None,
         election_timeout_ms: int = 2000,
+        separable: bool = False,
     ) -> None:
         self.name = name
         self.members = [Member()] * members if isinstance(members, int) else list(members)
@@ -111,6 +112,7 @@ class ReplicaSet:
         heartbeat = max(100, election_timeout_ms // 4)
         self._settings = {"electionTimeoutMillis": election_timeout_ms, "heartbeatIntervalMillis": heartbeat}
         self.binary = mongod or find_mongod()
+        self._separable = separable
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="lab-"))
         self.mongods: list[Mongod] = []
@@ -151,7 +153,9 @@ class ReplicaSet:
         self.directory.mkdir(parents=True, exist_ok=True)
         for number, member in enumerate(self.members):
             arguments = [*self._arguments(), *member.mongod_args]
-            self.mongods.append(Mongod(self.binary, self.directory / f"member{number}", arguments))
+            mongod = Mongod(self.binary, self.directory / f"member{number}", arguments)
+            mongod.group = mongod.port if self._separable else None
+            self.mongods.append(mongod)
 
     def _arguments(self) -> list[str]:
         sizes = ["--oplogSize", str(self.oplog_mb), "--wiredTigerCacheSizeGB", str(self._cache_gb)]

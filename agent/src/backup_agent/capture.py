@@ -1,15 +1,14 @@
 """Capture: tail a secondary's majority-committed oplog and write it durably to slices.
 
 Nothing that was not majority-committed is read, so nothing that was captured can be rolled back. On every connection the
-member must still have exactly the anchor. That it is lost for good is decided only with an answer from every member that has
-data; one that does not answer makes it unknown, and capture waits.
+member must still have exactly the anchor (see `joining`). A member that fails, falls silent or lacks the anchor is left for
+another one, and until one has shown the anchor there is a `problem`: that capture waits is never hidden.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -21,21 +20,12 @@ from pymongo import CursorType
 
 from backup_agent import failpoints, tested
 from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
+from backup_agent.joining import Wanted, require
 from backup_agent.room import SLICES, Room
-from backup_agent.slices import Anchor, SliceWriter
-from backup_agent.source import (
-    MAJORITY,
-    RAW,
-    Client,
-    SourceSet,
-    Topology,
-    asked,
-    edge_entry,
-    entry_at,
-    member_state,
-    raw_collection,
-)
+from backup_agent.slices import SliceWriter
+from backup_agent.source import MAJORITY, RAW, Client, SourceSet, asked, edge_entry, member_state, raw_collection
 from backup_agent.times import OpTime, show
+from backup_agent.topology import Topology
 
 log = structlog.get_logger(__name__)
 
@@ -59,39 +49,9 @@ class View:
     seen_at: float | None = None
     """`time.monotonic()` of the last answer of the source."""
     problem: AgentError | None = None
+    """Why nothing is captured at this moment; None while a member that has the anchor is followed."""
     version: str | None = None
     """The version of MongoDB that the followed member runs."""
-
-
-def decide(found: Mapping[str, str]) -> str:
-    """Decide from each member's answer about the anchor. Pure.
-
-    The answers are `has`, `behind`, `rolled_over`, `diverged`, `unreachable`. The decision is `continue` when a member has the
-    anchor, `wait` when one may still get it or did not answer, else `oplog_rolled_over`, or `corruption` when a member that
-    reaches back far enough does not have it.
-    """
-    answers = set(found.values())
-    if "has" in answers:
-        return "continue"
-    if not answers or answers & {"behind", "unreachable"}:
-        return "wait"
-    return "corruption" if "diverged" in answers else "oplog_rolled_over"
-
-
-def answer_about(client: Client, anchor: Anchor) -> str:
-    """Ask one member about the anchor; see `decide`."""
-    try:
-        if member_state(client) == "OTHER":
-            return "unreachable"
-        oldest, newest = edge_entry(client, newest=False), edge_entry(client, newest=True)
-        if oldest is None or newest is None or newest["ts"] < anchor.optime.ts:
-            return "behind"
-        exact = entry_at(client, anchor.optime.ts)
-    except AgentError:
-        return "unreachable"
-    if exact is not None:
-        return "has" if Anchor.of(exact) == anchor else "diverged"
-    return "rolled_over" if oldest["ts"] > anchor.optime.ts else "diverged"
 
 
 class Capture(threading.Thread):
@@ -102,7 +62,6 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
-        self._avoid: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._view = View(captured=writer.anchor.optime if writer.anchor else None)
 
@@ -125,6 +84,7 @@ class Capture(threading.Thread):
     def run(self) -> None:
         """Follow one member after the other until stopped."""
         while not self._halt.is_set():
+            member = None
             try:
                 member = self._choose()
                 self._set(member=member)
@@ -134,8 +94,10 @@ class Capture(threading.Thread):
                 return
             except Exception as error:  # noqa: BLE001 - a thread that ended unseen would look like a source at rest
                 problem = self._meaning(error)
-                log.warning("capture waits", reason=problem.message)
+                log.warning("capture waits", member=member, reason=problem.message)
                 self._set(problem=problem)
+                if member is not None and not isinstance(problem, NoRoom):
+                    self._sources.failed(member)
                 self._halt.wait(RETRY_SECONDS)
 
     def _meaning(self, error: Exception) -> AgentError:
@@ -145,22 +107,22 @@ class Capture(threading.Thread):
         return error if isinstance(error, AgentError) else Transient(f"capture: {str(error)[:300]}")
 
     def _choose(self) -> str:
-        topology = self._look(self._sources, None)
-        chosen = topology.choose(self._avoid)
+        topology = self._look(None)
+        chosen = topology.choose()
         if chosen is None:
             raise Transient(f"expected a secondary to read the oplog from, found none: {topology.why()}")
         return chosen.member
 
     def _require_fit(self, member: str, topology: Topology) -> None:
-        """Leave a member that has fallen behind when there is a better one."""
+        """Leave a member that has fallen behind, or is no longer in the set, when there is a better one."""
         facts = next((m for m in topology.members if m.member == member), None)
-        chosen = topology.choose(self._avoid)
+        chosen = topology.choose()
         if chosen is not None and (facts is None or not facts.eligible):
             raise Transient(f"{member}: {facts.reason if facts else 'not in the set'}; going on with {chosen.member}")
 
-    def _look(self, sources: SourceSet, client: Client | None) -> Topology:
+    def _look(self, client: Client | None) -> Topology:
         """Note the optimes that lag and headroom are counted from."""
-        topology = sources.topology()
+        topology = self._sources.topology()
         fields: dict[str, object] = {"majority": topology.majority, "primary_last_write": topology.primary_optime}
         if client is not None:
             oldest = edge_entry(client, newest=False)
@@ -168,31 +130,37 @@ class Capture(threading.Thread):
         self._set(seen_at=time.monotonic(), **fields)
         return topology
 
-    def _follow(self, member: str) -> None:
-        client = self._sources.client(member)
-        self._note_version(client)
+    def _wanted(self) -> Wanted:
         anchor = self._writer.anchor
-        since = anchor.optime.ts if anchor else self._start
+        return Wanted(anchor.optime.ts, anchor) if anchor else Wanted(self._start)
+
+    def _follow(self, member: str) -> None:
+        client = self._sources.prompt(member)
+        wanted = self._wanted()
+        if self.view.problem is None:  # the reason why another one was left says more
+            self._set(problem=Transient(f"expected {wanted} from {member}, it has not answered yet"))
+        self._note_version(client)
         oplog = raw_collection(client, "local.oplog.rs", MAJORITY)
-        cursor = oplog.find_raw_batches({"ts": {"$gte": since}}, cursor_type=CursorType.TAILABLE_AWAIT)
+        cursor = oplog.find_raw_batches({"ts": {"$gte": wanted.ts}}, cursor_type=CursorType.TAILABLE_AWAIT)
         cursor.max_await_time_ms(AWAIT_MILLISECONDS)
         joined, looked = False, 0.0
         while not self._halt.is_set():
             batch = cast(bytes, next(cursor, b""))
             if batch:
                 if not joined:
-                    batch = self._join(batch, member)
+                    batch = self._join(batch, member, wanted)
                     joined = True
                 self._append(batch)
+                self._set(problem=None)
             elif not cursor.alive:
+                if not joined:  # the server gives no cursor where the oplog ends before the wanted entry
+                    require(self._sources, wanted, member)
                 raise Transient(f"the oplog cursor on {member} ended")
             if time.monotonic() - looked > LOOK_SECONDS:
-                if member_state(client) != "SECONDARY":
-                    raise Transient(f"{member} is no longer a secondary; choosing another member")
-                self._require_fit(member, self._look(self._sources, client))
+                self._look_around(member, client)
                 looked = time.monotonic()
                 if not joined:
-                    self._require_anchor()
+                    require(self._sources, wanted, member)
             if len(batch) < SMALL_BATCH_BYTES:
                 self._halt.wait(SMALL_BATCH_PAUSE_SECONDS)
 
@@ -202,24 +170,20 @@ class Capture(threading.Thread):
             log.warning("untested server", reason=text)
         self._set(version=version)
 
-    def _join(self, batch: bytes, member: str) -> bytes:
-        """Check that the first batch begins with the anchor, and take it off."""
-        entries = bson.decode_all(batch, RAW)
-        anchor = self._writer.anchor
-        if anchor is None:
-            if entries[0]["ts"] != self._start:
-                raise ResyncRequired(
-                    "oplog_rolled_over",
-                    f"{member}: expected the entry of {show(self._start)}, it has already been overwritten",
-                )
-            return batch
-        if Anchor.of(entries[0]) != anchor:
-            self._require_anchor()
-            self._avoid |= {member}
-            raise Transient(f"{member} does not have the anchor {show(anchor.optime.ts)}, but another member has")
-        self._avoid = frozenset()
-        log.info("capture follows", member=member, anchor=show(anchor.optime.ts))
-        return batch[len(entries[0].raw) :]
+    def _look_around(self, member: str, client: Client) -> None:
+        if member_state(client) != "SECONDARY":
+            raise Transient(f"{member} is no longer a secondary; choosing another member")
+        self._require_fit(member, self._look(client))
+
+    def _join(self, batch: bytes, member: str, wanted: Wanted) -> bytes:
+        """Check that the first batch begins with the wanted entry, and take the anchor off: it has been captured."""
+        first = bson.decode_all(batch, RAW)[0]
+        if not wanted.is_(first):
+            require(self._sources, wanted, member)
+            raise Transient(f"{member}: expected its oplog to begin with {wanted}, found {show(first['ts'])}")
+        self._sources.works(member)
+        log.info("capture follows", member=member, entry=show(wanted.ts))
+        return batch[len(first.raw) :] if wanted.anchor else batch
 
     def _append(self, batch: bytes) -> None:
         if not batch:
@@ -229,30 +193,7 @@ class Capture(threading.Thread):
         self._room.require(SLICES)
         self._writer.append(batch, entries[0], entries[-1])
         failpoints.reach("capture.written")
-        self._set(captured=self._writer.anchor.optime if self._writer.anchor else None, problem=None)
-
-    def _require_anchor(self) -> None:
-        """Ask every member about the anchor.
-
-        Raises ResyncRequired when it is lost on all of them, Transient when that cannot be told yet.
-        """
-        anchor = self._writer.anchor
-        if anchor is None:
-            return
-        found = {member: answer_about(self._sources.client(member), anchor) for member in self._sources.data_bearing()}
-        decision = decide(found)
-        if decision == "continue":
-            return
-        answers = ", ".join(f"{member}: {answer}" for member, answer in sorted(found.items()))
-        if decision == "wait":
-            raise Transient(f"expected a member with the anchor {show(anchor.optime.ts)}, found none yet ({answers})")
-        what = "has been overwritten on" if decision == "oplog_rolled_over" else "is not what it was on"
-        raise ResyncRequired(
-            decision,
-            f"the last captured entry, {show(anchor.optime.ts)}, {what} every member ({answers}); start a resync",
-            members=found,
-            captured=anchor.optime.as_json(),
-        )
+        self._set(captured=self._writer.anchor.optime if self._writer.anchor else None)
 
 
 def oplog_note(sources: SourceSet, text: str) -> OpTime:

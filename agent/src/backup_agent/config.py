@@ -43,6 +43,7 @@ class Source(_Strict):
     prefer: tuple[str, ...] = ()
     max_lag_seconds: int = Field(default=60, ge=1)
     connect_timeout_seconds: float = Field(default=5, gt=0, le=60)
+    answer_timeout_seconds: float = Field(default=20, ge=1, le=120)
 
     @field_validator("uri")
     @classmethod

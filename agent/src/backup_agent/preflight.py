@@ -25,8 +25,9 @@ from backup_agent.errors import AgentError, BadConfiguration, Transient, Unsuppo
 from backup_agent.head import HeadFailed, Mongod, mongod_version
 from backup_agent.initial_sync import describe_collections
 from backup_agent.namespaces import split
-from backup_agent.source import Client, SourceSet, Topology, asked, edge_entry, member_majority
+from backup_agent.source import Client, SourceSet, asked, edge_entry, member_majority
 from backup_agent.store import STEPS
+from backup_agent.topology import Topology
 
 SAMPLE_SECONDS = 3.0
 MARGIN = 2.0

@@ -1,12 +1,13 @@
-"""The replica set that is backed up: its members, their optimes, and which of them to read from."""
+"""The replica set that is backed up: the connections to its members, and what is asked of them."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+import pymongo
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
@@ -17,12 +18,19 @@ from pymongo.read_concern import ReadConcern
 
 from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, Transient
-from backup_agent.times import OpTime, seconds_between
+from backup_agent.times import OpTime
+from backup_agent.topology import Topology, judge, optime_of
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 """Only the top level is decoded, and only when asked for. A date beyond the years of Python's calendar is kept as a number."""
+
+BULK_SECONDS = 120.0
+"""How long a read of much data may stay without an answer."""
+
+FORGIVEN_SECONDS = 60.0
+"""A member that failed comes after the others for this long."""
 
 AUTHENTICATION_FAILED = 18
 UNAUTHORIZED = 13
@@ -31,149 +39,24 @@ Client = MongoClient[dict[str, Any]]
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class MemberFacts:
-    """What is known of a member, and whether data may be read from it."""
-
-    member: str
-    state: str
-    eligible: bool
-    reason: str
-    lag_seconds: int | None = None
-    hidden: bool = False
-    priority: float = 1
-    delay_seconds: int = 0
-    optime: OpTime | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the contract's form."""
-        names = ("member", "state", "eligible", "reason", "lag_seconds", "hidden", "priority", "delay_seconds")
-        return {name: getattr(self, name) for name in names}
-
-
-@dataclass(frozen=True)
-class Topology:
-    """The members of the set as one of them saw them."""
-
-    primary: str | None
-    members: tuple[MemberFacts, ...]
-    primary_optime: OpTime | None
-    majority: OpTime | None
-    prefer: tuple[str, ...] = field(default=())
-
-    def choose(self, avoid: frozenset[str] = frozenset()) -> MemberFacts | None:
-        """Return the member to read from, or None; members to avoid come last.
-
-        Preferred ones in their order, then hidden ones, then those that can't become primary, then the least behind.
-        Without a primary nothing is chosen: how far a member is behind cannot be known then.
-        """
-        rank = {member: position for position, member in enumerate(self.prefer)}
-        able = [m for m in self.members if m.eligible]
-        return min(
-            able,
-            key=lambda m: (
-                m.member in avoid,
-                rank.get(m.member, len(rank)),
-                not m.hidden,
-                m.priority != 0,
-                m.lag_seconds or 0,
-                m.member,
-            ),
-            default=None,
-        )
-
-    def why(self) -> str:
-        """Return the reason of the choice, or why there is none, member by member."""
-        chosen = self.choose()
-        if chosen is None:
-            if self.primary is None:
-                return "the set has no primary, so how far its members are behind is unknown"
-            return "no eligible secondary: " + "; ".join(f"{m.member}: {m.reason}" for m in self.members)
-        marks = ["preferred"] if chosen.member in self.prefer else []
-        marks += ["hidden"] if chosen.hidden else ["priority 0"] if chosen.priority == 0 else []
-        marks.append(f"{chosen.lag_seconds} s behind the primary")
-        return f"{chosen.member} is a secondary, " + ", ".join(marks)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what the command `sources` prints."""
-        chosen = self.choose()
-        return {
-            "chosen": chosen.member if chosen else None,
-            "reason": self.why(),
-            "primary": self.primary,
-            "members": [member.as_json() for member in self.members],
-        }
-
-
-def _optime(value: Any) -> OpTime | None:
-    if not isinstance(value, dict) or not isinstance(value.get("ts"), Timestamp):
-        return None
-    return OpTime(value["ts"], int(value.get("t", -1)))
-
-
-def judge(status: dict[str, Any], config: dict[str, Any], max_lag_seconds: int, prefer: tuple[str, ...]) -> Topology:
-    """Decide about every member from `replSetGetStatus` and `replSetGetConfig`. Pure."""
-    settings = {m["host"]: m for m in config["members"]}
-    primary = next((m for m in status["members"] if m.get("stateStr") == "PRIMARY" and m.get("health") == 1), None)
-    newest = _optime(primary["optime"]) if primary else None
-    members = []
-    for found in status["members"]:
-        setting = settings.get(found["name"], {})
-        delay = int(setting.get("secondaryDelaySecs", setting.get("slaveDelay", 0)))
-        optime = _optime(found.get("optime"))
-        lag = seconds_between(newest.ts if newest else None, optime.ts if optime else None)
-        reason = _refusal(found, delay, lag, max_lag_seconds)
-        members.append(
-            MemberFacts(
-                member=found["name"],
-                state=found.get("stateStr", "UNKNOWN"),
-                eligible=reason is None,
-                reason=reason or "eligible",
-                lag_seconds=lag,
-                hidden=bool(setting.get("hidden", False)),
-                priority=float(setting.get("priority", 1)),
-                delay_seconds=delay,
-                optime=optime,
-            )
-        )
-    majority = _optime(status.get("optimes", {}).get("lastCommittedOpTime"))
-    return Topology(primary["name"] if primary else None, tuple(members), newest, majority, prefer)
-
-
-def _refusal(found: dict[str, Any], delay: int, lag: int | None, max_lag_seconds: int) -> str | None:
-    state = found.get("stateStr", "UNKNOWN")
-    if found.get("health") != 1:
-        return f"unreachable ({found.get('lastHeartbeatMessage') or state})"
-    if state == "PRIMARY":
-        return "it is the primary"
-    if state != "SECONDARY":
-        return f"its state is {state}"
-    if delay:
-        return f"it is delayed by {delay} s"
-    if lag is None:
-        return "how far it is behind is unknown (no primary)"
-    if lag > max_lag_seconds:
-        return f"it is {lag} s behind, more than source.max_lag_seconds ({max_lag_seconds})"
-    return None
-
-
 class SourceSet:
     """Connections to the source, one client per member, always to that member alone."""
 
     def __init__(self, config: Config) -> None:
         """Nothing is connected yet."""
         self._config = config
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[tuple[str, float], Client] = {}
         self._seeds: Client | None = None
+        self._failed: dict[str, float] = {}
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, answer_seconds: float = BULK_SECONDS) -> dict[str, Any]:
         source = self._config.source
         milliseconds = int(source.connect_timeout_seconds * 1000)
         options: dict[str, Any] = {
             "appname": f"backup-agent {self._config.job}",
             "connectTimeoutMS": milliseconds,
             "serverSelectionTimeoutMS": milliseconds,
-            "socketTimeoutMS": 120_000,
+            "socketTimeoutMS": int(answer_seconds * 1000),
             "retryReads": False,
             "retryWrites": False,
         }
@@ -204,11 +87,30 @@ class SourceSet:
                 raise BadConfiguration(f"source: {error}") from error
         return self._seeds
 
-    def client(self, member: str) -> Client:
-        """Return the client of one member (direct connection)."""
-        if member not in self._clients:
-            self._clients[member] = MongoClient(f"mongodb://{member}/?directConnection=true", **self._options())
-        return self._clients[member]
+    def client(self, member: str, answer_seconds: float = BULK_SECONDS) -> Client:
+        """Return the client of one member (direct connection); an answer may take `answer_seconds`."""
+        key = (member, answer_seconds)
+        if key not in self._clients:
+            self._clients[key] = MongoClient(
+                f"mongodb://{member}/?directConnection=true", **self._options(answer_seconds)
+            )
+        return self._clients[key]
+
+    def prompt(self, member: str) -> Client:
+        """Return the client of one member for what is answered at once: silence is an error after a short while."""
+        return self.client(member, self._config.source.answer_timeout_seconds)
+
+    def failed(self, member: str) -> None:
+        """Note that reading from a member failed, so that another one gets its turn."""
+        self._failed[member] = time.monotonic()
+
+    def works(self, member: str) -> None:
+        """Forget that reading from a member failed."""
+        self._failed.pop(member, None)
+
+    def _failed_lately(self) -> dict[str, float]:
+        since = time.monotonic() - FORGIVEN_SECONDS
+        return {member: at for member, at in list(self._failed.items()) if at > since}
 
     def close(self) -> None:
         """Close every connection."""
@@ -218,47 +120,52 @@ class SourceSet:
         self._clients, self._seeds = {}, None
 
     def topology(self) -> Topology:
-        """Ask the primary, or whichever member answers when there is none.
+        """Ask the primary, or whichever member answers when there is none; one that knows a primary counts for more.
 
         Raises Transient when no member answers, BadConfiguration when the credentials or the set's name are wrong.
         """
         return asked("replSetGetStatus", self._topology)
 
     def _topology(self) -> Topology:
-        client = self.seeds()
-        names = [f"{host}:{port}" for host, port in client.nodes] or _seed_list(client)
-        primary = client.primary
-        if primary is not None:
-            names.insert(0, f"{primary[0]}:{primary[1]}")
+        found: Topology | None = None
         last: PyMongoError | None = None
-        for name in names:
+        for name in self._names():
             try:
-                admin = self.client(name).admin
-                status = admin.command("replSetGetStatus")
-                config = admin.command("replSetGetConfig")["config"]
+                found = self._seen_by(name)
+                if found.primary is not None:
+                    return found
             except OperationFailure as error:
                 if error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED):
                     raise
                 last = error
-                continue
             except PyMongoError as error:
+                self.failed(name)
                 last = error
-                continue
-            wanted = self._config.source.replica_set
-            if status["set"] != wanted:
-                raise BadConfiguration(
-                    f"source.replica_set: expected the name of the set, found {wanted!r}, but {name} is in {status['set']!r}"
-                )
-            return judge(status, config, self._config.source.max_lag_seconds, self._config.source.prefer)
-        raise Transient(f"expected an answer from a member of {self._config.source.replica_set}, found: {last}")
+        if found is None:
+            raise Transient(f"expected an answer from a member of {self._config.source.replica_set}, found: {last}")
+        return found
 
-    def data_bearing(self) -> list[str]:
-        """Return every member of the set's configuration that has data (no arbiters)."""
-        healthy = [m.member for m in self.topology().members if m.state in ("PRIMARY", "SECONDARY")]
-        if not healthy:
-            raise Transient("expected a member in state PRIMARY or SECONDARY, found none")
-        config = asked("replSetGetConfig", lambda: self.client(healthy[0]).admin.command("replSetGetConfig"))
-        return [m["host"] for m in config["config"]["members"] if not m.get("arbiterOnly", False)]
+    def _names(self) -> list[str]:
+        """Return the members to ask in their order: the primary first, those that failed lately last."""
+        client = self.seeds()
+        names = [f"{host}:{port}" for host, port in client.nodes] or _seed_list(client)
+        primary = client.primary
+        first = f"{primary[0]}:{primary[1]}" if primary is not None else None
+        failed = self._failed_lately()
+        return sorted(names, key=lambda name: (failed.get(name, float("-inf")), name != first))
+
+    def _seen_by(self, name: str) -> Topology:
+        source = self._config.source
+        admin = self.client(name).admin
+        with pymongo.timeout(source.connect_timeout_seconds):  # the next one is asked soon
+            status = admin.command("replSetGetStatus")
+            config = admin.command("replSetGetConfig")["config"]
+        if status["set"] != source.replica_set:
+            raise BadConfiguration(
+                f"source.replica_set: expected the name of the set, found {source.replica_set!r}, "
+                f"but {name} is in {status['set']!r}"
+            )
+        return judge(status, config, source.max_lag_seconds, source.prefer, self._failed_lately())
 
 
 def _seed_list(client: Client) -> list[str]:
@@ -293,7 +200,7 @@ def member_majority(client: Client) -> OpTime | None:
     It may have heard of a later commit point than it has applied, so the earliest of what it says counts.
     """
     optimes = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus"))["optimes"]
-    found = [_optime(optimes.get(n)) for n in ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")]
+    found = [optime_of(optimes.get(n)) for n in ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")]
     return None if None in found else min(optime for optime in found if optime is not None)
 
 

@@ -41,6 +41,7 @@ def live(generation: int | None, view: View | None, applied: OpTime | None) -> J
         "source": view.member,
         "source_version": view.version,
         "warnings": _warnings(view),
+        "waiting": view.problem.message if view.problem else None,
         "captured": timestamp_json(captured),
         "applied": timestamp_json(applied_ts),
         "majority": timestamp_json(majority),
@@ -145,6 +146,7 @@ def collect(config: Config, store: Store) -> Json:
     }
     if not alive:
         for name in (
+            "waiting",
             "majority",
             "primary_last_write",
             "oldest",
@@ -162,8 +164,9 @@ def verdict(config: Config, status: Json) -> Json:
     seen = status["agent"].get("cycle_at")
     if not status["agent"]["alive"]:
         found.append(("critical", "the agent is not running"))
-    elif seen is not None and age_seconds(seen) > SILENT_SECONDS:
-        found.append(("unknown", f"the agent runs, but gave no sign of life for {age_seconds(seen)} s"))
+    elif seen is not None and abs(age := age_seconds(seen)) > SILENT_SECONDS:
+        told = f"gave no sign of life for {age} s" if age > 0 else f"gave one {-age} s from now: the clock was set back"
+        found.append(("unknown", f"the agent runs, but {told}"))
     elif status["state"] == "new" and status["last_sync_failed"]:
         found.append(("critical", f"there is no backup: {status['last_sync_failed']}"))
     elif status["state"] == "tailing":
@@ -176,15 +179,21 @@ def verdict(config: Config, status: Json) -> Json:
 
 
 def _lag_verdict(config: Config, status: Json) -> list[tuple[str, str]]:
+    found = []
+    if status["waiting"] is not None:
+        found.append(("unknown", f"nothing is captured at this moment: {status['waiting']}"))
     if status["backup_lag_seconds"] is None:
-        return [("unknown", "the backup lag is not known: the source did not answer lately")]
+        found.append(("unknown", "the backup lag is not known: the source did not answer lately"))
+    elif status["backup_lag_primary_seconds"] is None:
+        found.append(("unknown", "how far the backup is behind the primary is not known: the set has no primary"))
     lags = {
         "the backup is {} s behind what a majority has": status["backup_lag_seconds"],
-        "the backup is {} s behind the primary's last write": status["backup_lag_primary_seconds"] or 0,
-        "the head is {} s behind what was captured": status["apply_lag_seconds"] or 0,
+        "the backup is {} s behind the primary's last write": status["backup_lag_primary_seconds"],
+        "the head is {} s behind what was captured": status["apply_lag_seconds"],
     }
-    found = []
     for text, lag in lags.items():
+        if lag is None:
+            continue
         for level, limit in (("critical", config.lag_critical_seconds), ("warning", config.lag_warning_seconds)):
             if lag >= limit:
                 found.append((level, f"{text.format(lag)}, the limit is {limit} s"))

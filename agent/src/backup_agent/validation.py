@@ -301,6 +301,8 @@ class _Validation:
         alive_or_transient(self._work.head)
         if isinstance(error, OperationFailure) and error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED):
             raise _refused(error)
+        if not isinstance(error, OperationFailure):
+            self._work.sources.failed(self._member)
         self._pause()
         self._choose_member()
 

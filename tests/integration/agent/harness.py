@@ -77,6 +77,8 @@ class Agent:
                 self.settings[section] = value
         self.file = directory / "job.yml"
         self.write()
+        self.environment: dict[str, str] = {}
+        """Variables for the daemon and the command line, from their next start on."""
         self._process: subprocess.Popen[bytes] | None = None
         self.program = ["-m", "backup_agent"]
         """What the interpreter is told to run as the daemon."""
@@ -93,7 +95,7 @@ class Agent:
 
     def start(self, **failpoints: str) -> Agent:
         """Start the daemon, with failure points (`apply_before_commit="kill"` stands for `apply.before_commit=kill`)."""
-        environment = dict(os.environ)
+        environment = {**os.environ, **self.environment}
         if failpoints:
             pairs = (f"{name.replace('_', '.', 1)}={action}" for name, action in failpoints.items())
             environment["BACKUP_AGENT_FAILPOINTS"] = ",".join(pairs)
@@ -138,6 +140,7 @@ class Agent:
         """Run a command; returns its exit code and its JSON."""
         done = subprocess.run(
             [sys.executable, "-m", "backup_agent", "--config", str(self.file), *arguments, "--json"],
+            env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
             timeout=120,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from bson.timestamp import Timestamp
 
-from backup_agent.source import TimedReadConcern, judge
+from backup_agent.source import TimedReadConcern
+from backup_agent.topology import judge
 
 
 def member(name: str, state: str, seconds: int, health: int = 1) -> dict[str, Any]:
@@ -76,11 +78,21 @@ def test_each_refusal_has_a_reason() -> None:
         assert name in topology.why()
 
 
-def test_a_member_to_avoid_comes_last() -> None:
-    """The one that lacked the anchor is taken again only when there is no other."""
-    topology = judge(status(*HEALTHY), config(p={}, a={"hidden": True}, b={}), 60, ())
-    assert "b" == topology.choose(frozenset({"a"})).member  # type: ignore[union-attr]
-    assert "a" == topology.choose(frozenset({"a", "b"})).member  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("failed", "chosen"),
+    [({}, "a"), ({"a": 10.0}, "b"), ({"a": 10.0, "b": 20.0}, "a"), ({"a": 30.0, "b": 20.0}, "b")],
+)
+def test_members_that_failed_take_turns(failed: dict[str, float], chosen: str) -> None:
+    """The one that failed last is taken last, but it is taken when there is no other."""
+    topology = judge(status(*HEALTHY), config(p={}, a={"hidden": True}, b={}), 60, (), failed)
+    assert chosen == topology.as_json()["chosen"]
+    assert "a" == judge(status(*HEALTHY[:2]), config(p={}, a={}), 60, (), {"a": 1.0}).as_json()["chosen"]
+
+
+def test_arbiters_have_no_data() -> None:
+    """Every member of the configuration but the arbiters is asked about the anchor, also one that does not answer."""
+    topology = judge(status(*HEALTHY), config(p={}, a={"arbiterOnly": True}, gone={}), 60, ())
+    assert ("p", "gone") == topology.data_bearing
 
 
 def test_a_timed_read_concern_is_sent_whole() -> None:
