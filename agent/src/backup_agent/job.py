@@ -98,6 +98,7 @@ class Job:
             self._sentence = self._run_operation(operation) if operation is not None else self._idle_cycle()
         except NoRoom as error:
             self.room.note(error)
+            self._trim()  # what is no longer needed may be what fills the disk
             self.halt.wait(0.5)
             self._sentence = f"waiting: {error.message}"
         self._beat(force=True)

@@ -68,7 +68,7 @@ def plan(config: Config, sources: SourceSet, data_directory: Path, tick: Tick) -
     try:
         _check_version(config, client, result)
         collections = _check_collections(client, result)
-        _check_disk(data_directory, result)
+        _check_disk(data_directory, config.disk_reserve_bytes, result)
         if all(check["ok"] for check in result["checks"]):
             _check_window(config, client, chosen.member, collections, result, tick)
     except (PyMongoError, Transient) as error:
@@ -136,9 +136,10 @@ def _check_collections(client: Client, result: Json) -> list[Json]:
     return collections
 
 
-def _check_disk(directory: Path, result: Json) -> None:
+def _check_disk(directory: Path, reserve: int, result: Json) -> None:
+    """The reserve must stay free at the end: a sync that gets to it waits for room."""
     free = shutil.disk_usage(directory).free
-    needed = int((result["data_bytes"] or 0) * DISK_FACTOR) + DISK_FLOOR_BYTES
+    needed = int((result["data_bytes"] or 0) * DISK_FACTOR) + max(DISK_FLOOR_BYTES, reserve)
     detail = f"{directory}: {free} bytes free, {needed} needed (a second head, the scratch copy of the proof, slices)"
     result["checks"].append(_check("disk", free >= needed, detail, f"free {max(0, needed - free)} bytes there"))
 

@@ -39,8 +39,15 @@ def test_an_empty_source_needs_no_window(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     """Two and a half times the data and a floor must be free, and what is missing is said in bytes."""
     result: dict[str, Any] = {"checks": [], "data_bytes": 10**18}
-    preflight._check_disk(tmp_path, result)
+    preflight._check_disk(tmp_path, 0, result)
     (check,) = result["checks"]
     assert not check["ok"]
     assert str(tmp_path) in check["detail"]
     assert check["remedy"].startswith("free ")
+
+
+def test_the_reserve_must_stay_free(tmp_path: Path) -> None:
+    """A sync that would get to the reserve would wait for room in the middle."""
+    result: dict[str, Any] = {"checks": [], "data_bytes": 0}
+    preflight._check_disk(tmp_path, 10**18, result)
+    assert [False] == [check["ok"] for check in result["checks"]]
