@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 from bson.timestamp import Timestamp
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from backup_agent import __version__, snapshot, steps, verify
 from backup_agent.archive import Archiver
@@ -32,8 +32,9 @@ from backup_agent.errors import (
     Unsupported,
 )
 from backup_agent.head import HeadFailed, Mongod
+from backup_agent.patience import NEEDED_ROOM, Patience
 from backup_agent.progress import Progress
-from backup_agent.room import DIRECTORY, HEAD, REPOSITORY, SLICES, Room
+from backup_agent.room import REPOSITORY, Room
 from backup_agent.runtime import Runtime
 from backup_agent.source import SourceSet
 from backup_agent.status import live
@@ -45,25 +46,8 @@ log = structlog.get_logger(__name__)
 BEAT_SECONDS = 1.0
 PAUSE_ATTEMPT_SECONDS = 120
 TRIM_SECONDS = 60
-STEP_RETRY_SECONDS = 2
 SCHEDULE_RETRY_SECONDS = 900
 """A snapshot that failed is not tried again by the schedule before this."""
-
-STEP_PATIENCE_SECONDS = 1800
-"""How long a step other than the sync waits for what may pass by itself; then it fails, so that others get their turn."""
-
-STEP_FAILURES = 5
-"""A step that finds the head gone this often in a row fails."""
-
-NEEDED_ROOM: dict[str, tuple[str, ...]] = {
-    "sync": (DIRECTORY, HEAD, SLICES),
-    "snapshot": (DIRECTORY, HEAD, REPOSITORY),
-    "prove": (DIRECTORY,),
-}
-"""The disks that a step writes to: it ends before one is full, and begins again when there is room."""
-
-AFTER_THE_SWITCH = ("snapshot", "prove", "restore", "verify")
-"""Steps that do not wait for room for ever: nothing but their own operation is lost, and others get their turn."""
 
 Json = dict[str, Any]
 
@@ -226,7 +210,7 @@ class Job:
         self._sentence = f"{operation['kind']} {operation['id']}: {name}"
         self._progress = Progress(self.store, operation["id"], name)
         self.store.update_operation(operation["id"], progress=None)
-        failures, began = 0, time.monotonic()
+        patience = Patience(self.room, name, self._wait, self._progress.say)
         while True:
             try:
                 self._places = NEEDED_ROOM.get(name, ())
@@ -234,52 +218,11 @@ class Job:
                 break
             except Exception as error:  # noqa: BLE001 - raised again there, unless it may pass by itself
                 self._places = ()
-                late = name != "sync" and time.monotonic() - began > STEP_PATIENCE_SECONDS
-                failures += self._wait_after(error, name, failures, late)
+                patience.bear(error, self._runtime is not None and not self._runtime.head.alive)
         self._places = ()
         if name == "snapshot":
             self.room.cleared(REPOSITORY)
         self._mark(operation, name, "done", finished_at=now_iso(), note=note)
-
-    def _wait_after(self, error: Exception, name: str, failures: int, late: bool) -> int:
-        """Wait until a step may be tried again; returns 1 when this counts as a failure of it. Raises what ends the step."""
-        full = self.room.explain(error, *NEEDED_ROOM.get(name, (DIRECTORY,)))
-        if full is not None and name != "restore":  # its target is the operator's disk
-            if late and name in AFTER_THE_SWITCH:
-                raise OperationFailed(f"step {name}: {full.message}") from error
-            self._wait_for_room(full, name)
-            return 0
-        if not isinstance(error, (Transient, HeadFailed, PyMongoError)):
-            raise error
-        reason = str(error)[:500]
-        dead = self._runtime is not None and not self._runtime.head.alive
-        counts = dead or isinstance(error, (HeadFailed, OperationFailure))
-        if failures + counts >= STEP_FAILURES or late:
-            raise OperationFailed(f"step {name}: {reason}") from error
-        log.warning("step waits", step=name, reason=reason)
-        self._say(f"waiting: {reason}")
-        self._wait(STEP_RETRY_SECONDS)
-        return int(counts)
-
-    def _wait_for_room(self, full: NoRoom, name: str) -> None:
-        """Wait until what is measured has room again, at least until the next attempt may have changed something."""
-        log.warning("step waits for room", step=name, reason=full.message)
-        self.room.note(full)
-        self._say(f"waiting: {full.message}")
-        began = time.monotonic()
-        while True:
-            self._wait(STEP_RETRY_SECONDS)
-            try:
-                self.room.require(*NEEDED_ROOM.get(name, (DIRECTORY,)))
-                return
-            except NoRoom:
-                if time.monotonic() - began > STEP_PATIENCE_SECONDS:
-                    return
-
-    def _say(self, text: str) -> None:
-        if self._progress is not None:
-            with contextlib.suppress(NoRoom):
-                self._progress.say(text)
 
     def _mark(self, operation: Json, name: str, state: str, **fields: Any) -> None:
         step = next(s for s in operation["steps"] if s["name"] == name)

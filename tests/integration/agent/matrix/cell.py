@@ -179,11 +179,6 @@ class Cell:
         """Wait until the source has been written to so often."""
         self.traffic.wait_for(writes)
 
-    def wait_passed(self) -> None:
-        """Wait until the agent has left the step after its release."""
-        held = self.hold / f"{self.step.point}.held"
-        wait_until("the step is passed", lambda: not held.exists(), HOLD_SECONDS)
-
     def supervise(self) -> None:
         """Start the agent again if it has ended, as systemd does."""
         if not self.agent.running:

@@ -88,10 +88,7 @@ def restic_fails(cell: Cell) -> None:
         cell.restic_fails.unlink()
         cell.begin("snapshot")
     else:
-        if cell.step.work == "initial_sync":  # its snapshot comes later, and needs a restic that works
-            cell.wait_passed()
-        else:
-            cell.wait_done()
+        cell.wait_done()
         cell.restic_fails.unlink()
 
 

@@ -31,9 +31,9 @@ class Step:
 
 
 STEPS = (
-    Step("copy", "copy.collection_done", "initial_sync", "head", "power cut"),
-    Step("index build", "index.build", "initial_sync", "head", "kill -9 head"),
-    Step("catch-up", "copy.catch_up", "initial_sync", "slices", "kill -9 agent"),
+    Step("copy", "copy.collection_done", "initial_sync", "head", "power cut", restic_follows=True),
+    Step("index build", "index.build", "initial_sync", "head", "kill -9 head", restic_follows=True),
+    Step("catch-up", "copy.catch_up", "initial_sync", "slices", "kill -9 agent", restic_follows=True),
     Step("capture write", "capture.write", "tail", "slices", "disk full"),
     Step("capture fsync", "capture.fsync", "tail", "slices", "power cut"),
     Step("apply before commit", "apply.before_commit", "tail", "head", "kill -9 both"),
