@@ -30,11 +30,11 @@ from backup_agent.config import Config, Repository
 from backup_agent.errors import BadConfiguration, Refused
 from backup_agent.inventory import Inventory, inventory, without
 from backup_agent.restic import Restic
-from backup_agent.restore import Restorer, restore
-from backup_agent.restore_plan import LAST_INCREMENT, plan
+from backup_agent.restore import Restorer, explain, restore
+from backup_agent.restore_plan import plan
 from backup_agent.restore_target import Target
 from backup_agent.store import Store, other_operation
-from backup_agent.times import timestamp_json
+from backup_agent.times import LAST_INCREMENT, timestamp_json
 
 Json = dict[str, Any]
 
@@ -186,16 +186,17 @@ def _restore(context: Context, options: Json) -> Json:
             return {**NO_CHANGE, "attached": True, "operation": mine}
     with _opened(context, options) as opened:
         restorer = Restorer(opened.restic, _mongod(context, options), target, _report, _nothing)
-        found = opened.inventory(name)
-        chosen = plan(found, name, at)
+
+        def look() -> Inventory:
+            return opened.inventory(name)
+
+        chosen = plan(look(), name, at)
         if (done := target.done(chosen.as_json())) is not None:
             return {**NO_CHANGE, "restore": done}
         if not options["dry_run"] and not options["submit"]:
-            result = restore(restorer, found, name, at)
+            result = restore(restorer, look, name, at)
             return {**NO_CHANGE, "changed": result.pop("changed"), "restore": result}
-        target.check()
-        planned = restorer.explain(chosen)
-        restorer.require_room(planned)
+        planned = explain(restorer, look, chosen)
     if options["dry_run"]:
         return {**NO_CHANGE, "changed": True, "plan": planned}
     store = Store(context.config.state_file)

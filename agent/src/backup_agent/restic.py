@@ -52,6 +52,10 @@ class ResticFailed(OperationFailed):
     """restic ended with an error that trying again does not mend by itself."""
 
 
+class Gone(ResticFailed):
+    """What was asked for is not in the repository any more: it was forgotten meanwhile."""
+
+
 class RepositoryMissing(BadConfiguration):
     """There is no repository at the location."""
 
@@ -322,6 +326,8 @@ def explain(command: str, code: int, errors: str, repository: Repository) -> Age
         word in low for word in ("read-only", "permission denied", "access denied")
     ):
         return ReadOnly(f"restic {command}: expected to write {where}, found: {_last(text)}; see its rights")
+    if "no matching id found" in low:
+        return Gone(f"restic {command}: expected a snapshot in {where} that is there no more: {_last(text)}; try again")
     if "is there a repository" in low or "unable to open config file" in low:
         return RepositoryMissing(
             f"repository.location: expected a restic repository at {where}, found none; mount its disk, or correct the location"

@@ -26,8 +26,8 @@ from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired
 from backup_agent.head import Client, HeadFailed, Mongod, mongod_version
 from backup_agent.inventory import SLICES, Inventory
 from backup_agent.proof import make_plain
-from backup_agent.restic import Restic
-from backup_agent.restore_plan import Plan, plan
+from backup_agent.restic import Gone, Restic
+from backup_agent.restore_plan import Plan, plan, renewed
 from backup_agent.restore_target import Target
 from backup_agent.slices import SliceReader, SliceWriter
 from backup_agent.snapshot import MANIFEST, locked
@@ -37,8 +37,12 @@ from backup_agent.times import now_iso, show
 DATA = "data"
 CACHE_MB = 256
 ROOM_FACTOR = 1.1
+RENEWALS = 5
+"""How often what is being restored may be replaced in the repository by newer archives before it has been read."""
 
 Json = dict[str, Any]
+Look = Callable[[], Inventory]
+"""Reads again what the repository holds."""
 
 
 class Reporter(Protocol):
@@ -73,8 +77,8 @@ class Restorer:
             "server_version": held["server_version"],
             "collections": sum(value["type"] == "collection" for value in held["collections"]),
             "documents": sum(value.get("documents", 0) for value in held["collections"]),
-            "data_bytes": self.restic.restore_size(chosen.ids[:1], self.alive),
-            "oplog_bytes": self.restic.restore_size(chosen.ids[1:], self.alive),
+            "data_bytes": self.restic.restore_size([chosen.snapshot.id], self.alive),
+            "oplog_bytes": self.restic.restore_size(chosen.oplog_ids, self.alive),
         }
 
     def _manifest(self, chosen: Plan) -> Json:
@@ -116,6 +120,7 @@ class Restorer:
         then left with `.restore` in it, and can be given again.
         """
         planned = self.explain(chosen)
+        failpoints.reach("restore.planned")
         with self.target.locked():
             self.target.check()
             self.target.clear()
@@ -134,7 +139,8 @@ class Restorer:
 
     def _download(self, chosen: Plan, working: Path) -> None:
         for number, identifier in enumerate(chosen.ids):
-            self.report("restore", number, len(chosen.ids), "downloads", f"{number + 1} of {len(chosen.ids)}")
+            what = "snapshot" if identifier == chosen.snapshot.id else "oplog"
+            self.report("restore", number, len(chosen.ids), "downloads", f"{number + 1} of {len(chosen.ids)}: {what}")
             try:
                 self.restic.restore(identifier, working, self.alive)
             except NoRoom as error:
@@ -224,20 +230,38 @@ class Restorer:
             mongod.stop()
 
 
-def restore(restorer: Restorer, found: Inventory, name: str | None, at: Timestamp | None) -> Json:
+def explain(restorer: Restorer, look: Look, chosen: Plan) -> Json:
+    """Return what a plan takes, once it is known that there is a place for it. Raises AgentError."""
+    restorer.target.check()
+    planned = _renewing(look, chosen, restorer.explain)
+    restorer.require_room(planned)
+    return planned
+
+
+def restore(restorer: Restorer, look: Look, name: str | None, at: Timestamp | None) -> Json:
     """Check the target and the chain, then restore; exactly this restore that is there already is returned as it is.
 
     Adds `changed`. Raises AgentError.
     """
-    chosen = plan(found, name, at)
+    chosen = plan(look(), name, at)
     done = restorer.target.done(chosen.as_json())
     if done is not None:
         return {"changed": False, **done}
     restorer.target.check()
     try:
-        return {"changed": True, **restorer.run(chosen)}
+        return {"changed": True, **_renewing(look, chosen, restorer.run)}
     except OSError as error:
         raise OperationFailed(
             f"restore: expected to write {restorer.target.path}, found: {error}; see its disk and its rights, and whether the "
             "service of the agent may write there"
         ) from error
+
+
+def _renewing(look: Look, chosen: Plan, do: Callable[[Plan], Json]) -> Json:
+    """Do something with a plan, again when what it names has been replaced in the repository meanwhile."""
+    for _ in range(RENEWALS):
+        try:
+            return do(chosen)
+        except Gone:
+            chosen = renewed(look(), chosen)
+    return do(chosen)

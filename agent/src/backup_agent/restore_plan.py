@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bson.timestamp import Timestamp
 
 from backup_agent.errors import NotFound, Refused
 from backup_agent.inventory import Archive, Inventory, Snapshot, chain
-from backup_agent.times import show, timestamp_json
-
-LAST_INCREMENT = 2**32 - 1
+from backup_agent.times import LAST_INCREMENT, show, timestamp_json
 
 Json = dict[str, Any]
 
@@ -26,12 +24,17 @@ class Plan:
     until: Timestamp
 
     @property
-    def ids(self) -> tuple[str, ...]:
-        """What is read from the repository, in this order.
+    def oplog_ids(self) -> tuple[str, ...]:
+        """The archives in the order in which they are read.
 
-        A slice that grew between two archives is in both: the later one, which has more of it, comes later.
+        A slice that grew between two of them is in both: the later one, which has more of it, comes later.
         """
-        return (self.snapshot.id, *(archive.id for archive in self.archives))
+        return tuple(archive.id for archive in self.archives)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What is read from the repository, in this order: an archive is soon replaced by a newer one, so they come first."""
+        return (*self.oplog_ids, self.snapshot.id)
 
     def as_json(self) -> Json:
         """Return the contract's form."""
@@ -75,9 +78,25 @@ def plan(found: Inventory, name: str | None, at: Timestamp | None) -> Plan:
             return Plan(found.job, snapshot, tuple(archives), until)
     text = "; ".join(str(r) for r in ranges)
     raise Refused(
-        f"expected an optime that can be restored, found {_said(until)}; what can be restored is: {text}",
+        f"expected an optime that can be restored, found {show(until)}; what can be restored is: {text}",
         ranges=[r.as_json() for r in ranges],
     )
+
+
+def renewed(found: Inventory, chosen: Plan) -> Plan:
+    """Return the same plan with the archives that are there now: an agent that runs replaces older ones by newer ones.
+
+    Raises NotFound when the snapshot, Refused when the oplog after it is there no more.
+    """
+    snapshot = found.snapshot(chosen.snapshot.name)
+    if not chosen.archives:
+        return replace(chosen, snapshot=snapshot)
+    archives = chain(found.archives, snapshot.generation, snapshot.reads_from, chosen.until)
+    if archives is None:
+        raise Refused(
+            f"expected the oplog from snapshot {snapshot.name} to {show(chosen.until)}, it was removed meanwhile; choose again"
+        )
+    return replace(chosen, snapshot=snapshot, archives=tuple(archives))
 
 
 def _within(found: Inventory, at: Timestamp) -> Timestamp:
@@ -86,10 +105,6 @@ def _within(found: Inventory, at: Timestamp) -> Timestamp:
         return at
     ends = [r.until for r in found.ranges() if r.until.time == at.time]
     return ends[-1] if ends else at
-
-
-def _said(at: Timestamp) -> str:
-    return show(at).partition("#")[0] if at.inc == LAST_INCREMENT else show(at)
 
 
 def _nothing(found: Inventory) -> Refused:

@@ -74,7 +74,9 @@ class Target:
         if record is None or self.working.exists():
             return None
         same = all(record.get(name) == plan[name] for name in SAME)
-        return record if same and self._untouched(record) else None
+        if not same or not self._untouched(record):
+            return None
+        return {name: value for name, value in record.items() if name != "checkpoint"}
 
     def record(self) -> Json | None:
         """Return what a finished restore left, or None."""

@@ -173,10 +173,13 @@ def _restore(job: Job, operation: Json) -> str:
 
     target = restore_target.Target(Path(params["target"]))
     restorer = restore.Restorer(snapshot.repository(job), job.config.head.mongod, target, report, job.go_on_beside)
-    found = inventory.inventory(restorer.restic, job.config.job, job.go_on_beside)
     bad = [s["name"] for s in job.store.snapshots() if s["state"] == "bad" and s["name"] != params.get("snapshot")]
+
+    def look() -> inventory.Inventory:
+        return inventory.without(inventory.inventory(restorer.restic, job.config.job, job.go_on_beside), bad)
+
     at = timestamp_from_json(params.get("at"))
-    result = restore.restore(restorer, inventory.without(found, bad), params.get("snapshot"), at)
+    result = restore.restore(restorer, look, params.get("snapshot"), at)
     job.note(restore=result)
     return f"{result['snapshot']} and {result['entries']} operations after it are in {result['target']}"
 

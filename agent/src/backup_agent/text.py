@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from backup_agent.times import LAST_INCREMENT
+
 
 def _scalar(value: Any) -> str:
     if isinstance(value, dict) and "iso" in value:
+        if value["increment"] == LAST_INCREMENT:
+            return str(value["iso"])  # the whole of a second
         return f"{value['iso']}#{value['increment']}"
     if value is None:
         return "-"

@@ -13,6 +13,8 @@ from typing import Any
 from bson.timestamp import Timestamp
 
 ZERO = Timestamp(0, 0)
+LAST_INCREMENT = 2**32 - 1
+"""With it a timestamp stands for the end of its second: no entry has one as high."""
 
 
 def now_iso() -> str:
@@ -43,7 +45,8 @@ def show(ts: Timestamp | None) -> str:
     """Return a timestamp as people read it in sentences: the UTC time and the increment."""
     if ts is None:
         return "none"
-    return f"{datetime.fromtimestamp(ts.time, UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}#{ts.inc}"
+    moment = datetime.fromtimestamp(ts.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment if ts.inc == LAST_INCREMENT else f"{moment}#{ts.inc}"
 
 
 def seconds_between(later: Timestamp | None, earlier: Timestamp | None) -> int | None:

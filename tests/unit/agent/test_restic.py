@@ -24,6 +24,7 @@ REPOSITORY = Repository(location="rest:https://user:hunter2@host/orders", passwo
         ),
         ("unable to create lock in backend: repository is already locked by PID 7 on vm", restic.Locked, "wait for it"),
         ("unable to create lock in backend: open /r/locks/1: read-only file system", restic.ReadOnly, "see its rights"),
+        ('Fatal: invalid id "ba7c": no matching ID found for prefix "ba7c"', restic.Gone, "try again"),
         ("Fatal: write /x: no space left on device", NoRoom, "make room"),
         ("Fatal: dial tcp: connection refused", Transient, "cannot be reached"),
         ("Fatal: something else https://user:hunter2@host/", restic.ResticFailed, "found exit 1"),

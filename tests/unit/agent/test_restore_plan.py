@@ -7,7 +7,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent.errors import NotFound, Refused
 from backup_agent.inventory import Inventory
-from backup_agent.restore_plan import plan, whole_second
+from backup_agent.restore_plan import plan, renewed, whole_second
 from tests.unit.agent.stored import archive, snapshot, ts
 
 SNAPSHOTS = (snapshot("a", 50), snapshot("b", 80), snapshot("c", 200, generation=2))
@@ -66,6 +66,19 @@ def test_a_whole_second_in_which_a_range_ends_is_its_end() -> None:
     """The time that `ranges` shows as the end can be given back as it is."""
     assert ts(100) == plan(FOUND, None, whole_second(100)).until
     assert whole_second(60) == plan(FOUND, None, whole_second(60)).until
+
+
+def test_archives_that_were_replaced_are_chosen_anew() -> None:
+    """An agent that runs stores newer ones and forgets those; the snapshot and the optime stay what was confirmed."""
+    chosen = plan(FOUND, None, ts(95))
+    assert ("y", "id-b") == chosen.ids
+    later = Inventory(SNAPSHOTS, (archive("newer", 10, 130),), "orders", ("orders",))
+    again = renewed(later, chosen)
+    assert (("newer", "id-b"), chosen.until) == (again.ids, again.until)
+    with pytest.raises(Refused, match="it was removed meanwhile; choose again"):
+        renewed(Inventory(SNAPSHOTS, ()), chosen)
+    with pytest.raises(NotFound):
+        renewed(Inventory((), ()), chosen)
 
 
 def test_both_wishes_are_refused() -> None:
