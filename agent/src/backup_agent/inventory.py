@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -100,6 +101,11 @@ def _tags(found: Json) -> dict[str, str]:
     return dict(tag.partition("=")[::2] for tag in found.get("tags") or [])
 
 
+def _second(text: str) -> str:
+    """Return one of restic's times, which have nanoseconds and the zone of the machine, as all times of the agent are."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inventory:
     """Read what a repository holds of a job; None stands for the only job in it.
 
@@ -119,7 +125,7 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inve
             int(tags["generation"]),
             unstamp(tags["optime"]),
             unstamp(tags["from"]),
-            found["time"],
+            _second(found["time"]),
         )
         for found, tags in ours
         if {"name", "generation", "optime", "from"} <= tags.keys()

@@ -425,7 +425,7 @@ class Job:
         if self._tails():
             with contextlib.suppress(Transient, ResyncRequired, Unsupported, HeadFailed, PyMongoError):
                 self._running.apply()
-            self._trim()
+                self._trim()
 
     def _tails(self) -> bool:
         """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""

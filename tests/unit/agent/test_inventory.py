@@ -107,7 +107,7 @@ def test_an_unknown_name_is_answered_with_the_names() -> None:
 
 def stored(job: str, *tags: str) -> dict[str, object]:
     """Return what restic lists."""
-    return {"id": "-".join(tags), "time": "2026-01-01T00:00:00Z", "tags": [f"job={job}", *tags]}
+    return {"id": "-".join(tags), "time": "2026-01-01T01:00:00.583195581+01:00", "tags": [f"job={job}", *tags]}
 
 
 def restic(tmp_path: Path, listed: list[dict[str, object]]) -> Restic:
@@ -133,6 +133,7 @@ def test_the_only_job_needs_no_name(tmp_path: Path) -> None:
     )
     assert ("orders", ("orders",)) == (found.job, found.jobs)
     assert [("a", ts(50), ts(40, 2))] == [(s.name, s.optime, s.reads_from) for s in found.snapshots]
+    assert "2026-01-01T00:00:00Z" == found.snapshots[0].created_at
     assert [(ts(10), ts(90))] == [(a.first, a.through) for a in found.archives]
 
 
