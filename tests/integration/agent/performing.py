@@ -133,11 +133,13 @@ class Performer:
     def _run(self, ns: Namespace, command: str, **given: Any) -> None:
         self._client[ns[0]].command(SON([(command, ns[1]), *given.items()]))
 
-    def _create(self, ns: Namespace, options: Json) -> None:
+    def _create(self, ns: Namespace, options: Json, anew: bool) -> None:
+        if anew:
+            self._drop(ns)
         self._run(ns, "create", **options)
 
     def _drop(self, ns: Namespace) -> None:
-        self._run(ns, "drop")
+        self._at(ns).drop()  # which is content when there is nothing
 
     def _rename(self, ns: Namespace, to: Namespace, drop_target: bool) -> None:
         names = [("renameCollection", ".".join(ns)), ("to", ".".join(to)), ("dropTarget", drop_target)]

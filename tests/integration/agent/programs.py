@@ -204,10 +204,12 @@ modifications = st.sampled_from(
         {"viewOn": "c", "pipeline": [{"$project": {"k": 1}}]},
     ]
 )
+creations = step("create", ns=namespaces, options=options, anew=st.sampled_from([True, True, False]))
+"""Mostly in the place of what has that name: writes make plain collections everywhere, and few others could be made."""
 user_acts = st.sampled_from(["create", "update", "drop"])
 catalogue = st.one_of(
-    step("create", ns=namespaces, options=options),
-    step("create", ns=namespaces, options=options),
+    creations,
+    creations,
     step("drop", ns=namespaces),
     step("rename", ns=namespaces, to=namespaces, drop_target=st.booleans()),
     step("create_index", ns=namespaces, keys=index_keys, options=index_options),
@@ -254,7 +256,9 @@ steps_after = weighted((30, steps), (2, restarts), (1, resyncs), (1, st.just(Ste
 def programs(draw: st.DrawFn) -> Program:
     """Draw a program."""
     return Program(
-        before=tuple(draw(st.lists(steps, min_size=12, max_size=40))),
+        before=tuple(
+            draw(st.lists(creations, min_size=3, max_size=6)) + draw(st.lists(steps, min_size=12, max_size=40))
+        ),
         during=tuple(draw(st.lists(steps_in_copy, min_size=10, max_size=30))),
         after=tuple(draw(st.lists(steps_after, min_size=20, max_size=60))),
         patient=draw(st.booleans()),

@@ -70,6 +70,8 @@ def test_every_act_is_replayed_exactly(walked: ReplicaSet, tmp_path: Path) -> No
             acts.finish(copied)
             acts.finish(acts.begin(client, "walk_tailed"))
         compared = assert_equal(agent, walked, 180)
+        status = agent.status()
+        assert (client.server_info()["version"], []) == (status["source_version"], status["warnings"])
         assert agent.call("validate", "--level", "digest", "--owner", "tests")[0] == 0
         result = agent.wait_operation(seconds=300)["result"]["validation"]
     print(f"{len(acts.ACTS) + len(acts.SPANNING)} acts, {len(compared)} collections and views, load: {counts}")
