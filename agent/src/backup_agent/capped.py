@@ -11,10 +11,11 @@ collection keeps, and one batch inserts no `_id` twice (`Touched`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from itertools import groupby
 from typing import Any, cast
 
+from bson import decode_all
 from bson.son import SON
 from pymongo import MongoClient
 
@@ -23,12 +24,14 @@ from backup_agent.index_model import IndexModel, uuid_binary
 from backup_agent.inserting import insert
 from backup_agent.namespaces import OWN_DATABASE, listed, split
 from backup_agent.plan import Group, Op, id_key
-from backup_agent.source import raw_collection
-from backup_agent.statements import statement, without_diffs
+from backup_agent.source import RAW, raw_collection
+from backup_agent.statements import only_id, query, replacement, statement, without_diffs
 from backup_agent.stream import describe
 from backup_agent.views import JOURNALED, run_entry
 
 ILLEGAL_OPERATION = 20
+LIMITS_CHANGE_SINCE = 6
+"""The major version that can change the limits of a capped collection; before, only its documents can outgrow them."""
 
 Client = MongoClient[dict[str, Any]]
 
@@ -93,29 +96,52 @@ def _drop(client: Client, ui: bytes) -> None:
 
 
 def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> None:
-    database, collection = split(wanted["namespace"])
+    """Create the capped collection with the documents that wait.
+
+    It may hold more than its limits: they were lowered, or documents grew. Nothing of that is evicted before the next insert, but
+    filled at these limits it would evict now.
+    """
     stats = client[OWN_DATABASE].command("collStats", waiting)
-    size, most = int(wanted["size"] or 0), int(wanted.get("max") or 0)
-    # One that was made smaller keeps what it holds until the next insert: made at that size it would evict now.
-    roomy: dict[str, Any] = {"capped": True, "size": max(size, int(stats["size"]))}
-    if most:
-        roomy["max"] = max(most, int(stats["count"]))
-    o: SON[str, Any] = SON([("create", collection), *wanted["options"].items(), *roomy.items()])
+    limits = {"size": int(wanted["size"] or 0)} | ({"max": int(wanted["max"])} if wanted.get("max") else {})
+    held = {"size": int(stats["size"]), "max": int(stats["count"])}
+    over = {name: limit for name, limit in limits.items() if held[name] > limit}
+    database, collection = split(wanted["namespace"])
+    if over and int(client.server_info()["versionArray"][0]) < LIMITS_CHANGE_SINCE:
+        _make(client, ui, wanted, limits)
+        _fill_and_grow(client, database, collection, waiting)
+        return
+    _make(client, ui, wanted, {name: max(limit, held[name]) for name, limit in limits.items()})
+    _fill(client, database, collection, waiting)
+    if over:
+        changes = [({"size": "cappedSize", "max": "cappedMax"}[name], limit) for name, limit in over.items()]
+        o = SON([("collMod", collection), *changes])
+        run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+
+
+def _make(client: Client, ui: bytes, wanted: SON[str, Any], limits: Mapping[str, int]) -> None:
+    database, collection = split(wanted["namespace"])
+    o: SON[str, Any] = SON([("create", collection), *wanted["options"].items(), ("capped", True), *limits.items()])
     if wanted.get("idIndex"):
         o["idIndex"] = wanted["idIndex"]
     run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
-    _fill(client, database, collection, waiting)
-    shrunk = {"cappedSize": size} if roomy["size"] > size else {}
-    shrunk |= {"cappedMax": most} if most and roomy["max"] > most else {}
-    if shrunk:
-        o = SON([("collMod", collection), *shrunk.items()])
-        run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
 
 def _fill(client: Client, database: str, collection: str, waiting: str) -> None:
     source = raw_collection(client, f"{OWN_DATABASE}.{waiting}")
     for batch in source.find_raw_batches({}, hint=[("$natural", 1)]):
         insert(client[database], collection, cast(bytes, batch), ordered=True)
+
+
+def _fill_and_grow(client: Client, database: str, collection: str, waiting: str) -> None:
+    """Insert nothing but the `_id`s, which fit, and then replace the documents: unlike an insert, an update evicts nothing."""
+    source = raw_collection(client, f"{OWN_DATABASE}.{waiting}")
+    for batch in source.find_raw_batches({}, hint=[("$natural", 1)]):
+        identities = [only_id(document).raw for document in decode_all(cast(bytes, batch), RAW)]
+        insert(client[database], collection, b"".join(identities), ordered=True)
+    for document in source.find({}, hint=[("$natural", 1)]):
+        update = {"q": query(only_id(document)), "u": replacement(document), "multi": False}
+        command = SON([("update", collection), ("updates", [update]), ("bypassDocumentValidation", True)])
+        client[database].command(SON([*command.items(), ("writeConcern", {"w": 1})]))
 
 
 # Being written to ---------------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def update_argument(o: RawBSONDocument, what: str) -> Any:
 def statement(collection: str, group: Group, strict: bool) -> SON[str, Any]:
     """Return the command that executes a group of operations, in order up to the first error."""
     if group.kind in ("d", "r"):
-        deletes = [{"q": query(op.o if group.kind == "d" else _only_id(op.o)), "limit": 1} for op in group.ops]
+        deletes = [{"q": query(op.o if group.kind == "d" else only_id(op.o)), "limit": 1} for op in group.ops]
         return SON([("delete", collection), ("deletes", deletes)])
     if group.kind == "i" and strict:
         documents = [op.o for op in group.ops]
@@ -98,12 +98,13 @@ def _update(op: Op) -> dict[str, Any]:
     if op.kind == "z":
         return restore_zeros(op.o, zero_timestamps(op.o))
     if op.kind == "i":
-        return {"q": query(_only_id(op.o)), "u": replacement(op.o), "multi": False, "upsert": True}
+        return {"q": query(only_id(op.o)), "u": replacement(op.o), "multi": False, "upsert": True}
     argument = update_argument(op.o, describe("u", op.namespace, op.optime))
     return {"q": query(op.o2 if op.o2 is not None else op.o), "u": argument, "multi": False}
 
 
-def _only_id(document: RawBSONDocument) -> RawBSONDocument:
+def only_id(document: RawBSONDocument) -> RawBSONDocument:
+    """Return the document without anything but its `_id`."""
     found = next(element for element in elements(bytes(document.raw)) if element[0] == b"_id")
     return RawBSONDocument(assemble([found]), RAW)
 

@@ -36,6 +36,19 @@ def capped(db: Database[Json]) -> Iterator[None]:
 
 
 @act
+def outgrown(db: Database[Json]) -> Iterator[None]:
+    """Capped collections whose documents have grown: they hold more than their size, until the next insert."""
+    for name in ("og", "og2"):
+        db.create_collection(name, capped=True, size=8192, max=20)
+        db[name].insert_many([{"_id": i, "$n": i, "pad": "x" * 300} for i in range(15)])
+        db[name].update_many({}, {"$set": {"pad": "y" * 900}})
+    yield
+    db.og.insert_many([{"_id": f"later{i}", "pad": "z" * 500} for i in range(2)])
+    db.og.update_many({}, {"$set": {"pad": "u" * 1200}})
+    db.og2.update_many({}, {"$set": {"n": 1}})
+
+
+@act
 def made_capped(db: Database[Json]) -> Iterator[None]:
     """convertToCapped and cloneCollectionAsCapped."""
     db.mc.insert_many([{"_id": i, "pad": "x" * 300} for i in range(40)])
