@@ -22,7 +22,9 @@ from backup_agent import failpoints
 from backup_agent.capped import CappedWriter, Touched
 from backup_agent.catalogue import Catalogue
 from backup_agent.errors import ResyncRequired, Transient
+from backup_agent.gate import PIECES
 from backup_agent.namespaces import OWN_DATABASE, split
+from backup_agent.pages import PAGE_BYTES
 from backup_agent.plan import Group, Op, plan, zero_timestamps
 from backup_agent.statements import statement, takes_diffs, without_diffs
 from backup_agent.stream import Position, Stream, Unit, describe
@@ -93,6 +95,8 @@ class Applier:
         """How many operations and commands have been applied."""
         self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
         self._diffs = takes_diffs(client)
+        self._expected = PAGE_BYTES
+        """How much memory the next batch is likely to take, after the last one."""
         self._capped = CappedWriter(client, catalogue.name, self._diffs)
 
     @property
@@ -111,7 +115,8 @@ class Applier:
         Raises ResyncRequired, Unsupported (the job stops) or Transient (the head went away).
         """
         try:
-            return self._apply_batch(until)
+            with PIECES.piece(self._expected):
+                return self._apply_batch(until)
         except ConnectionFailure as error:
             raise Transient(f"the head went away: {error}") from error
         except OperationFailure as error:
@@ -129,8 +134,8 @@ class Applier:
 
     def _apply_batch(self, until: Timestamp | None) -> bool:
         batch: list[Unit] = []
-        size, touched = 0, Touched()
-        while len(batch) < BATCH_OPS:
+        size, touched, before = 0, Touched(), self._stream.read_bytes
+        while len(batch) < BATCH_OPS and self._stream.read_bytes - before <= BATCH_BYTES:
             unit = self._stream.peek()
             if unit is None or (until is not None and unit.optime.ts > until):
                 break
@@ -147,6 +152,8 @@ class Applier:
                 break
             self._stream.take()
             batch.append(unit)
+            del unit
+        self._expected = max(PAGE_BYTES, size, self._stream.read_bytes - before)
         if batch:
             self._write(batch)
             self.entries += sum(unit.op is not None for unit in batch)

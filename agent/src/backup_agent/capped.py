@@ -11,14 +11,15 @@ collection keeps, and one batch inserts no `_id` twice (`Touched`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
-from bson import decode_all
+from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo import MongoClient
 
+from backup_agent import pages
 from backup_agent.errors import ResyncRequired
 from backup_agent.index_model import IndexModel, uuid_binary
 from backup_agent.inserting import insert
@@ -126,18 +127,23 @@ def _make(client: Client, ui: bytes, wanted: SON[str, Any], limits: Mapping[str,
     run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
 
+def _waiting_pages(client: Client, waiting: str) -> Iterator[list[bytes]]:
+    with pages.opened(client, OWN_DATABASE, {"find": waiting, "hint": {"$natural": 1}}) as cursor:
+        while cursor.alive:
+            yield cursor.next_page()
+
+
 def _fill(client: Client, database: str, collection: str, waiting: str) -> None:
-    source = raw_collection(client, f"{OWN_DATABASE}.{waiting}")
-    for batch in source.find_raw_batches({}, hint=[("$natural", 1)]):
-        insert(client[database], collection, cast(bytes, batch), ordered=True)
+    for page in _waiting_pages(client, waiting):
+        insert(client[database], collection, page, ordered=True)
 
 
 def _fill_and_grow(client: Client, database: str, collection: str, waiting: str) -> None:
     """Insert nothing but the `_id`s, which fit, and then replace the documents: unlike an insert, an update evicts nothing."""
     source = raw_collection(client, f"{OWN_DATABASE}.{waiting}")
-    for batch in source.find_raw_batches({}, hint=[("$natural", 1)]):
-        identities = [only_id(document).raw for document in decode_all(cast(bytes, batch), RAW)]
-        insert(client[database], collection, b"".join(identities), ordered=True)
+    for page in _waiting_pages(client, waiting):
+        identities = [bytes(only_id(RawBSONDocument(document, RAW)).raw) for document in page]
+        insert(client[database], collection, identities, ordered=True)
     for document in source.find({}, hint=[("$natural", 1)]):
         update = {"q": query(only_id(document)), "u": replacement(document), "multi": False}
         command = SON([("update", collection), ("updates", [update]), ("bypassDocumentValidation", True)])

@@ -10,20 +10,19 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any
 
-import bson
 import structlog
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
-from pymongo import CursorType
 
-from backup_agent import failpoints, tested
+from backup_agent import failpoints, pages, tested
 from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
+from backup_agent.gate import PIECES
 from backup_agent.joining import Wanted, require
 from backup_agent.room import SLICES, Room
 from backup_agent.slices import SliceWriter
-from backup_agent.source import MAJORITY, RAW, Client, SourceSet, asked, edge_entry, member_state, raw_collection
+from backup_agent.source import RAW, Client, SourceSet, asked, edge_entry, member_state
 from backup_agent.times import OpTime, show
 from backup_agent.topology import Topology
 
@@ -31,8 +30,8 @@ log = structlog.get_logger(__name__)
 
 AWAIT_MILLISECONDS = 500
 LOOK_SECONDS = 2
-SMALL_BATCH_BYTES = 64 * 1024
-SMALL_BATCH_PAUSE_SECONDS = 0.05
+SMALL_PAGE_BYTES = 64 * 1024
+SMALL_PAGE_PAUSE_SECONDS = 0.05
 """A trickle of entries is gathered for this long, so that it does not cost an fsync for each."""
 RETRY_SECONDS = 1.0
 
@@ -140,19 +139,20 @@ class Capture(threading.Thread):
         if self.view.problem is None:  # the reason why another one was left says more
             self._set(problem=Transient(f"expected {wanted} from {member}, it has not answered yet"))
         self._note_version(client)
-        oplog = raw_collection(client, "local.oplog.rs", MAJORITY)
-        cursor = oplog.find_raw_batches({"ts": {"$gte": wanted.ts}}, cursor_type=CursorType.TAILABLE_AWAIT)
-        cursor.max_await_time_ms(AWAIT_MILLISECONDS)
+        with pages.opened(client, "local", _tail(wanted.ts), AWAIT_MILLISECONDS) as cursor:
+            self._follow_cursor(member, client, wanted, cursor)
+
+    def _follow_cursor(self, member: str, client: Client, wanted: Wanted, cursor: pages.Cursor) -> None:
         joined, looked = False, 0.0
         while not self._halt.is_set():
-            batch = cast(bytes, next(cursor, b""))
-            if batch:
-                if not joined:
-                    batch = self._join(batch, member, wanted)
+            with PIECES.piece(cursor.expected_bytes):
+                page = cursor.next_page()
+                if page:
+                    self._append(page if joined else self._join(page, member, wanted))
+                    self._set(problem=None)
                     joined = True
-                self._append(batch)
-                self._set(problem=None)
-            elif not cursor.alive:
+                del page  # or it would be held while the next one is fetched
+            if not cursor.alive:
                 if not joined:  # the server gives no cursor where the oplog ends before the wanted entry
                     require(self._sources, wanted, member)
                 raise Transient(f"the oplog cursor on {member} ended")
@@ -161,8 +161,8 @@ class Capture(threading.Thread):
                 looked = time.monotonic()
                 if not joined:
                     require(self._sources, wanted, member)
-            if len(batch) < SMALL_BATCH_BYTES:
-                self._halt.wait(SMALL_BATCH_PAUSE_SECONDS)
+            if cursor.page_bytes < SMALL_PAGE_BYTES:
+                self._halt.wait(SMALL_PAGE_PAUSE_SECONDS)
 
     def _note_version(self, client: Client) -> None:
         version = str(client.server_info()["version"])
@@ -175,25 +175,36 @@ class Capture(threading.Thread):
             raise Transient(f"{member} is no longer a secondary; choosing another member")
         self._require_fit(member, self._look(client))
 
-    def _join(self, batch: bytes, member: str, wanted: Wanted) -> bytes:
-        """Check that the first batch begins with the wanted entry, and take the anchor off: it has been captured."""
-        first = bson.decode_all(batch, RAW)[0]
+    def _join(self, page: list[bytes], member: str, wanted: Wanted) -> list[bytes]:
+        """Check that the first page begins with the wanted entry, and take the anchor off: it has been captured."""
+        first = RawBSONDocument(page[0], RAW)
         if not wanted.is_(first):
             require(self._sources, wanted, member)
             raise Transient(f"{member}: expected its oplog to begin with {wanted}, found {show(first['ts'])}")
         self._sources.works(member)
         log.info("capture follows", member=member, entry=show(wanted.ts))
-        return batch[len(first.raw) :] if wanted.anchor else batch
+        return page[1:] if wanted.anchor else page
 
-    def _append(self, batch: bytes) -> None:
-        if not batch:
+    def _append(self, page: list[bytes]) -> None:
+        if not page:
             return
-        entries: list[RawBSONDocument] = bson.decode_all(batch, RAW)
+        first, last = RawBSONDocument(page[0], RAW), RawBSONDocument(page[-1], RAW)
         failpoints.reach("capture.write")
         self._room.require(SLICES)
-        self._writer.append(batch, entries[0], entries[-1])
+        self._writer.append(b"".join(page), first, last)
         failpoints.reach("capture.written")
         self._set(captured=self._writer.anchor.optime if self._writer.anchor else None)
+
+
+def _tail(since: Timestamp) -> dict[str, Any]:
+    """Return the command that follows the majority-committed oplog from an entry on, that one included."""
+    return {
+        "find": "oplog.rs",
+        "filter": {"ts": {"$gte": since}},
+        "tailable": True,
+        "awaitData": True,
+        "readConcern": {"level": "majority"},
+    }
 
 
 def oplog_note(sources: SourceSet, text: str) -> OpTime:

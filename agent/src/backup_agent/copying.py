@@ -9,16 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from bson.son import SON
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
+from backup_agent import pages
+from backup_agent.gate import PIECES
 from backup_agent.inserting import insert
 from backup_agent.namespaces import listed, split
-from backup_agent.source import TimedReadConcern, raw_collection
 from backup_agent.views import JOURNALED
 
 Client = MongoClient[dict[str, Any]]
@@ -87,27 +88,41 @@ class Copier:
         Raises Moved when the name belongs to another collection by now, PyMongoError when either side fails.
         """
         database, collection = split(namespace)
-        target = self.head[database]
         documents = size = 0
-        found = raw_collection(self.source, namespace, TimedReadConcern("majority", afterClusterTime=self.after))
         try:
-            for number, batch in enumerate(found.find_raw_batches({}, hint=[("$natural", 1)])):
-                if number == 0 and uuid_of(self.source, namespace) != ui:
-                    raise Moved(namespace)
-                copied, bytes_copied = insert(target, collection, cast(bytes, batch))
-                self.tally.add(copied, bytes_copied)
-                documents += copied
-                size += len(batch)
-                if self.halt():
-                    break
-            # A name without documents has no batch: it may be empty, or belong to nobody by now.
-            if documents == 0 and uuid_of(self.source, namespace) != ui:
-                raise Moved(namespace)
+            with pages.opened(self.source, database, self._find(collection)) as cursor:
+                expected = largest_expected(self.source, namespace)
+                while cursor.alive and not self.halt():
+                    with PIECES.piece(expected):
+                        page = cursor.next_page()
+                        if not documents and uuid_of(self.source, namespace) != ui:
+                            raise Moved(namespace)
+                        copied, bytes_copied = insert(self.head[database], collection, page)
+                        del page
+                    expected = max(pages.PAGE_BYTES, bytes_copied)
+                    self.tally.add(copied, bytes_copied)
+                    documents, size = documents + copied, size + bytes_copied
         except OperationFailure as error:
             if error.code in GONE and uuid_of(self.source, namespace) != ui:
                 raise Moved(namespace) from error
             raise
         return documents, size
+
+    def _find(self, collection: str) -> dict[str, Any]:
+        """Return the command; a name without documents gives one page of none: it may be empty, or belong to nobody."""
+        concern = {"level": "majority", "afterClusterTime": self.after}
+        return {"find": collection, "hint": {"$natural": 1}, "readConcern": concern}
+
+
+def largest_expected(client: Client, namespace: str) -> int:
+    """Return how many bytes a page of a collection is likely to hold, from the average size of its documents."""
+    database, collection = split(namespace)
+    pipeline: list[dict[str, Any]] = [
+        {"$collStats": {"storageStats": {}}},
+        {"$project": {"size": {"$ifNull": ["$storageStats.avgObjSize", 0]}}},
+    ]
+    sizes = [int(found["size"]) for found in client[database][collection].aggregate(pipeline)]
+    return max(pages.PAGE_BYTES, *sizes)
 
 
 def journal(head: Client) -> None:

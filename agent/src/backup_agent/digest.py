@@ -10,32 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import struct
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
 from bson.binary import Binary
-from bson.codec_options import CodecOptions, DatetimeConversion
-from bson.int64 import Int64
 from bson.json_util import RELAXED_JSON_OPTIONS, dumps
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
-from pymongo import ReadPreference
-from pymongo.client_session import ClientSession
-from pymongo.errors import PyMongoError
 
-from backup_agent.source import Client
+from backup_agent import pages
+from backup_agent.gate import PIECES
+from backup_agent.source import RAW, Client
 
 CHUNK_DOCUMENTS = 1000
 """How many documents one mark of a manifest covers; a mismatch is narrowed down to that many."""
 
 SHOWN_ID_CHARACTERS = 120
-
-# A date outside of Python's years must not stop a digest, so such dates stay numbers.
-_RAW: CodecOptions[RawBSONDocument] = CodecOptions(
-    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
-)
 
 
 def _nothing() -> None:
@@ -60,11 +51,9 @@ class Side:
     natural: bool = False
     after: Timestamp | None = None
 
-    def command(self, body: dict[str, Any], session: ClientSession | None = None) -> RawBSONDocument:
+    def command(self, body: dict[str, Any]) -> RawBSONDocument:
         """Run a command on the database and return the raw reply."""
-        database = self.client.get_database(self.database)
-        secondary = ReadPreference.SECONDARY_PREFERRED
-        return database.command(body, session=session, codec_options=_RAW, read_preference=secondary)
+        return pages.run(self.client, self.database, body)
 
     def find(self, **options: Any) -> dict[str, Any]:
         """Return the body of a `find` in the side's order; the hint on `_id` also matches a clustered index.
@@ -150,101 +139,44 @@ def _hash() -> hashlib._Hash:
     return hashlib.sha256(usedforsecurity=False)
 
 
-_LENGTH = struct.Struct("<i").unpack_from
-_NUMBER = struct.Struct("<q").unpack_from
-_FIXED_SIZES = {0x01: 8, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8}
-_STRING, _DOCUMENT, _ARRAY = 0x02, 0x03, 0x04
+def _body(side: Side, span: Span, ids_only: bool, limit: int) -> dict[str, Any]:
+    options = span.options() | ({"projection": {"_id": 1}} if ids_only else {}) | ({"limit": limit} if limit else {})
+    return side.find(**options)
 
 
-@dataclass(frozen=True)
-class _Page:
-    """One reply of a cursor."""
-
-    cursor: int
-    collection: str
-    batch: list[bytes]
-
-
-def _page(cursor: bytes) -> _Page:
-    """Read the `cursor` document of a reply: `id`, `ns` and the batch, whose documents stay bytes."""
-    number, namespace, batch, at = 0, "", [], 4
-    while cursor[at]:
-        kind, end = cursor[at], cursor.index(0, at)
-        name, at = cursor[at + 1 : end], end + 1
-        size = _FIXED_SIZES.get(kind)
-        if size is None:  # a string's length leaves itself out, a document's does not
-            size = _LENGTH(cursor, at)[0] + (4 if kind == _STRING else 0)
-        if name == b"id":
-            number = _NUMBER(cursor, at)[0]
-        elif name == b"ns":
-            namespace = cursor[at + 4 : at + size - 1].decode()
-        elif kind == _ARRAY and name in (b"firstBatch", b"nextBatch"):
-            batch = _elements(cursor, at)
-        at += size
-    return _Page(number, namespace.partition(".")[2], batch)
-
-
-def _elements(data: bytes, at: int) -> list[bytes]:
-    """Return the documents of an array that begins at `at`."""
-    end = at + _LENGTH(data, at)[0] - 1
-    documents, index = [], data.index
-    at += 4
-    while at < end:
-        at = index(0, at + 1) + 1
-        size = _LENGTH(data, at)[0]
-        documents.append(data[at : at + size])
-        at += size
-    return documents
-
-
-def batches(
-    side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0, each: Callable[[], None] = _nothing
-) -> Generator[list[bytes], None, None]:
-    """Yield the documents batch by batch (16 MB at most), `limit` of them (0: all), calling `each` after every batch.
+def growing(
+    side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0
+) -> Generator[Digester, None, None]:
+    """Yield the digester of a range after every page, `limit` documents in all (0: every one).
 
     A collection that is not there has none when it is addressed by name. Raises PyMongo's errors.
     """
-    options = span.options() | ({"projection": {"_id": 1}} if ids_only else {}) | ({"limit": limit} if limit else {})
-    with _session(side.client) as session:
-        page = _page(bytes(side.command(side.find(**options), session)["cursor"].raw))
-        try:
-            while True:
-                yield page.batch
-                each()
-                if not page.cursor:
-                    return
-                more = {"getMore": Int64(page.cursor), "collection": page.collection}
-                page = _page(bytes(side.command(more, session)["cursor"].raw))
-        finally:
-            if page.cursor:
-                with contextlib.suppress(PyMongoError):
-                    side.command({"killCursors": page.collection, "cursors": [Int64(page.cursor)]}, session)
-
-
-@contextlib.contextmanager
-def _session(client: Client) -> Iterator[ClientSession | None]:
-    """Yield a session for a cursor and its getMores, or None for a hidden member.
-
-    The driver denies sessions to a direct connection to one ("RSOther"), and then sends its commands without any; the server
-    takes a cursor without a session too.
-    """
-    client.admin.command("ping")  # the driver knows what kind of member it is only after it has talked to it
-    kinds = {server.server_type_name for server in client.topology_description.server_descriptions().values()}
-    if kinds == {"RSOther"}:
-        yield None
-        return
-    with client.start_session(causal_consistency=False) as session:
-        yield session
+    digester = Digester()
+    with pages.opened(side.client, side.database, _body(side, span, ids_only, limit)) as cursor:
+        while cursor.alive:
+            with PIECES.piece(cursor.expected_bytes):
+                digester.add(cursor.next_page())
+            yield digester
 
 
 def read(
     side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0, each: Callable[[], None] = _nothing
 ) -> Digest:
-    """Return the digest of a range. Raises PyMongo's errors."""
+    """Return the digest of a range, calling `each` after every page. Raises PyMongo's errors."""
     digester = Digester()
-    for batch in batches(side, span, ids_only=ids_only, limit=limit, each=each):
-        digester.add(batch)
+    for digester in growing(side, span, ids_only=ids_only, limit=limit):  # noqa: B007 - the last one is the whole
+        each()
     return digester.result()
+
+
+def _documents(
+    side: Side, span: Span, ids_only: bool, each: Callable[[], None]
+) -> Generator[RawBSONDocument, None, None]:
+    with pages.opened(side.client, side.database, _body(side, span, ids_only, 0)) as cursor:
+        while cursor.alive:
+            for document in cursor.next_page():
+                yield RawBSONDocument(document, RAW)
+            each()
 
 
 def bound_after(side: Side, lower: RawBSONDocument | None, documents: int) -> RawBSONDocument | None:
@@ -288,12 +220,8 @@ def differences(
     Both sides are read in step, a batch of each in memory. Which side lacks a document is asked of the other side, since
     the order of values of different types is the server's business. Raises PyMongo's errors.
     """
-    left_documents = (
-        RawBSONDocument(d, _RAW) for batch in batches(expected, span, ids_only=ids_only, each=each) for d in batch
-    )
-    right_documents = (
-        RawBSONDocument(d, _RAW) for batch in batches(found, span, ids_only=ids_only, each=each) for d in batch
-    )
+    left_documents = _documents(expected, span, ids_only, each)
+    right_documents = _documents(found, span, ids_only, each)
     result: list[Difference] = []
     with contextlib.closing(left_documents), contextlib.closing(right_documents):
         left, right = next(left_documents, None), next(right_documents, None)

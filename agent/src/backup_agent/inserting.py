@@ -1,10 +1,9 @@
-"""Insert raw batches of documents into the head, in commands of a few megabytes."""
+"""Insert pages of raw documents into the head, in commands of a few megabytes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import bson
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo.database import Database
@@ -16,12 +15,14 @@ from backup_agent.source import RAW
 INSERT_BYTES = 8 * 1024 * 1024
 
 
-def insert(target: Database[dict[str, Any]], collection: str, batch: bytes, ordered: bool = False) -> tuple[int, int]:
-    """Insert the documents of a raw batch; returns how many and their bytes. Nothing is journaled by itself.
+def insert(
+    target: Database[dict[str, Any]], collection: str, page: list[bytes], ordered: bool = False
+) -> tuple[int, int]:
+    """Insert the documents of a page; returns how many and their bytes. Nothing is journaled by itself.
 
     Raises OperationFailed when the head does not take every one of them, PyMongoError when it fails.
     """
-    documents: list[RawBSONDocument] = bson.decode_all(batch, RAW)
+    documents = [RawBSONDocument(document, RAW) for document in page]
     start = total = 0
     while start < len(documents):
         end, size = start, 0

@@ -129,8 +129,7 @@ def _no_progress(_namespace: str, _documents: int) -> None:
 def contents(client: Client, namespace: str, progress: Progress = _no_progress, natural: bool = False) -> digest.Digest:
     """Return the digest of a whole collection. Raises PyMongo's errors."""
     digester = digest.Digester()
-    for batch in digest.batches(side(client, namespace, natural)):
-        digester.add(batch)
+    for digester in digest.growing(side(client, namespace, natural)):
         progress(namespace, digester.documents)
     return digester.result()
 

@@ -17,7 +17,26 @@ from bson.decimal128 import Decimal128
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
+from backup_agent.elements import LENGTH, find
+from backup_agent.source import RAW
 from backup_agent.times import ZERO, OpTime
+
+LARGE_BYTES = 1024 * 1024
+
+
+def only_id(document: RawBSONDocument) -> RawBSONDocument:
+    """Return the document with its `_id` alone, which is not decoded."""
+    raw = bytes(document.raw)
+    found = find(raw, b"_id")
+    if found is None:
+        raise KeyError("_id")
+    element = bytes((found.kind,)) + b"_id\0" + raw[found.start : found.end]
+    return RawBSONDocument(LENGTH.pack(LENGTH.size + len(element) + 1) + element + b"\0", RAW)
+
+
+def _identity_of(document: RawBSONDocument) -> Any:
+    """Return a document's `_id`. To decode a large one for it would keep a second copy of all its values."""
+    return (document if len(document.raw) < LARGE_BYTES else only_id(document))["_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +54,7 @@ class Op:
     @property
     def identity(self) -> Any:
         """The document's `_id`."""
-        return (self.o2 if self.kind == "u" and self.o2 is not None else self.o)["_id"]
+        return _identity_of(self.o2 if self.kind == "u" and self.o2 is not None else self.o)
 
     @property
     def size(self) -> int:

@@ -22,13 +22,14 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent import failpoints
+from backup_agent.elements import LENGTH
 from backup_agent.errors import ResyncRequired
 from backup_agent.source import RAW
 from backup_agent.times import OpTime, show
 
 SLICE_BYTES = 64 * 1024 * 1024
 SUFFIX = ".oplog.zst"
-_READ_BYTES = 1024 * 1024
+_PART_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def frames(path: Path, length: int | None = None, offset: int = 0) -> Iterator[t
         while start < end:
             reader, content = zstandard.ZstdDecompressor().decompressobj(), []
             while not reader.eof:
-                held = held or file.read(min(_READ_BYTES, end - file.tell()))
+                held = held or file.read(min(_PART_BYTES, end - file.tell()))
                 if not held:
                     raise BadFrame(start)
                 try:
@@ -97,6 +98,26 @@ def frames(path: Path, length: int | None = None, offset: int = 0) -> Iterator[t
                 held = reader.unused_data if reader.eof else b""
             start = file.tell() - len(held)
             yield start, b"".join(content)
+
+
+def split_documents(content: bytes) -> list[RawBSONDocument]:
+    """Return the documents that lie one after the other; one that fills all of it is not copied.
+
+    Raises InvalidBSON when they are not what their lengths say.
+    """
+    found, at = [], 0
+    while at < len(content):
+        end = at + max(int(LENGTH.unpack_from(content, at)[0]), LENGTH.size + 1)
+        found.append(RawBSONDocument(content[at:end], RAW))
+        at = end
+    return found
+
+
+def _write_all(descriptor: int, content: bytes) -> int:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    return len(content)
 
 
 def _fsync_directory(path: Path) -> None:
@@ -144,7 +165,7 @@ class SliceWriter:
             if whole:
                 self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
                 os.fsync(self._file)
-                self.anchor = Anchor.of(bson.decode_all(last, RAW)[-1])
+                self.anchor = Anchor.of(split_documents(last)[-1])
                 self._durable = Durable(path, whole)
                 return
             path.unlink()
@@ -169,7 +190,7 @@ class SliceWriter:
         path = self._directory / f"{ts.time:010d}-{ts.inc:010d}{SUFFIX}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
-            length = self._write(descriptor, bson.encode(header) + batch)
+            length = self._write(descriptor, bson.encode(header), batch)
             _fsync_directory(self._directory)
         except OSError:
             os.close(descriptor)
@@ -193,11 +214,14 @@ class SliceWriter:
         with self._lock:
             self._durable = Durable(before.path, length)
 
-    def _write(self, descriptor: int, content: bytes) -> int:
-        frame = memoryview(self._compressor.compress(content))
-        size = len(frame)
-        while frame:
-            frame = frame[os.write(descriptor, frame) :]
+    def _write(self, descriptor: int, *contents: bytes) -> int:
+        """Write one frame durably, compressed a part at a time; returns its length."""
+        stream = self._compressor.compressobj()
+        size = 0
+        for content in contents:
+            for start in range(0, len(content), _PART_BYTES):
+                size += _write_all(descriptor, stream.compress(memoryview(content)[start : start + _PART_BYTES]))
+        size += _write_all(descriptor, stream.flush())
         failpoints.reach("capture.fsync")
         os.fdatasync(descriptor)
         return size
@@ -251,7 +275,8 @@ class SliceReader:
         if found is None:
             return []
         self._offset = found[0]
-        entries = bson.decode_all(found[1], RAW)
+        entries = split_documents(found[1])
+        del found
         if begins:
             self._check_header(path, entries.pop(0))
         if entries:

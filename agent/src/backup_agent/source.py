@@ -212,24 +212,6 @@ def member_state(client: Client) -> str:
     return "SECONDARY" if hello.get("secondary") else "OTHER"
 
 
-class TimedReadConcern(ReadConcern):
-    """A read concern with `afterClusterTime` or `atClusterTime`.
-
-    The driver sets these through sessions only, and denies sessions to a direct connection to a hidden member, which is the
-    member that backups like best. The server takes the field from any command.
-    """
-
-    def __init__(self, level: str, **times: Timestamp) -> None:
-        """`times` is `afterClusterTime` with level majority, `atClusterTime` with level snapshot."""
-        super().__init__(level)
-        self._times = times
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The read concern as it is sent."""
-        return {**super().document, **self._times}
-
-
 MAJORITY = ReadConcern("majority")
 
 

@@ -14,10 +14,10 @@ from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
-from backup_agent.diffs import apply_diff, assemble, elements
+from backup_agent.diffs import apply_diff
 from backup_agent.errors import Unsupported
 from backup_agent.namespaces import OWN_DATABASE
-from backup_agent.plan import Group, Op, id_key, restore_zeros, zero_timestamps
+from backup_agent.plan import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
 from backup_agent.source import RAW, raw_collection
 from backup_agent.stream import describe
 
@@ -101,12 +101,6 @@ def _update(op: Op) -> dict[str, Any]:
         return {"q": query(only_id(op.o)), "u": replacement(op.o), "multi": False, "upsert": True}
     argument = update_argument(op.o, describe("u", op.namespace, op.optime))
     return {"q": query(op.o2 if op.o2 is not None else op.o), "u": argument, "multi": False}
-
-
-def only_id(document: RawBSONDocument) -> RawBSONDocument:
-    """Return the document without anything but its `_id`."""
-    found = next(element for element in elements(bytes(document.raw)) if element[0] == b"_id")
-    return RawBSONDocument(assemble([found]), RAW)
 
 
 # Heads that do not take diffs --------------------------------------------------------------------------------------------

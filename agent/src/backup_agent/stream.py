@@ -6,17 +6,16 @@ be applied in several, each of which records how far it came.
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import bson
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
+from backup_agent.elements import first_name, names
 from backup_agent.errors import ResyncRequired, Unsupported
 from backup_agent.namespaces import needs_command, target_of, why_not_copied
 from backup_agent.plan import Op
@@ -24,10 +23,10 @@ from backup_agent.slices import SliceReader
 from backup_agent.source import RAW
 from backup_agent.table import Action, rule
 from backup_agent.times import ZERO, OpTime, show
+from backup_agent.transactions import Transaction, operations
 
 WHOLE = -1
 """The index that stands for "every operation of this entry"."""
-SPOOL_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -66,35 +65,14 @@ class Unit:
         return Position(self.optime, WHOLE if self.last else self.index, open_from)
 
 
-class _Transaction:
-    """The entries of an open transaction, kept in memory up to a limit and in an unnamed file beyond it."""
-
-    def __init__(self, first: OpTime, number: int, spool: Path) -> None:
-        self.first, self.number, self.prepared = first, number, False
-        self.complete = True
-        """Whether its first entry was seen: a part that names one before it, which was not captured, is not the first."""
-        # Closed by `close`, when the transaction has been applied or forgotten.
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES, dir=str(spool))  # noqa: SIM115
-
-    def add(self, entry: RawBSONDocument) -> None:
-        self._file.write(entry.raw)
-
-    def entries(self) -> Iterator[RawBSONDocument]:
-        self._file.seek(0)
-        yield from bson.decode_file_iter(self._file, RAW)
-
-    def close(self) -> None:
-        self._file.close()
-
-
 def optime_of(entry: RawBSONDocument) -> OpTime:
     """Return the optime of an oplog entry."""
     return OpTime(entry["ts"], entry.get("t", -1))
 
 
 def command_name(o: RawBSONDocument) -> str:
-    """Return the name of a command: its first key."""
-    return str(next(iter(o.keys()), ""))
+    """Return the name of a command: its first key. What it holds is not decoded, it may be 16 MB."""
+    return first_name(bytes(o.raw))
 
 
 def describe(op: str, namespace: str, optime: OpTime, what: str = "") -> str:
@@ -112,9 +90,11 @@ class Stream:
         """`spool` is a directory for transactions too large for memory."""
         self._reader, self._position, self._since, self._spool = reader, position, since, spool
         self._entries: deque[RawBSONDocument] = deque()
-        self._transactions: dict[bytes, _Transaction] = {}
+        self._transactions: dict[bytes, Transaction] = {}
         self._units: Iterator[Unit] = iter(())
         self._next: Unit | None = None
+        self.read_bytes = 0
+        """How many bytes of entries have been read from the slices."""
 
     @property
     def open_from(self) -> Timestamp | None:
@@ -144,6 +124,7 @@ class Stream:
     def _next_entry(self) -> RawBSONDocument | None:
         if not self._entries:
             self._entries.extend(self._reader.next_batch())
+            self.read_bytes += sum(len(entry.raw) for entry in self._entries)
         return self._entries.popleft() if self._entries else None
 
     def _after_position(self, units: Iterator[Unit]) -> Iterator[Unit]:
@@ -189,12 +170,12 @@ class Stream:
         return Unit(optime, index, op=op, last=last)
 
     def _transaction(self, entry: RawBSONDocument, optime: OpTime, name: str) -> Iterator[Unit]:
-        o = entry["o"]
+        o = names(bytes(entry["o"].raw))
         key = entry["lsid"].raw if "lsid" in entry else b""
         if name == "abortTransaction":
             self._forget(key)
             yield Unit(optime, 0)
-        elif name == "applyOps" and ("partialTxn" in o or "prepare" in o):
+        elif name == "applyOps" and (b"partialTxn" in o or b"prepare" in o):
             self._buffer(key, entry, optime)
             yield Unit(optime, 0)
         else:
@@ -205,10 +186,10 @@ class Stream:
         held = self._transactions.get(key)
         if held is None or held.number != number:  # an older number was never committed: its primary died first
             self._forget(key)
-            held = self._transactions[key] = _Transaction(optime, number, self._spool)
+            held = self._transactions[key] = Transaction(optime, number, self._spool)
             held.complete = entry.get("prevOpTime", {"ts": ZERO})["ts"] == ZERO
-        held.add(entry)
-        held.prepared = held.prepared or "prepare" in entry["o"]
+        held.add(bytes(entry.raw))
+        held.prepared = held.prepared or b"prepare" in names(bytes(entry["o"].raw))
 
     def _forget(self, key: bytes) -> None:
         held = self._transactions.pop(key, None)
@@ -231,23 +212,25 @@ class Stream:
                 f"{describe('c', entry['ns'], optime, name)}: "
                 "expected the transaction's earlier entries in the slices, found none",
             )
-        yield from self._operations(held, entry if name == "applyOps" else None, optime)
+        final = bytes(entry.raw) if name == "applyOps" else None
+        del entry  # its operations may be 16 MB, and are held once
+        yield from self._operations(held, final, optime)
         self._forget(key)
 
-    def _operations(self, held: _Transaction | None, final: RawBSONDocument | None, optime: OpTime) -> Iterator[Unit]:
-        """Yield every operation of a committed transaction; a look-ahead of one tells which is the last."""
-        entries = held.entries() if held else iter(())
-        before: RawBSONDocument | None = None
-        index = 0
-        for inner in _inner(entries, final):
-            if before is not None:
-                yield self._inner_unit(before, optime, index, last=False)
-                index += 1
-            before = inner
-        if before is None:
-            yield Unit(optime, 0)
+    def _operations(self, held: Transaction | None, final: bytes | None, optime: OpTime) -> Iterator[Unit]:
+        """Yield every operation of a committed transaction; how many there are is known before."""
+        if held is None:
+            inner = operations(final) if final is not None else []
+            count, found = len(inner), iter(inner)
         else:
-            yield self._inner_unit(before, optime, index, last=True)
+            if final is not None:
+                held.add(final)
+            count, found = held.count, held.operations()
+        del final
+        if count == 0:
+            yield Unit(optime, 0)
+        for index in range(count):  # without a name for the operation: it would be held until the next one is asked for
+            yield self._inner_unit(RawBSONDocument(next(found), RAW), optime, index, last=index == count - 1)
 
     def _inner_unit(self, inner: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
         op, namespace = inner["op"], inner["ns"]
@@ -273,10 +256,3 @@ def _has_earlier_parts(entry: RawBSONDocument, name: str) -> bool:
     previous = entry.get("prevOpTime")
     in_transaction = "lsid" in entry and "multiOpType" not in entry
     return in_transaction and previous is not None and previous["ts"] != ZERO
-
-
-def _inner(entries: Iterator[RawBSONDocument], final: RawBSONDocument | None) -> Iterator[RawBSONDocument]:
-    for entry in entries:
-        yield from entry["o"]["applyOps"]
-    if final is not None:
-        yield from final["o"]["applyOps"]

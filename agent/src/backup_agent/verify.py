@@ -13,9 +13,8 @@ import bson
 
 from backup_agent.errors import OperationFailed
 from backup_agent.restic import ResticFailed
-from backup_agent.slices import Anchor, BadFrame, files, frames
+from backup_agent.slices import Anchor, BadFrame, files, frames, split_documents
 from backup_agent.snapshot import repository
-from backup_agent.source import RAW
 from backup_agent.store import Store
 from backup_agent.times import age_seconds, now_iso
 from backup_agent.work import Work
@@ -64,7 +63,7 @@ def check_slices(directory: Path, work: Work | None = None) -> Json:
 def _check_one(path: Path, before: Anchor | None) -> Anchor | None:
     last = None
     for number, (_, content) in enumerate(frames(path)):
-        documents = bson.decode_all(content, RAW)
+        documents = split_documents(content)
         if number == 0:
             previous = documents.pop(0)["previous"]
             if before is not None and (previous is None or previous["sha256"] != before.sha256):

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from backup_agent import digest
-from backup_agent.digest import EVERYTHING, Side, Span
+from backup_agent.digest import Side, Span
 from lab import ReplicaSet
 
 MANY = 30_000
@@ -162,7 +162,7 @@ def test_ids_equal_by_collation_are_one_document(primary: Client, secondary: Cli
 def test_a_reader_that_stops_leaves_no_cursor(secondary: Client) -> None:
     """A read that is given up closes its cursor on the server."""
     before = secondary.admin.command("serverStatus")["metrics"]["cursor"]["open"]["total"]
-    reader = digest.batches(Side(secondary, "one", "big"), EVERYTHING)
+    reader = digest.growing(Side(secondary, "one", "big"))
     next(reader)
 
     assert before + 1 == secondary.admin.command("serverStatus")["metrics"]["cursor"]["open"]["total"]

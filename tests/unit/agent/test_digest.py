@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_agent import digest
+from backup_agent.source import RAW
 
 
 def _documents(many: int) -> list[bytes]:
@@ -68,24 +69,4 @@ def test_dates_that_python_lacks_can_be_shown() -> None:
     """An `_id` with a date after the year 9999 is named like any other."""
     raw = bson.encode({"_id": bson.DatetimeMS(10**15)})
 
-    assert str(10**15) in digest.show_id(bson.decode(raw, digest._RAW))
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st.lists(st.binary(max_size=40), max_size=120), st.integers(0, 2**62), st.sampled_from(["firstBatch", "nextBatch"])
-)
-def test_documents_are_cut_out_of_a_reply(values: list[bytes], number: int, field: str) -> None:
-    """The documents of a reply are found byte for byte, whatever else the server puts into it."""
-    documents = [{"_id": at, "value": value} for at, value in enumerate(values)]
-    others = {
-        "partialResultsReturned": True,
-        "atClusterTime": bson.Timestamp(1, 2),
-        "token": {"id": 9, "list": [1]},
-        "x": [1.5, None],
-    }
-    cursor = {"a": others, **others, field: documents, "id": bson.Int64(number), "ns": "shop.a.b"}
-
-    page = digest._page(bson.encode(cursor))
-
-    assert (number, "a.b", [bson.encode(d) for d in documents]) == (page.cursor, page.collection, page.batch)
+    assert str(10**15) in digest.show_id(bson.decode(raw, RAW))

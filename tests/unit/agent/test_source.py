@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from bson.timestamp import Timestamp
 
-from backup_agent.source import TimedReadConcern
 from backup_agent.topology import judge
 
 
@@ -93,9 +92,3 @@ def test_arbiters_have_no_data() -> None:
     """Every member of the configuration but the arbiters is asked about the anchor, also one that does not answer."""
     topology = judge(status(*HEALTHY), config(p={}, a={"arbiterOnly": True}, gone={}), 60, ())
     assert ("p", "gone") == topology.data_bearing
-
-
-def test_a_timed_read_concern_is_sent_whole() -> None:
-    """Level and time go into the command together."""
-    concern = TimedReadConcern("majority", afterClusterTime=Timestamp(1, 2))
-    assert {"level": "majority", "afterClusterTime": Timestamp(1, 2)} == concern.document

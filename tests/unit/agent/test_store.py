@@ -29,7 +29,7 @@ def test_an_owner_attaches_to_an_operation_of_its_own(store: Store) -> None:
 def test_another_owner_is_told_whose_it_is(store: Store) -> None:
     """The refusal names owner, id and age."""
     operation, _ = store.start_operation("resync", "me", "why")
-    with pytest.raises(OperationOpen, match=f"{operation['id']} of me, \d+ seconds old"):
+    with pytest.raises(OperationOpen, match=rf"{operation['id']} of me, \d+ seconds old"):
         store.start_operation("resync", "you", "because")
 
 

@@ -1,0 +1,83 @@
+"""The elements of raw BSON documents, found without decoding them: names, types and where their bytes are.
+
+The layout is that of https://bsonspec.org/spec.html. Nothing is copied: documents of 16 MB are walked over where they lie.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bson.errors import InvalidBSON
+
+DOCUMENT, ARRAY, NULL = 0x03, 0x04, 0x0A
+LENGTH = struct.Struct("<i")
+_FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
+
+
+class Element(NamedTuple):
+    """One element: its name, its type, and its value's bytes from `start` to `end` of the bytes that were walked."""
+
+    name: bytes
+    kind: int
+    start: int
+    end: int
+
+
+def _size(kind: int, data: bytes, at: int) -> int:
+    """Return how many bytes a value takes. Raises InvalidBSON for a type that BSON does not have."""
+    if kind in _FIXED:
+        return _FIXED[kind]
+    if kind in (0x02, 0x0D, 0x0E):  # string, code, symbol
+        return 4 + int(LENGTH.unpack_from(data, at)[0])
+    if kind in (DOCUMENT, ARRAY, 0x0F):  # code with scope counts itself, as documents do
+        return int(LENGTH.unpack_from(data, at)[0])
+    if kind == 0x05:
+        return 5 + int(LENGTH.unpack_from(data, at)[0])
+    if kind == 0x0C:
+        return 4 + int(LENGTH.unpack_from(data, at)[0]) + 12
+    if kind == 0x0B:
+        return data.index(0, data.index(0, at) + 1) + 1 - at
+    raise InvalidBSON(f"expected a type of BSON, found 0x{kind:02x}")
+
+
+def walk(data: bytes, at: int = 0) -> Iterator[Element]:
+    """Yield the elements of the document or array that begins at `at`, in order, duplicate names included.
+
+    Raises InvalidBSON for a type that BSON does not have.
+    """
+    at += 4
+    while kind := data[at]:
+        end = data.index(0, at + 1)
+        size = _size(kind, data, end + 1)
+        yield Element(data[at + 1 : end], kind, end + 1, end + 1 + size)
+        at = end + 1 + size
+
+
+def first_name(document: bytes) -> str:
+    """Return the name of the first element, or an empty string."""
+    return document[5 : document.index(0, 5)].decode() if document[4] else ""
+
+
+def names(document: bytes) -> set[bytes]:
+    """Return the names of the elements."""
+    return {element.name for element in walk(document)}
+
+
+def find(data: bytes, name: bytes, at: int = 0) -> Element | None:
+    """Return the first element of this name in the document that begins at `at`, or None."""
+    return next((element for element in walk(data, at) if element.name == name), None)
+
+
+def documents(data: bytes, at: int) -> list[bytes]:
+    """Return the documents of the array that begins at `at`; it holds nothing else."""
+    end = at + LENGTH.unpack_from(data, at)[0] - 1
+    found, index, length = [], data.index, LENGTH.unpack_from
+    at += 4
+    while at < end:
+        at = index(0, at + 1) + 1
+        size = length(data, at)[0]
+        found.append(data[at : at + size])
+        at += size
+    return found
