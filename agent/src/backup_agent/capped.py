@@ -24,9 +24,9 @@ from backup_agent.errors import ResyncRequired
 from backup_agent.index_model import IndexModel, uuid_binary
 from backup_agent.inserting import insert
 from backup_agent.namespaces import OWN_DATABASE, listed, split
-from backup_agent.plan import Group, Op, id_key
+from backup_agent.plan import Group, Op, id_key, only_id
 from backup_agent.source import RAW, raw_collection
-from backup_agent.statements import only_id, query, replacement, statement, without_diffs
+from backup_agent.statements import query, replacement, statement, without_diffs
 from backup_agent.stream import describe
 from backup_agent.views import JOURNALED, run_entry
 
