@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 from bson import Binary, Decimal128, Int64
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 
 Json = dict[str, Any]
 Namespace = tuple[str, str]
@@ -271,7 +273,11 @@ DRAWING = settings(
 
 
 def program_of(number: int) -> Program:
-    """Return the program of a seed. Hypothesis tries the simplest one first, so the last of several is taken."""
+    """Return the program of a seed. Hypothesis tries the simplest one first, so the last of several is taken.
+
+    Hypothesis also tries constants that it finds in the project's own modules. Here they are kept away from it: a seed would mean
+    another program whenever a file is changed, or another module is loaded.
+    """
     found: list[Program] = []
 
     @seeded(number)
@@ -280,5 +286,7 @@ def program_of(number: int) -> Program:
     def collect(drawn: Program) -> None:
         found.append(drawn)
 
-    collect()
+    providers.CONSTANTS_CACHE.cache.clear()
+    with mock.patch.object(providers, "_get_local_constants", providers.Constants):
+        collect()
     return found[-1]

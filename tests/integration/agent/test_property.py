@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -176,9 +178,13 @@ def test_every_program_is_replayed_exactly(written: ReplicaSet, tmp_path: Path) 
 
 
 def test_a_seed_gives_the_same_program() -> None:
-    """What is printed of a program that failed is enough to see it fail again."""
-    assert program_of(20_260_101) == program_of(20_260_101)
-    assert program_of(20_260_101) != program_of(20_260_102)
+    """What is printed of a program that failed is enough to see it fail again, in a process with other modules too."""
+    number = 20_260_101
+    where = str(Path(__file__).parent)
+    code = f"import sys; sys.path.insert(0, {where!r}); import programs; print(programs.program_of({number}))"
+    alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert f"{program_of(number)}\n" == alone
+    assert program_of(number) != program_of(number + 1)
 
 
 def test_a_program_is_reduced_to_what_fails() -> None:
