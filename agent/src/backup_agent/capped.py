@@ -15,7 +15,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo import MongoClient
 
@@ -24,15 +23,15 @@ from backup_agent.errors import ResyncRequired
 from backup_agent.index_model import IndexModel, uuid_binary
 from backup_agent.inserting import insert
 from backup_agent.namespaces import OWN_DATABASE, listed, split
-from backup_agent.plan import Group, Op, id_key, only_id
-from backup_agent.source import RAW, raw_collection
-from backup_agent.statements import query, replacement, statement, without_diffs
+from backup_agent.plan import Group, Op, id_key
+from backup_agent.source import raw_collection
+from backup_agent.statements import statement, without_diffs
 from backup_agent.stream import describe
 from backup_agent.views import JOURNALED, run_entry
 
 ILLEGAL_OPERATION = 20
 LIMITS_CHANGE_SINCE = 6
-"""The major version that can change the limits of a capped collection; before, only its documents can outgrow them."""
+"""The first major version that can change the limits of a capped collection, and the size of its documents."""
 
 Client = MongoClient[dict[str, Any]]
 
@@ -100,18 +99,16 @@ def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> N
     """Create the capped collection with the documents that wait.
 
     It may hold more than its limits: they were lowered, or documents grew. Nothing of that is evicted before the next insert, but
-    filled at these limits it would evict now.
+    filled at these limits it would evict now, so they are lowered afterwards. A server that cannot lower them lets no document
+    grow either: over them is then nothing but one document larger than all of it, which its own insert does not evict.
     """
     stats = client[OWN_DATABASE].command("collStats", waiting)
     limits = {"size": int(wanted["size"] or 0)} | ({"max": int(wanted["max"])} if wanted.get("max") else {})
     held = {"size": int(stats["size"]), "max": int(stats["count"])}
-    over = {name: limit for name, limit in limits.items() if held[name] > limit}
+    lowered = int(client.server_info()["versionArray"][0]) >= LIMITS_CHANGE_SINCE
+    over = {name: limit for name, limit in limits.items() if lowered and held[name] > limit}
     database, collection = split(wanted["namespace"])
-    if over and int(client.server_info()["versionArray"][0]) < LIMITS_CHANGE_SINCE:
-        _make(client, ui, wanted, limits)
-        _fill_and_grow(client, database, collection, waiting)
-        return
-    _make(client, ui, wanted, {name: max(limit, held[name]) for name, limit in limits.items()})
+    _make(client, ui, wanted, limits | {name: held[name] for name in over})
     _fill(client, database, collection, waiting)
     if over:
         changes = [({"size": "cappedSize", "max": "cappedMax"}[name], limit) for name, limit in over.items()]
@@ -136,18 +133,6 @@ def _waiting_pages(client: Client, waiting: str) -> Iterator[list[bytes]]:
 def _fill(client: Client, database: str, collection: str, waiting: str) -> None:
     for page in _waiting_pages(client, waiting):
         insert(client[database], collection, page, ordered=True)
-
-
-def _fill_and_grow(client: Client, database: str, collection: str, waiting: str) -> None:
-    """Insert nothing but the `_id`s, which fit, and then replace the documents: unlike an insert, an update evicts nothing."""
-    source = raw_collection(client, f"{OWN_DATABASE}.{waiting}")
-    for page in _waiting_pages(client, waiting):
-        identities = [bytes(only_id(RawBSONDocument(document, RAW)).raw) for document in page]
-        insert(client[database], collection, identities, ordered=True)
-    for document in source.find({}, hint=[("$natural", 1)]):
-        update = {"q": query(only_id(document)), "u": replacement(document), "multi": False}
-        command = SON([("update", collection), ("updates", [update]), ("bypassDocumentValidation", True)])
-        client[database].command(SON([*command.items(), ("writeConcern", {"w": 1})]))
 
 
 # Being written to ---------------------------------------------------------------------------------------------------------

@@ -37,15 +37,20 @@ def capped(db: Database[Json]) -> Iterator[None]:
 
 @act
 def outgrown(db: Database[Json]) -> Iterator[None]:
-    """Capped collections whose documents have grown: they hold more than their size, until the next insert."""
+    """Capped collections that hold more than their size, until the next insert: documents grew, or one is larger than all."""
+    grow = has(db, (6, 0), "documents that grow in capped collections, one larger than all of it instead")
     for name in ("og", "og2"):
         db.create_collection(name, capped=True, size=8192, max=20)
         db[name].insert_many([{"_id": i, "$n": i, "pad": "x" * 300} for i in range(15)])
-        db[name].update_many({}, {"$set": {"pad": "y" * 900}})
+        if grow:
+            db[name].update_many({}, {"$set": {"pad": "y" * 900}})
+        else:
+            db[name].insert_one({"_id": "large", "pad": "l" * 20_000})
     yield
     db.og.insert_many([{"_id": f"later{i}", "pad": "z" * 500} for i in range(2)])
-    db.og.update_many({}, {"$set": {"pad": "u" * 1200}})
-    db.og2.update_many({}, {"$set": {"n": 1}})
+    if grow:
+        db.og.update_many({}, {"$set": {"pad": "u" * 1200}})
+        db.og2.update_many({}, {"$set": {"n": 1}})
 
 
 @act
