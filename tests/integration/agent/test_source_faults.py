@@ -5,6 +5,7 @@ Every test brings one fault about, requires what the row says while it lasts, me
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from fault_table import Expected, rows
 from harness import Agent, an_agent, assert_equal, wait_until
 from pymongo import WriteConcern
 
-from lab import ReplicaSet, faults, partition
+from lab import ReplicaSet, clock, faults, partition, roll_over
 
 Json = dict[str, Any]
 ROWS = rows()
@@ -275,6 +276,97 @@ def test_a_set_without_a_primary_is_unknown(agent: Agent, faulty: ReplicaSet) ->
     for number in gone:
         faulty.restart_member(number, wait=False)
     is_well(agent, faulty, expected)
+
+
+@contextlib.contextmanager
+def restarted_with(agent: Agent, environment: dict[str, str]) -> Iterator[None]:
+    """Run the agent with other variables, and without them afterwards.
+
+    It is killed in the end: mongod waits by the wall clock, and the head would not stop before that has caught up.
+    """
+    agent.stop()
+    agent.environment = environment
+    agent.start()
+    try:
+        yield
+    finally:
+        agent.kill()
+        agent.environment = {}
+        agent.start()
+
+
+@pytest.fixture
+def clocks(tmp_path: Path) -> clock.Clocks:
+    """Give clocks to set."""
+    if (lacking := clock.missing()) is not None:
+        pytest.skip(lacking)
+    return clock.Clocks(tmp_path)
+
+
+def test_the_agents_clock_jumps(agent: Agent, faulty: ReplicaSet, clocks: clock.Clocks) -> None:
+    """An hour ahead, two hours back, and right again: each time what is written is captured and the verdict is ok."""
+    expected = row("clock of the agent jumps")
+    with restarted_with(agent, clocks.environment):
+        for ahead in (3600, -3600, 0):
+            clocks.set_wall(ahead)
+            written = write(faulty)
+            status = require(agent, expected, lambda s, w=written: at(s["captured"]) >= w, by_command=True)
+            assert status["backup_lag_seconds"] < 60
+    is_well(agent, faulty, expected)
+
+
+def test_all_members_are_gone_for_an_hour(agent: Agent, faulty: ReplicaSet, clocks: clock.Clocks) -> None:
+    """Nobody answers for an hour: unknown from its first moment to its last, no alert, and then everything goes on."""
+    expected = row("all members gone for an hour")
+    with restarted_with(agent, clocks.environment):
+        wait_until("it follows a member", lambda: agent.status()["verdict"] == "ok")
+        for number in range(3):
+            faulty.kill_member(number)
+        require(agent, expected, by_command=True)
+        clocks.let_pass(3600)
+        status = require(agent, expected, lambda s: s["backup_lag_seconds"] is None, by_command=True)
+        assert "tailing" == status["state"]
+        for number in range(3):
+            faulty.restart_member(number, wait=False)
+        faulty.wait_healthy()
+        assert_equal(agent, faulty)
+    is_well(agent, faulty, expected)
+
+
+def test_the_primarys_clock_jumps_ahead(agent: Agent, faulty: ReplicaSet, clocks: clock.Clocks) -> None:
+    """Optimes leap an hour ahead and stay there when the clock is set right: the anchor is found, and nothing is missed."""
+    expected, number = row("clock of the primary jumps ahead"), faulty.primary()
+    faulty.stop_member(number)
+    faulty.member(number).environment = clocks.environment
+    faulty.restart_member(number)
+    faults.step_up(faulty, number)
+    before = write(faulty)
+    for ahead in (3600, 0):
+        clocks.set_wall(ahead)
+        written = write(faulty)
+        assert written.time - before.time > 3000
+        require(agent, expected, lambda s, w=written: at(s["captured"]) >= w)
+    is_well(agent, faulty, expected)
+    faulty.member(number).environment = {}
+
+
+def test_an_overwritten_anchor_is_not_given_up_for_a_silent_member(agent: Agent, faulty: ReplicaSet) -> None:
+    """Two of three say that the anchor is gone: unknown, until the third is removed; then Resync Required, and a resync helps."""
+    expected = row("anchor overwritten, one member silent")
+    agent.stop()
+    silent = faulty.secondaries()[0]
+    faulty.kill_member(silent)
+    others = [faulty.addresses[number] for number in range(3) if number != silent]
+    roll_over(faulty.uri, members=others)
+    agent.start()
+    require(agent, expected, lambda s: f"{faulty.addresses[silent]}: unreachable" in s["waiting"])
+    faults.remove(faulty, silent)
+    alert = agent.wait_state("resync_required")["alerts"][0]
+    assert "critical" == agent.status()["verdict"]
+    assert re.findall(r"`(\w+)`", expected.afterwards) == [alert["cause"]]
+    agent.call("resync", "--owner", "tests")
+    agent.wait_operation()
+    assert_equal(agent, faulty)
 
 
 def test_every_row_of_the_table_has_its_test() -> None:
