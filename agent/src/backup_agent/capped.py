@@ -147,7 +147,7 @@ class Touched:
 
     def repeats(self, op: Op) -> bool:
         """Say whether this insert names a document again; what it names is remembered."""
-        key = (op.ui, id_key(op.identity))
+        key = (op.ui, op.key)
         if op.kind == "i" and key in self._named:
             return True
         self._named.add(key)
@@ -186,7 +186,7 @@ class CappedWriter:
         if newest is None:
             return ops
         key = id_key(newest["_id"])
-        done = [n for n, op in enumerate(ops) if op.kind == "i" and id_key(op.identity) == key]
+        done = [n for n, op in enumerate(ops) if op.kind == "i" and op.key == key]
         return ops[done[0] + 1 :] if done else ops
 
     def _run(self, name: str, group: Group) -> None:

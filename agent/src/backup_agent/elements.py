@@ -5,13 +5,14 @@ The layout is that of https://bsonspec.org/spec.html. Nothing is copied: documen
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from bson.errors import InvalidBSON
 
-DOCUMENT, ARRAY, NULL = 0x03, 0x04, 0x0A
+STRING, DOCUMENT, ARRAY, OBJECT_ID, NULL, INT32, INT64 = 0x02, 0x03, 0x04, 0x07, 0x0A, 0x10, 0x12
 LENGTH = struct.Struct("<i")
 _FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
 
@@ -53,6 +54,50 @@ def walk(data: bytes, at: int = 0) -> Iterator[Element]:
         size = _size(kind, data, end + 1)
         yield Element(data[at + 1 : end], kind, end + 1, end + 1 + size)
         at = end + 1 + size
+
+
+Bytes = bytes | memoryview
+"""The driver gives documents of 4 KB and more inside of others as views: `in` finds no bytes in those."""
+
+_DOLLAR = re.compile(rb"\$")
+_TIMESTAMP = re.compile(rb"\x11")
+_NAME_ENDS_BEFORE_ZEROS = re.compile(rb"\0{9}")
+_ID = b"_id\0"
+
+
+def may_name_operators(document: Bytes) -> bool:
+    """Say whether there is a dollar in a document at all; most have none."""
+    return _DOLLAR.search(document) is not None
+
+
+def may_hold_zero_timestamps(document: Bytes) -> bool:
+    """Say whether bytes as of an element `Timestamp(0, 0)` are in a document at all; most have none.
+
+    Two searches, each of which reads every byte once: one pattern for both could take the square of that.
+    """
+    return _NAME_ENDS_BEFORE_ZEROS.search(document) is not None and _TIMESTAMP.search(document) is not None
+
+
+def is_id_alone(document: bytes) -> bool:
+    """Say whether `_id` is the only element of a document."""
+    return document[5:9] == _ID and 9 + _size(document[4], document, 9) == len(document) - 1
+
+
+def simple_id(document: Bytes) -> tuple[int, int | bytes] | None:
+    """Return type and value of an `_id` that comes first and is an integer or, as its bytes, a string or an object id; else None.
+
+    It is read where it lies: to decode a document for its `_id` takes ten times as long.
+    """
+    if document[5:9] != _ID:
+        return None
+    kind = document[4]
+    if kind == OBJECT_ID:
+        return kind, bytes(document[9:21])
+    if kind == STRING:
+        return kind, bytes(document[13 : 12 + LENGTH.unpack_from(document, 9)[0]])
+    if kind in (INT32, INT64):
+        return kind, int.from_bytes(document[9 : 9 + _FIXED[kind]], "little", signed=True)
+    return None
 
 
 def first_name(document: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,9 @@ CONFIG_COPIED = (
 """What a config server knows of its cluster. The rest of `config` belongs to members, to sessions or to work in progress: a plain
 replica set has nothing but that, and a shard's caches are filled again from the config servers."""
 
+REMEMBERED = 4096
+"""How many namespaces what was found out about them is kept of: it is asked for every entry of the oplog."""
+
 ORDERED: CodecOptions[SON[str, Any]] = CodecOptions(document_class=SON)
 """Keeps the order of keys, which is part of the meaning of an index."""
 
@@ -39,6 +43,7 @@ def target_of(namespace: str, o: Mapping[str, Any]) -> str:
     return name if "renameCollection" in o else f"{split(namespace)[0]}.{name}"
 
 
+@functools.lru_cache(REMEMBERED)
 def needs_command(namespace: str) -> bool:
     """Say whether the server takes no writes to a namespace in transactions."""
     database, collection = split(namespace)
@@ -46,6 +51,7 @@ def needs_command(namespace: str) -> bool:
     return system or database in ("admin", "config")
 
 
+@functools.lru_cache(REMEMBERED)
 def why_not_copied(namespace: str) -> str | None:
     """Return why a namespace is not part of a backup, or None when it is."""
     database, collection = split(namespace)

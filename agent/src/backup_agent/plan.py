@@ -14,14 +14,15 @@ from decimal import Decimal
 from typing import Any
 
 from bson.decimal128 import Decimal128
+from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
-from backup_agent.elements import LENGTH, find
+from backup_agent.elements import INT32, INT64, LENGTH, STRING, find, may_hold_zero_timestamps, simple_id
 from backup_agent.source import RAW
 from backup_agent.times import ZERO, OpTime
 
-LARGE_BYTES = 1024 * 1024
+SMALL_BYTES = 256
 
 
 def only_id(document: RawBSONDocument) -> RawBSONDocument:
@@ -35,11 +36,11 @@ def only_id(document: RawBSONDocument) -> RawBSONDocument:
 
 
 def _identity_of(document: RawBSONDocument) -> Any:
-    """Return a document's `_id`. To decode a large one for it would keep a second copy of all its values."""
-    return (document if len(document.raw) < LARGE_BYTES else only_id(document))["_id"]
+    """Return a document's `_id`. To decode all of it takes longer, and would keep a second copy of all its values."""
+    return (document if len(document.raw) < SMALL_BYTES else only_id(document))["_id"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Op:
     """One insert (`i`), update (`u`) or delete (`d`), with the place it came from."""
 
@@ -52,9 +53,25 @@ class Op:
     index: int
 
     @property
+    def identified(self) -> RawBSONDocument:
+        """The document that has the `_id` of the one that is written."""
+        return self.o2 if self.kind == "u" and self.o2 is not None else self.o
+
+    @property
     def identity(self) -> Any:
         """The document's `_id`."""
-        return _identity_of(self.o2 if self.kind == "u" and self.o2 is not None else self.o)
+        return _identity_of(self.identified)
+
+    @property
+    def key(self) -> Hashable:
+        """What is equal for operations on the same document of a collection: `id_key` of its `_id`."""
+        found = simple_id(self.identified.raw)
+        if found is None:
+            return id_key(self.identity)
+        kind, value = found
+        if kind in (INT32, INT64):
+            return value
+        return ("str" if kind == STRING else "ObjectId", value)
 
     @property
     def size(self) -> int:
@@ -80,6 +97,10 @@ def id_key(value: Any) -> Hashable:
     if isinstance(value, Decimal128):
         number = value.to_decimal()
         return "NaN" if number.is_nan() else Decimal(number)
+    if type(value) is str:
+        return ("str", value.encode())
+    if isinstance(value, ObjectId):
+        return ("ObjectId", value.binary)
     if isinstance(value, RawBSONDocument):
         return ("document", tuple((name, id_key(item)) for name, item in value.items()))
     if isinstance(value, (list, tuple)):
@@ -92,7 +113,7 @@ def plan(ops: Iterable[Op], in_order: Callable[[bytes], bool]) -> list[Group]:
     levels: dict[Hashable, tuple[int, str]] = {}
     groups: dict[tuple[int, bytes, str], Group] = {}
     for op in ops:
-        key: Hashable = op.ui if in_order(op.ui) else (op.ui, id_key(op.identity))
+        key: Hashable = op.ui if in_order(op.ui) else (op.ui, op.key)
         level, kind = levels.get(key, (0, op.kind))
         if kind != op.kind:
             level += 1
@@ -106,7 +127,7 @@ def plan(ops: Iterable[Op], in_order: Callable[[bytes], bool]) -> list[Group]:
 
 def zero_timestamps(document: RawBSONDocument) -> list[str]:
     """Return the top-level fields whose value is `Timestamp(0, 0)`, which the server replaces when it inserts."""
-    if b"\x11" not in document.raw or bytes(8) not in document.raw:
+    if not may_hold_zero_timestamps(document.raw):
         return []
     return [
         name for name, value in document.items() if name != "_id" and isinstance(value, Timestamp) and value == ZERO

@@ -5,7 +5,7 @@ Documents and `_id`s are passed through as raw BSON wherever the server takes th
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -15,6 +15,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from backup_agent.diffs import apply_diff
+from backup_agent.elements import is_id_alone, may_name_operators
 from backup_agent.errors import Unsupported
 from backup_agent.namespaces import OWN_DATABASE
 from backup_agent.plan import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
@@ -26,6 +27,9 @@ STAGE = "$_internalApplyOplogUpdate"
 
 PART_BYTES = 8 * 1024 * 1024
 _NOTHING = b"\x05\0\0\0\0"
+_DIFF = 2
+_DIFF_BEGINS = b"\x10$v\0\x02\0\0\0"
+"""How an update that holds a diff begins after its length: looked at before all of it is decoded."""
 
 Client = MongoClient[dict[str, Any]]
 
@@ -44,11 +48,12 @@ def takes_diffs(client: Client) -> bool:
 
 def query(identity: RawBSONDocument) -> Mapping[str, Any]:
     """Return the filter that matches one document; `identity` has its `_id`, and in a sharded cluster its shard key too."""
-    if b"$" in identity.raw:
+    raw = bytes(identity.raw)
+    if may_name_operators(raw):
         value = identity["_id"]
         if isinstance(value, RawBSONDocument) and next(iter(value.keys()), "").startswith("$"):
             return {"_id": {"$eq": value}}  # a DBRef, say, which would be read as an operator
-    return identity if len(identity) == 1 else {"_id": identity["_id"]}
+    return identity if is_id_alone(raw) else {"_id": identity["_id"]}
 
 
 def replacement(document: RawBSONDocument) -> Any:
@@ -56,29 +61,31 @@ def replacement(document: RawBSONDocument) -> Any:
 
     In a plain one, names that begin with a dollar would be read as modifiers, and `Timestamp(0, 0)` would become the time.
     """
-    if zero_timestamps(document) or (b"$" in document.raw and any(name.startswith("$") for name in document)):
+    if zero_timestamps(document) or (
+        may_name_operators(document.raw) and any(name.startswith("$") for name in document)
+    ):
         return [{"$replaceWith": {"$literal": document}}]
     return document
 
 
 def is_diff(op: Op) -> bool:
     """Say whether an operation is an update that holds a diff."""
-    return op.kind == "u" and op.o.get("$v") == 2
+    return op.kind == "u" and (op.o.raw[4:12] == _DIFF_BEGINS or op.o.get("$v") == _DIFF)
 
 
-def update_argument(o: RawBSONDocument, what: str) -> Any:
+def update_argument(o: RawBSONDocument, what: Callable[[], str]) -> Any:
     """Return the `u` of an update statement for an oplog update.
 
     `$v: 2` entries hold a diff, applied by the server's own `$_internalApplyOplogUpdate`; `$v: 1` entries hold modifiers; an
-    entry without `$v` replaces the document. Raises Unsupported for another version.
+    entry without `$v` replaces the document. Raises Unsupported for another version of `what`, the entry's name.
     """
-    version = o.get("$v")
-    if version == 2:
+    version = _DIFF if o.raw[4:12] == _DIFF_BEGINS else o.get("$v")
+    if version == _DIFF:
         return [{STAGE: {"oplogUpdate": o}}]
     if version == 1:
         return {name: value for name, value in o.items() if name != "$v"}
     if version is not None:
-        raise Unsupported(f"{what}: expected an update of version 1 or 2, found {version}")
+        raise Unsupported(f"{what()}: expected an update of version 1 or 2, found {version}")
     return replacement(o)
 
 
@@ -99,7 +106,7 @@ def _update(op: Op) -> dict[str, Any]:
         return restore_zeros(op.o, zero_timestamps(op.o))
     if op.kind == "i":
         return {"q": query(only_id(op.o)), "u": replacement(op.o), "multi": False, "upsert": True}
-    argument = update_argument(op.o, describe("u", op.namespace, op.optime))
+    argument = update_argument(op.o, lambda: describe("u", op.namespace, op.optime))
     return {"q": query(op.o2 if op.o2 is not None else op.o), "u": argument, "multi": False}
 
 
@@ -133,7 +140,7 @@ def _parts(ops: list[Op], sizes: Mapping[Hashable, int]) -> Iterator[list[Op]]:
     part: list[Op] = []
     held = 0
     for op in ops:
-        size = sizes.get(id_key(op.identity), 0) + op.size
+        size = sizes.get(op.key, 0) + op.size
         if part and held + size > PART_BYTES:
             yield part
             part, held = [], 0
@@ -143,7 +150,7 @@ def _parts(ops: list[Op], sizes: Mapping[Hashable, int]) -> Iterator[list[Op]]:
 
 
 def _whole(op: Op, present: dict[Hashable, bytes]) -> Op:
-    key = id_key(op.identity)
+    key = op.key
     if op.o.get("$v") == 1:
         raise Unsupported(
             f"{describe('u', op.namespace, op.optime)}: expected a diff or a whole document, found modifiers; resync the job"

@@ -7,7 +7,7 @@ be applied in several, each of which records how far it came.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Position:
         return cls(OpTime(found["ts"], found["t"]), found["index"], found["open_from"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unit:
     """One step of replay: an operation, a catalogue command, or nothing but a place in the oplog that was passed."""
 
@@ -65,7 +65,7 @@ class Unit:
         return Position(self.optime, WHOLE if self.last else self.index, open_from)
 
 
-def optime_of(entry: RawBSONDocument) -> OpTime:
+def optime_of(entry: Mapping[str, Any]) -> OpTime:
     """Return the optime of an oplog entry."""
     return OpTime(entry["ts"], entry.get("t", -1))
 
@@ -93,6 +93,8 @@ class Stream:
         self._transactions: dict[bytes, Transaction] = {}
         self._units: Iterator[Unit] = iter(())
         self._next: Unit | None = None
+        self._beyond = False
+        """Whether reading has passed the position: then nothing that follows has been applied."""
         self.read_bytes = 0
         """How many bytes of entries have been read from the slices."""
 
@@ -114,7 +116,8 @@ class Stream:
                 entry = self._next_entry()
                 if entry is None:
                     return None
-                self._units = self._after_position(self._of(entry))
+                units = self._of(entry)
+                self._units = units if self._beyond else self._after_position(units)
         return self._next
 
     def take(self) -> None:
@@ -131,6 +134,7 @@ class Stream:
         """Leave out what has been applied already (after a restart, reading begins before the position)."""
         at = self._position
         for unit in units:
+            self._beyond = unit.optime.ts > at.optime.ts
             if not self._passed(unit.optime) and not (unit.optime.ts == at.optime.ts and unit.index <= at.index):
                 yield unit
 
@@ -141,8 +145,9 @@ class Stream:
 
     def _of(self, entry: RawBSONDocument) -> Iterator[Unit]:
         """Yield the units of one entry; at least one, so that the position moves over every entry."""
-        optime = optime_of(entry)
-        op, namespace, o = entry["op"], entry["ns"], entry["o"]
+        fields = dict(entry.items())  # decoded once: each look at the entry itself takes several calls
+        optime = optime_of(fields)
+        op, namespace, o = fields["op"], fields["ns"], fields["o"]
         name = command_name(o) if op == "c" else None
         decision = rule(op, name)
         if decision.action is Action.TRANSACTION:
@@ -156,17 +161,17 @@ class Stream:
         elif decision.action is Action.COMMAND:
             yield Unit(optime, 0, command=entry)
         else:
-            yield self._write(entry, optime, 0, last=True)
+            yield self._write(entry, fields, optime, 0, last=True)
 
-    def _write(self, entry: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
-        namespace = entry["ns"]
+    def _write(self, entry: RawBSONDocument, fields: Mapping[str, Any], optime: OpTime, index: int, last: bool) -> Unit:
+        namespace = fields["ns"]
         if needs_command(namespace):
             return Unit(optime, index, command=entry, last=last)
-        if "ui" not in entry:
+        if "ui" not in fields:
             raise Unsupported(
-                f"{describe(entry['op'], namespace, optime)}: expected an entry with a collection UUID, found none"
+                f"{describe(fields['op'], namespace, optime)}: expected an entry with a collection UUID, found none"
             )
-        op = Op(entry["op"], bytes(entry["ui"]), namespace, entry["o"], entry.get("o2"), optime, index)
+        op = Op(fields["op"], bytes(fields["ui"]), namespace, fields["o"], fields.get("o2"), optime, index)
         return Unit(optime, index, op=op, last=last)
 
     def _transaction(self, entry: RawBSONDocument, optime: OpTime, name: str) -> Iterator[Unit]:
@@ -241,7 +246,7 @@ class Stream:
         if decision.action is Action.COMMAND:
             return Unit(optime, index, command=inner, last=last)
         if decision.action is Action.WRITE:
-            return self._write(inner, optime, index, last)
+            return self._write(inner, inner, optime, index, last)
         raise Unsupported(f"{describe(op, namespace, optime, name or '')} inside a transaction: {decision.why}")
 
 

@@ -7,12 +7,14 @@ from typing import Any
 import bson
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
+from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_agent.plan import Op, id_key, plan, restore_zeros, zero_timestamps
+from backup_agent.source import RAW
 from backup_agent.times import OpTime
 
 
@@ -96,3 +98,37 @@ def test_zero_timestamps_are_found_at_the_top_only() -> None:
     assert ["t"] == zero_timestamps(document)
     assert [] == zero_timestamps(raw(_id=1, n=0, s="\x11"))
     assert {"$literal": Timestamp(0, 0)} == restore_zeros(document, ["t"])["u"][0]["$set"]["t"]
+
+
+def inside(**fields: Any) -> RawBSONDocument:
+    """Return a document as the driver gives one that lies inside of another: of 4 KB and more it is a view, not bytes."""
+    found = RawBSONDocument(bson.encode({"o": fields}), RAW)["o"]
+    assert isinstance(found, RawBSONDocument)
+    return found
+
+
+def test_zero_timestamps_are_found_in_large_documents_too() -> None:
+    """A large document inside of an entry is a view of it, in which `in` finds no bytes."""
+    assert zero_timestamps(inside(_id=1, zero=Timestamp(0, 0), pad="x" * 5000)) == ["zero"]
+    assert zero_timestamps(inside(_id=1, zero=Timestamp(0, 0))) == ["zero"]
+    assert zero_timestamps(inside(_id=1, one=Timestamp(0, 1), pad="x" * 5000)) == []
+
+
+IDENTIFIERS = st.one_of(
+    st.integers(-(2**31), 2**31 - 1),
+    st.integers(-(2**63), 2**63 - 1).map(Int64),
+    st.text(st.characters(codec="utf-8"), max_size=12),
+    st.binary(min_size=12, max_size=12).map(ObjectId),
+    st.binary(max_size=12),
+    st.floats(),
+    st.booleans(),
+)
+
+
+@given(IDENTIFIERS, st.booleans())
+def test_a_key_read_from_bytes_is_that_of_the_decoded_value(identifier: Any, first: bool) -> None:
+    """The same document may be named by an operation whose `_id` comes first and by one whose `_id` does not."""
+    document = raw(_id=identifier, a=1) if first else raw(a=1, _id=identifier)
+    assert Op("i", b"a", "db.c", document, None, OpTime(Timestamp(1, 1), 1), 0).key == id_key(
+        raw(_id=identifier)["_id"]
+    )
