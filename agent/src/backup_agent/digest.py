@@ -94,7 +94,7 @@ EVERYTHING = Span()
 
 @dataclass(frozen=True)
 class Digest:
-    """What a range holds: how many documents, how many bytes, their digest, and a mark for every 1000 documents."""
+    """What a range holds: how many documents, how many bytes, their digest, and when asked for a mark for every 1000 of them."""
 
     documents: int
     bytes: int
@@ -105,24 +105,32 @@ class Digest:
 class Digester:
     """Takes documents in batches of any size."""
 
-    def __init__(self) -> None:
-        """Nothing has been seen yet."""
+    def __init__(self, with_marks: bool = True) -> None:
+        """Nothing has been seen yet. Marks take a second hash of everything: manifests keep them, a validation needs none."""
         self.documents = self.bytes = 0
+        self._with_marks = with_marks
         self._whole, self._chunk = _hash(), _hash()
         self._marks: list[str] = []
 
     def add(self, batch: list[bytes]) -> None:
         """Add documents, in the order of `_id`."""
+        if not self._with_marks:
+            self._count(b"".join(batch), len(batch))
+            return
         at = 0
         while at < len(batch):
             room = CHUNK_DOCUMENTS - self.documents % CHUNK_DOCUMENTS
-            data = b"".join(batch[at : at + room])  # one long update lets go of the GIL
-            self._whole.update(data)
-            self._chunk.update(data)
             taken = min(room, len(batch) - at)
-            at, self.documents, self.bytes = at + taken, self.documents + taken, self.bytes + len(data)
+            data = b"".join(batch[at : at + taken])
+            self._chunk.update(data)
+            self._count(data, taken)
+            at += taken
             if taken == room:
                 self._mark()
+
+    def _count(self, data: bytes, documents: int) -> None:
+        self._whole.update(data)  # one long update lets go of the GIL
+        self.documents, self.bytes = self.documents + documents, self.bytes + len(data)
 
     def _mark(self) -> None:
         self._marks.append(self._chunk.hexdigest()[:16])
@@ -130,7 +138,7 @@ class Digester:
 
     def result(self) -> Digest:
         """Return what was seen; call it once, at the end."""
-        if self.documents % CHUNK_DOCUMENTS:
+        if self._with_marks and self.documents % CHUNK_DOCUMENTS:
             self._mark()
         return Digest(self.documents, self.bytes, self._whole.hexdigest(), tuple(self._marks))
 
@@ -145,13 +153,13 @@ def _body(side: Side, span: Span, ids_only: bool, limit: int) -> dict[str, Any]:
 
 
 def growing(
-    side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0
+    side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0, with_marks: bool = True
 ) -> Generator[Digester, None, None]:
     """Yield the digester of a range after every page, `limit` documents in all (0: every one).
 
     A collection that is not there has none when it is addressed by name. Raises PyMongo's errors.
     """
-    digester = Digester()
+    digester = Digester(with_marks)
     with pages.opened(side.client, side.database, _body(side, span, ids_only, limit)) as cursor:
         while cursor.alive:
             with PIECES.piece(cursor.expected_bytes):
@@ -162,9 +170,9 @@ def growing(
 def read(
     side: Side, span: Span = EVERYTHING, *, ids_only: bool = False, limit: int = 0, each: Callable[[], None] = _nothing
 ) -> Digest:
-    """Return the digest of a range, calling `each` after every page. Raises PyMongo's errors."""
-    digester = Digester()
-    for digester in growing(side, span, ids_only=ids_only, limit=limit):  # noqa: B007 - the last one is the whole
+    """Return the digest of a range, without marks, calling `each` after every page. Raises PyMongo's errors."""
+    digester = Digester(with_marks=False)
+    for digester in growing(side, span, ids_only=ids_only, limit=limit, with_marks=False):  # noqa: B007 - the last one is the whole
         each()
     return digester.result()
 

@@ -40,6 +40,16 @@ def test_counts_documents_bytes_and_marks() -> None:
     assert (2001, sum(map(len, documents)), 3) == (found.documents, found.bytes, len(found.marks))
 
 
+def test_the_digest_does_not_depend_on_marks() -> None:
+    """A validation keeps none, and still sees what a manifest sees."""
+    documents = _documents(2001)
+    digester = digest.Digester(with_marks=False)
+    digester.add(documents)
+    found, expected = digester.result(), _fed(documents, [len(documents)])
+    assert (found.documents, found.bytes, found.digest) == (expected.documents, expected.bytes, expected.digest)
+    assert found.marks == ()
+
+
 def test_no_documents_have_no_marks() -> None:
     """An empty range has a digest of its own and no marks."""
     assert (0, 0, ()) == (_fed([], []).documents, _fed([], []).bytes, _fed([], []).marks)
