@@ -350,27 +350,32 @@ class InitialSync:
             return
         head = self._work.head.client
         make_capped(head, IndexModel(head))
-        wanted = Catalogue(head, building=True).missing_indexes()
-        total = sum(len(specs) for _, specs in wanted)
-        built = 0
-        for namespace, specs in wanted:
-            failpoints.reach("index.build")
-            self._build_one(namespace, specs, built, total)
-            built += len(specs)
+        self._build_all(Catalogue(head, building=True).missing_indexes())
         self._work.become_strict()
         self._sync["indexes_built"] = True
         self._save()
         self._work.begin_apply(self._tc)
 
-    def _build_one(self, namespace: str, specs: list[Any], built: int, total: int) -> None:
-        catalogue = Catalogue(self._work.head.client, building=True)
-        with ThreadPoolExecutor(1, "index") as pool:
-            future = pool.submit(catalogue.build, namespace, specs)
-            while not future.done():
-                wait([future], timeout=0.5)
-                self._work.tick("indexes", built, total, "indexes", namespace)
+    def _build_all(self, wanted: list[tuple[str, list[Any]]]) -> None:
+        """Build the indexes of several collections at once: the server builds those of one in one thread."""
+        total, built = sum(len(specs) for _, specs in wanted), 0
+        waiting = deque(wanted)
+        running: dict[Future[None], tuple[str, int]] = {}
+        with ThreadPoolExecutor(self._work.config.copy_threads, "index") as pool:
+            while waiting or running:
+                while waiting and len(running) < self._work.config.copy_threads:
+                    failpoints.reach("index.build")
+                    namespace, specs = waiting.popleft()
+                    running[pool.submit(self._build, namespace, specs)] = namespace, len(specs)
+                self._work.tick("indexes", built, total, "indexes", ", ".join(name for name, _ in running.values()))
+                finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    built += running.pop(future)[1]
+                    future.result()
+
+    def _build(self, namespace: str, specs: list[Any]) -> None:
         try:
-            future.result()
+            Catalogue(self._work.head.client, building=True).build(namespace, specs)
         except OperationFailure as error:
             raise OperationFailed(
                 f"{namespace}: expected its indexes to build on the copy, the head refused: {error}"
