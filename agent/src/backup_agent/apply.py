@@ -23,6 +23,7 @@ from backup_agent.capped import CappedWriter, Touched
 from backup_agent.catalogue import Catalogue
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.gate import PIECES
+from backup_agent.memory import without_looking_for_cycles
 from backup_agent.namespaces import OWN_DATABASE, split
 from backup_agent.pages import PAGE_BYTES
 from backup_agent.plan import Group, Op, plan, zero_timestamps
@@ -115,7 +116,7 @@ class Applier:
         Raises ResyncRequired, Unsupported (the job stops) or Transient (the head went away).
         """
         try:
-            with PIECES.piece(self._expected):
+            with PIECES.piece(self._expected), without_looking_for_cycles():
                 return self._apply_batch(until)
         except ConnectionFailure as error:
             raise Transient(f"the head went away: {error}") from error

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+
+import pytest
+
+from backup_agent.memory import without_looking_for_cycles
 
 PROGRAM = """
 import sys
@@ -30,3 +35,15 @@ def test_large_pieces_are_given_back_at_once() -> None:
     """Untuned, pieces below one that is still in use stay with the process; tuned, each goes back by itself."""
     assert resident_megabytes("tuned") < 60
     assert resident_megabytes("tuned") + 30 < resident_megabytes("plain")
+
+
+def test_cycles_are_looked_for_again_afterwards() -> None:
+    """Also when the work fails, and not where somebody else had switched it off."""
+    with pytest.raises(KeyError, match="False"), without_looking_for_cycles():
+        raise KeyError(gc.isenabled())
+    assert gc.isenabled()
+    with without_looking_for_cycles():
+        with without_looking_for_cycles():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
