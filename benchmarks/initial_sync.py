@@ -45,7 +45,6 @@ class _Sides:
             with member.mongod.client() as found:
                 data.require_equal(client, found, "the new member")
             printing.measured("mongod: started, found, synced, a secondary", seconds, self._amount(seconds))
-            printing.say(f"  {'':<8}of which by its own account {member.own_seconds():.2f} s are the initial sync")
             member.leave()
         return seconds
 

@@ -62,12 +62,6 @@ class NewMember:
         with self.mongod.client() as client:
             wait_for("the new member to be a secondary", lambda: _is_secondary(client))
 
-    def own_seconds(self) -> float:
-        """Return how long its initial sync took by its own account, without starting and without being found."""
-        with self.mongod.client() as client:
-            found = client.admin.command("replSetGetStatus", initialSync=1)["initialSyncStatus"]
-        return float((found["initialSyncEnd"] - found["initialSyncStart"]).total_seconds())
-
     def leave(self) -> None:
         """Take it out of the set and stop it."""
         with self._replica_set.client() as client:
