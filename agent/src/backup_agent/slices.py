@@ -241,6 +241,7 @@ class SliceReader:
         self._writer = writer
         self._directory = directory
         self._offset = 0
+        self._after = after
         self._last: Anchor | None = None
         older = [path for path in files(directory) if first_timestamp(path) <= after]
         self._path: Path | None = older[-1] if older else None
@@ -284,9 +285,15 @@ class SliceReader:
         return entries
 
     def _check_header(self, path: Path, header: RawBSONDocument) -> None:
-        if self._last is None:
-            return
         previous = header["previous"]
+        if self._last is None:
+            if previous and first_timestamp(path) > self._after < previous["ts"]:
+                raise ResyncRequired(
+                    "corruption",
+                    f"slice {path.name}: expected the entries after {show(self._after)}, found the first ones after "
+                    f"{show(previous['ts'])}; a slice before it is missing",
+                )
+            return
         found = previous["sha256"] if previous else None
         if found != self._last.sha256:
             raise ResyncRequired(

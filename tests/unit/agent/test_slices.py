@@ -96,6 +96,23 @@ def test_a_missing_slice_is_corruption(tmp_path: Path, monkeypatch: pytest.Monke
     assert "corruption" == caught.value.cause
 
 
+def test_a_missing_first_slice_is_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading never begins after a gap: the first slice that is there follows an entry that the reader has, or none at all."""
+    monkeypatch.setattr(slices, "SLICE_BYTES", 1)
+    writer = SliceWriter(tmp_path, 1)
+    for second in range(1, 5):
+        append(writer, second)
+    assert [1, 2, 3, 4] == everything(tmp_path, writer)  # nothing was ever captured before the first
+    files(tmp_path)[0].unlink()
+    assert [2, 3, 4] == everything(tmp_path, writer, after=1)
+    assert [2, 3, 4] == everything(tmp_path, writer, after=2)
+    files(tmp_path)[0].unlink()
+    with pytest.raises(ResyncRequired, match="missing") as caught:
+        everything(tmp_path, writer, after=1)
+    assert "corruption" == caught.value.cause
+    assert [3, 4] == everything(tmp_path, writer, after=2)
+
+
 def test_a_damaged_frame_is_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed byte in a full slice is found by its checksum."""
     monkeypatch.setattr(slices, "SLICE_BYTES", 1)
@@ -133,5 +150,5 @@ def test_only_old_slices_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for second in range(1, 5):
         append(writer, second)
     assert 2 == remove_before(tmp_path, Timestamp(3, 1))
-    assert [3, 4] == everything(tmp_path, writer)
+    assert [3, 4] == everything(tmp_path, writer, after=3)
     assert 1 == remove_before(tmp_path, Timestamp(99, 1))
