@@ -241,6 +241,7 @@ class Job:
             self.stop_with(error)
         steps.put_back(self, operation, succeeded=error is None)
         steps.note_snapshot(self, operation, state, error)
+        steps.note_verification(self, operation, state, error)
         steps.write_report(self, operation, state, error)
         self.store.finish_operation(operation["id"], state, error.as_json() if error else None)
         return f"{operation['id']} {state}" + (f": {error.message}" if error else "")

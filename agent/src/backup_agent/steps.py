@@ -228,6 +228,13 @@ def note_snapshot(job: Job, operation: Json, state: str, error: AgentError | Non
             job.store.close_alert(SNAPSHOT_ALERT, step["name"])
 
 
+def note_verification(job: Job, operation: Json, state: str, error: AgentError | None) -> None:
+    """Raise an alert about a verification that could not run; the next one that ran closes it. Damage has an alert of its own."""
+    if operation["kind"] == "verification" and state == "failed" and not isinstance(error, verify.Damaged):
+        detail = {"message": error.message if error else "", "operation": operation["id"]}
+        job.store.raise_alert(verify.ALERT, verify.NOT_RUN, detail)
+
+
 def write_report(job: Job, operation: Json, state: str, error: AgentError | None) -> None:
     """Write `reports/<id>.json`: the operation as it ended. Renamed into place, so that a reader never sees half of it."""
     path = job.config.reports / f"{operation['id']}.json"

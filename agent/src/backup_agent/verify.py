@@ -20,13 +20,30 @@ from backup_agent.times import age_seconds, now_iso
 from backup_agent.work import Work
 
 ALERT = "verification"
+NOT_RUN = "not_run"
+"""Cause of the alert when nothing is known to be damaged, because what is stored could not be read to its end."""
+
+RETRY_SECONDS = 900
+"""A verification that failed or was canceled is not begun again by the schedule before this."""
+
 
 Json = dict[str, Any]
 
 
+class Damaged(OperationFailed):
+    """Something that is stored cannot be read as it was written."""
+
+
 def due(store: Store, interval_hours: float) -> bool:
-    """Say whether the schedule wants a verification now (0 hours: never); the first one waits for a snapshot."""
+    """Say whether the schedule wants a verification now (0 hours: never); the first one waits for a snapshot.
+
+    What keeps one from running (a repository that is not mounted, a wrong password) does not pass at once.
+    """
     if interval_hours <= 0 or not store.snapshots():
+        return False
+    newest = store.newest_operation("verification")
+    ended_badly = newest is not None and newest["state"] in ("failed", "canceled")
+    if newest is not None and ended_badly and age_seconds(newest["finished_at"]) < RETRY_SECONDS:
         return False
     last = store.observed("verification")
     since = last["at"] if last else store.snapshots()[-1]["created_at"]
@@ -86,7 +103,7 @@ def next_part(last: Json | None, parts: int) -> int:
 def verify(work: Work, parts: int) -> Json:
     """Verify the slices and the next part of the repository; returns the contract's form and remembers it.
 
-    Raises OperationFailed, with an alert left open, when something is damaged, Transient when it could not be read.
+    Raises Damaged, with an alert left open, when something is damaged, Transient when it could not be read.
     """
     part = next_part(work.store.observed("verification"), parts)
     found = check_slices(work.config.generation_directory(work.generation) / "slices", work)
@@ -108,10 +125,11 @@ def verify(work: Work, parts: int) -> Json:
     }
     work.note(verification=result)
     work.store.observe("verification", result)
+    work.store.close_alert(ALERT, NOT_RUN)
     if problems:
         text = "; ".join(problems[:5])
         work.store.raise_alert(ALERT, "damaged", {"message": text})
-        raise OperationFailed(
+        raise Damaged(
             f"expected everything stored to be readable, found damage: {text}; take a new snapshot, "
             "resync if a slice is damaged, and see the disk of the repository"
         )
