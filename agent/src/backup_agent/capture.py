@@ -34,6 +34,8 @@ SMALL_PAGE_BYTES = 64 * 1024
 SMALL_PAGE_PAUSE_SECONDS = 0.05
 """A trickle of entries is gathered for this long, so that it does not cost an fsync for each."""
 RETRY_SECONDS = 1.0
+STOP_SECONDS = 30.0
+"""How often it is logged that capture does not end."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,12 @@ class Capture(threading.Thread):
             self._view = replace(self._view, **fields)  # type: ignore[arg-type]
 
     def stop(self) -> None:
-        """End the thread and wait for it."""
+        """End the thread and wait for it, however long its disk or its member takes: it may be in the middle of a write."""
         self._halt.set()
-        if self.is_alive():
-            self.join(timeout=30)
+        while self.is_alive():
+            self.join(timeout=STOP_SECONDS)
+            if self.is_alive():
+                log.warning("capture has not ended yet", member=self.view.member, waits_for="its disk or its member")
 
     def run(self) -> None:
         """Follow one member after the other until stopped."""
@@ -186,7 +190,7 @@ class Capture(threading.Thread):
         return page[1:] if wanted.anchor else page
 
     def _append(self, page: list[bytes]) -> None:
-        if not page:
+        if not page or self._halt.is_set():
             return
         first, last = RawBSONDocument(page[0], RAW), RawBSONDocument(page[-1], RAW)
         failpoints.reach("capture.write")

@@ -23,7 +23,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent import failpoints
 from backup_agent.elements import LENGTH
-from backup_agent.errors import ResyncRequired
+from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.source import RAW
 from backup_agent.times import OpTime, show
 
@@ -151,6 +151,7 @@ class SliceWriter:
         self._lock = threading.Lock()
         self._durable: Durable | None = None
         self.anchor: Anchor | None = None
+        self._closed = False
         self._recover()
 
     @property
@@ -173,8 +174,10 @@ class SliceWriter:
     def append(self, batch: bytes, first: RawBSONDocument, last: RawBSONDocument) -> None:
         """Write one batch durably, then advance the anchor.
 
-        Raises OSError (no space, for one) with the file cut back to what was durable before.
+        Raises OSError (no space, for one) with the file cut back to what was durable before, Transient after `close`.
         """
+        if self._closed:
+            raise Transient("expected open slices, found them closed: what comes now is captured by whoever opens them next")
         if self._file is None or (self._durable and self._durable.length >= SLICE_BYTES):
             self._begin(first["ts"], batch)
         else:
@@ -192,7 +195,7 @@ class SliceWriter:
         try:
             length = self._write(descriptor, bson.encode(header), batch)
             _fsync_directory(self._directory)
-        except OSError:
+        except BaseException:
             os.close(descriptor)
             path.unlink()
             raise
@@ -208,7 +211,7 @@ class SliceWriter:
         before = self._durable
         try:
             length = before.length + self._write(self._file, batch)
-        except OSError:
+        except BaseException:  # whatever it was: a frame that is not known to be durable must not stay before the next one
             os.ftruncate(self._file, before.length)
             raise
         with self._lock:
@@ -227,7 +230,8 @@ class SliceWriter:
         return size
 
     def close(self) -> None:
-        """Close the newest file."""
+        """Close the newest file; nothing can be appended any more."""
+        self._closed = True
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent import slices
-from backup_agent.errors import ResyncRequired
+from backup_agent.errors import OperationFailed, ResyncRequired, Transient
 from backup_agent.slices import Anchor, SliceReader, SliceWriter, files, remove_before
 
 
@@ -141,6 +141,40 @@ def test_a_failed_write_leaves_what_was_durable(tmp_path: Path, monkeypatch: pyt
     assert Anchor.of(entry(1)) == writer.anchor
     append(writer, 2)
     assert [1, 2] == everything(tmp_path, writer)
+
+
+@pytest.mark.parametrize("begun", [1, 2])
+def test_whatever_ends_a_write_leaves_what_was_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: int
+) -> None:
+    """An error that is not the disk's is cut back too, in the middle of a slice as at its beginning."""
+    monkeypatch.setattr(slices, "SLICE_BYTES", begun if begun == 1 else slices.SLICE_BYTES)
+    writer = SliceWriter(tmp_path, 1)
+    append(writer, 1)
+
+    def interrupted(descriptor: int) -> None:
+        raise OperationFailed("interrupted")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("backup_agent.slices.os.fdatasync", interrupted)
+        with pytest.raises(OperationFailed):
+            append(writer, 2)
+    assert [1] == everything(tmp_path, writer)
+    append(writer, 2)
+    assert [1, 2] == everything(tmp_path, writer)
+    assert Anchor.of(entry(2)) == SliceWriter(tmp_path, 1).anchor
+
+
+def test_closed_slices_take_nothing_more(tmp_path: Path) -> None:
+    """A writer that was closed refuses: another one may have opened the slices since."""
+    writer = SliceWriter(tmp_path, 1)
+    append(writer, 1)
+    writer.close()
+    again = SliceWriter(tmp_path, 1)
+    with pytest.raises(Transient, match="closed"):
+        append(writer, 2)
+    append(again, 2)
+    assert [1, 2] == everything(tmp_path, again)
 
 
 def test_only_old_slices_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
