@@ -177,7 +177,9 @@ class SliceWriter:
         Raises OSError (no space, for one) with the file cut back to what was durable before, Transient after `close`.
         """
         if self._closed:
-            raise Transient("expected open slices, found them closed: what comes now is captured by whoever opens them next")
+            raise Transient(
+                "expected open slices, found them closed: what comes now is captured by whoever opens them next"
+            )
         if self._file is None or (self._durable and self._durable.length >= SLICE_BYTES):
             self._begin(first["ts"], batch)
         else:
@@ -211,7 +213,7 @@ class SliceWriter:
         before = self._durable
         try:
             length = before.length + self._write(self._file, batch)
-        except BaseException:  # whatever it was: a frame that is not known to be durable must not stay before the next one
+        except BaseException:  # what is not known to be durable must not stay before the next frame
             os.ftruncate(self._file, before.length)
             raise
         with self._lock:

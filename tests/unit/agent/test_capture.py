@@ -60,7 +60,7 @@ def test_the_stop_waits_for_a_write(capture: Capture, monkeypatch: pytest.Monkey
         return "nobody"
 
     monkeypatch.setattr(capture, "_choose", slow)
-    monkeypatch.setattr(capture, "_follow", lambda member: None)
+    monkeypatch.setattr(capture, "_follow", lambda _member: None)
     capture.start()
     assert writing.wait(10)
     threading.Timer(0.2, goes_on.set).start()
