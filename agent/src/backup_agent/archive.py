@@ -6,7 +6,11 @@ is known from the repository alone. It runs in a thread of its own: neither capt
 
 from __future__ import annotations
 
+import contextlib
+import math
+import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +19,7 @@ import structlog
 from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
-from backup_agent.errors import AgentError, Shutdown
+from backup_agent.errors import AgentError, NoRoom, Shutdown, Transient
 from backup_agent.inventory import SLICES, Archive, inventory, stamp
 from backup_agent.restic import Restic
 from backup_agent.slices import files, first_timestamp
@@ -28,6 +32,9 @@ ALERT = "archive"
 RETRY_SECONDS = 60
 OVERDUE_INTERVALS = 3
 """After so many intervals without an upload an alert is raised; a repository that is busy for a while is no alarm."""
+
+STALLED_SECONDS = 1800
+"""An upload that reads nothing more for so long is ended and begun again. restic itself tries a request again for 15 minutes."""
 
 Json = dict[str, Any]
 
@@ -71,12 +78,16 @@ class Archiver:
         self._thread: threading.Thread | None = None
         self._upload: _Upload | None = None
         self._stopping = threading.Event()
+        self._began = self._moved = 0.0
+        self._bytes = 0
+        self._unrecorded_at = -math.inf
 
     def look(self, generation: int, captured: Timestamp | None) -> None:
         """Begin an upload when one is due and none runs. Cheap: called once a second."""
         if self._config.archive_interval_minutes <= 0 or captured is None:
             return
         if self._thread is not None and self._thread.is_alive():
+            self._judge_running()
             return
         self._upload = None
         last = self._store.observed("archive") or {}
@@ -84,10 +95,21 @@ class Archiver:
             return
         self._upload = self._next(generation, captured)
         if self._upload is not None:
+            self._began = self._moved = time.monotonic()
+            self._bytes = 0
             self._thread = threading.Thread(target=self._run, args=(self._upload,), name="archive", daemon=True)
             self._thread.start()
 
+    def _judge_running(self) -> None:
+        """Raise the alert also for an upload that does not end. A first one after a long pause is given an interval."""
+        running = time.monotonic() - self._began
+        if running > self._config.archive_interval_minutes * 60:
+            with contextlib.suppress(NoRoom):  # has an alert of its own
+                self._alarm(self._store.observed("archive") or {}, f"an upload has been running for {int(running)} s")
+
     def _due(self, last: Json, generation: int, captured: Timestamp) -> bool:
+        if time.monotonic() - self._unrecorded_at < RETRY_SECONDS:
+            return False
         if age_seconds(last.get("tried_at", "1970-01-01T00:00:00Z")) < RETRY_SECONDS and not last.get("ok"):
             return False
         if not any(s["generation"] == generation for s in self._store.snapshots()):
@@ -110,6 +132,10 @@ class Archiver:
         last = self._store.observed("archive") or {}
         try:
             self._store_slices(upload)
+            at, through = now_iso(), timestamp_json(upload.through)
+            done = {"generation": upload.generation, "through": through, "at": at, "tried_at": at, "ok": True}
+            self._store.observe("archive", done)
+            self._store.close_alerts(ALERT)
         except AgentError as error:
             self._failed(last, error.message)
             return
@@ -117,16 +143,16 @@ class Archiver:
             log.exception("archive")
             self._failed(last, str(error)[:300])
             return
-        at, through = now_iso(), timestamp_json(upload.through)
-        done = {"generation": upload.generation, "through": through, "at": at, "tried_at": at, "ok": True}
-        self._store.observe("archive", done)
-        self._store.close_alerts(ALERT)
         self._forget()
 
     def _failed(self, last: Json, reason: str) -> None:
         log.warning("archive", reason=reason)
-        self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": reason})
-        self._alarm(last, reason)
+        try:
+            self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": reason})
+            self._alarm(last, reason)
+        except (AgentError, sqlite3.Error) as error:  # the state's own disk is full, for one
+            log.warning("archive", reason=f"not recorded: {error}")
+            self._unrecorded_at = time.monotonic()
 
     def _store_slices(self, upload: _Upload) -> None:
         self._restic.backup(
@@ -140,6 +166,7 @@ class Archiver:
                 f"first={stamp(upload.first)}",
                 f"through={stamp(upload.through)}",
             ],
+            progress=self._progress,
             tick=self._alive,
         )
 
@@ -148,6 +175,7 @@ class Archiver:
 
         What fails here, for one because somebody reads the repository, is done after the next upload.
         """
+        self._moved = time.monotonic()
         try:
             self._forget_unneeded()
         except AgentError as error:
@@ -163,14 +191,23 @@ class Archiver:
         self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
 
     def _alarm(self, last: Json, reason: str) -> None:
-        since = last.get("at") or self._store.snapshots()[0]["created_at"]
+        snapshots = self._store.snapshots()
+        since = last.get("at") or (snapshots[0]["created_at"] if snapshots else now_iso())
         if age_seconds(since) > OVERDUE_INTERVALS * self._config.archive_interval_minutes * 60:
             detail = f"no captured oplog was stored in the repository since {since}: {reason}"
             self._store.raise_alert(ALERT, "overdue", {"message": detail})
 
+    def _progress(self, done: int, _total: int) -> None:
+        if done != self._bytes:
+            self._bytes, self._moved = done, time.monotonic()
+
     def _alive(self) -> None:
         if self._stopping.is_set():
             raise Shutdown("the daemon is stopping")
+        if time.monotonic() - self._moved > STALLED_SECONDS:
+            raise Transient(
+                f"expected restic to get on, found it doing nothing for {STALLED_SECONDS} s; see the repository"
+            )
 
     def stop(self) -> None:
         """End an upload that runs."""

@@ -13,6 +13,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent.archive import Archiver, needed
 from backup_agent.config import Config
+from backup_agent.errors import NoRoom
 from backup_agent.inventory import Archive
 from backup_agent.store import Store
 from backup_agent.times import now_iso, timestamp_json
@@ -181,3 +182,47 @@ def test_an_upload_that_fails_is_an_alert_only_when_it_is_overdue(bench: Bench) 
     bench.archiver.look(1, Timestamp(60, 1))
     bench.until(bench.store.alerts)
     assert [("archive", "overdue")] == [(a["kind"], a["cause"]) for a in bench.store.alerts()]
+
+
+def test_an_upload_that_hangs_is_an_alert_and_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository that does not answer: somebody is told while it hangs, and the next attempt gets its turn."""
+    short = bench.config.model_copy(update={"archive_interval_minutes": 0.001})
+    monkeypatch.setattr(bench.archiver, "_config", short)
+    bench.add_snapshot("2026-01-01T00:00:00Z")
+    bench.archiver.look(1, ts(50))
+    bench.wait("began")
+    bench.until(lambda: bench.archiver.look(1, ts(50)) or bench.store.alerts())
+    (alert,) = bench.store.alerts()
+    assert ("archive", "overdue") == (alert["kind"], alert["cause"])
+    assert "an upload has been running for" in alert["detail"]["message"]
+    monkeypatch.setattr("backup_agent.archive.STALLED_SECONDS", 0)
+    bench.until(lambda: bench.observed.get("ok") is False)
+    assert "doing nothing" in bench.observed["reason"]
+
+
+def test_an_upload_after_a_long_pause_is_no_alarm_at_once(bench: Bench) -> None:
+    """The agent was stopped for hours: what it stores now is what ends that."""
+    bench.add_snapshot("2026-01-01T00:00:00Z")
+    bench.archiver.look(1, ts(50))
+    bench.wait("began")
+    bench.archiver.look(1, ts(50))
+    assert [] == bench.store.alerts()
+
+
+def test_an_upload_that_cannot_be_recorded_is_not_begun_again_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of the state is full: restic must not be called every second until it is not."""
+
+    def full(*_: Any) -> None:
+        raise NoRoom("the state could not be written", "directory")
+
+    monkeypatch.setattr(bench.store, "observe", full)
+    (bench.here / "go").touch()
+    bench.add_snapshot("2026-01-01T00:00:00Z")
+    bench.archiver.look(1, ts(50))
+    bench.until(lambda: bench.archiver.through(1) is None)
+    (bench.here / "began").unlink()
+    bench.archiver.look(1, ts(50))
+    assert bench.archiver.through(1) is None
+    assert not (bench.here / "began").exists()
