@@ -104,9 +104,9 @@ class Job:
             return f"stopped: {error.message}"
         except NoRoom:
             raise
-        except Transient as error:
+        except (Transient, HeadFailed, PyMongoError) as error:
             self.halt.wait(0.5)
-            return f"waiting: {error.message}"
+            return f"waiting: {str(error)[:500]}"
         return self._take_scheduled() or self._verify_scheduled() or sentence
 
     def _first_sync(self) -> str:

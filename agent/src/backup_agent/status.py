@@ -155,7 +155,16 @@ def collect(config: Config, store: Store) -> Json:
             "headroom_seconds",
         ):
             status[name] = None  # seen by a daemon that is gone: it says nothing about now
-    return status | verdict(config, status)
+    judged = verdict(config, status)
+    status["waiting"] = status["waiting"] or _apply_waits(status)
+    return status | judged
+
+
+def _apply_waits(status: Json) -> str | None:
+    """Return why nothing is applied at this moment: the reason of the last cycle, if it ended without an applier."""
+    word, _, reason = str(status["agent"].get("cycle")).partition(": ")
+    tails = status["agent"]["alive"] and status["state"] == "tailing"
+    return reason if tails and word == "waiting" and status["applied"] is None else None
 
 
 def verdict(config: Config, status: Json) -> Json:
@@ -186,6 +195,9 @@ def _lag_verdict(config: Config, status: Json) -> list[tuple[str, str]]:
         found.append(("unknown", "the backup lag is not known: the source did not answer lately"))
     elif status["backup_lag_primary_seconds"] is None:
         found.append(("unknown", "how far the backup is behind the primary is not known: the set has no primary"))
+    if status["apply_lag_seconds"] is None:
+        cycle = status["agent"].get("cycle")
+        found.append(("unknown", f"how far the head is behind what was captured is not known; the agent says: {cycle}"))
     lags = {
         "the backup is {} s behind what a majority has": status["backup_lag_seconds"],
         "the backup is {} s behind the primary's last write": status["backup_lag_primary_seconds"],

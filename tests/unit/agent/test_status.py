@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.timestamp import Timestamp
 
+from backup_agent.capture import View
 from backup_agent.config import Config
+from backup_agent.daemon import hold_lock
 from backup_agent.progress import Progress
-from backup_agent.status import collect, daemon_alive, verdict
+from backup_agent.status import collect, daemon_alive, live, verdict
 from backup_agent.store import Store
-from backup_agent.times import now_iso
+from backup_agent.times import OpTime, now_iso
 
 
 @pytest.fixture
@@ -63,6 +68,8 @@ ALERT = {"kind": "resync_required", "cause": "corruption", "since": "then", "det
         ({"alerts": [ALERT], "state": "resync_required"}, "critical"),
         ({"state": "resyncing"}, "warning"),
         ({"apply_lag_seconds": 3600}, "critical"),
+        ({"apply_lag_seconds": None}, "unknown"),
+        ({"apply_lag_seconds": None, "state": "initial_sync"}, "warning"),
         ({"backup_lag_primary_seconds": 300}, "warning"),
         ({"agent": {"alive": True, "cycle_at": "2020-01-01T00:00:00Z"}}, "unknown"),
         ({"agent": {"alive": True, "cycle_at": "2999-01-01T00:00:00Z"}}, "unknown"),
@@ -83,6 +90,26 @@ def test_a_job_that_never_ran_is_critical(config: Config) -> None:
     found = collect(config, Store(config.state_file))
     assert (False, "critical", None) == (found["agent"]["alive"], found["verdict"], found["backup_lag_seconds"])
     assert not daemon_alive(config)
+
+
+@pytest.mark.parametrize("applied", [None, OpTime(Timestamp(100, 1), 1)])
+def test_a_head_that_takes_nothing_is_never_ok(config: Config, applied: OpTime | None) -> None:
+    """While nothing can be applied the verdict is unknown, and the reason of the last cycle is what the job waits for."""
+    optime = OpTime(Timestamp(100, 1), 1)
+    view = View("a:1", optime, optime, optime, optime, time.monotonic())
+    store = Store(config.state_file)
+    store.switch_generation(store.new_generation()["number"])
+    agent = {"pid": 1, "version": "1", "started_at": now_iso(), "cycle_at": now_iso(), "cycle": "waiting: no such luck"}
+    store.observe("live", {"agent": agent, **live(1, view, applied)})
+    lock = hold_lock(config)
+    try:
+        found = collect(config, store)
+    finally:
+        os.close(lock)
+    assert "tailing" == found["state"]
+    assert ("no such luck" if applied is None else None) == found["waiting"]
+    assert ("no such luck" in "; ".join(found["reasons"])) == (applied is None)
+    assert ("unknown" if applied is None else "warning") == found["verdict"]  # there is no snapshot
 
 
 def test_progress_never_goes_back_inside_a_phase(config: Config) -> None:
