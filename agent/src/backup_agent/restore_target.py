@@ -1,10 +1,11 @@
 """The directory that a restore fills: never one that holds anything else, and always known to be finished or not.
 
-As long as `.restore` is in it, it is not finished; `.restored.json` says afterwards what it holds.
+As long as `.restore` is in it with anything below, it is not finished; `.restored.json` says afterwards what it holds.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -54,7 +55,7 @@ class Target:
         if not held:
             return
         record = self.record()
-        if record is not None and WORKING not in held:
+        if record is not None and not self._unfinished:
             used = "" if self._untouched(record) else ", on which a server has been started since,"
             raise Refused(
                 f"expected an empty directory as the target, found in {self.path} the restore of job {record['job']} of "
@@ -71,11 +72,13 @@ class Target:
     def done(self, plan: Json) -> Json | None:
         """Return the record of exactly this restore, finished and not used since, or None."""
         record = self.record()
-        if record is None or self.working.exists():
+        if record is None or self._unfinished:
             return None
         same = all(record.get(name) == plan[name] for name in SAME)
         if not same or not self._untouched(record):
             return None
+        with suppress(OSError):
+            self.working.rmdir()  # what a crash at the very end left, see there
         return {name: value for name, value in record.items() if name != "checkpoint"}
 
     def record(self) -> Json | None:
@@ -113,16 +116,38 @@ class Target:
         (self.working / NAMES).unlink(missing_ok=True)
 
     def move_into_place(self, data: Path, record: Json) -> None:
-        """Move the data files up, make that durable with the record, and take the mark away."""
+        """Move the data files up, make that durable with the record, and take the mark away.
+
+        A crash at any point leaves what the same command goes on from: the names of what was moved are removed last. Raises
+        OSError, also for what a disk could not store.
+        """
+        _sync_tree(data)  # restic and mongod leave some of it to the system
         names = sorted(path.name for path in data.iterdir())
         _write(self.working / NAMES, [*names, RECORD])
+        _sync(self.working)
         for name in names:
             os.rename(data / name, self.path / name)
         failpoints.reach("restore.moving", directory=self.path)
         _write(self.path / RECORD, {**record, "checkpoint": self._checkpoint()})
-        os.sync()
-        shutil.rmtree(self.working)
-        os.sync()  # a mark that came back after a power cut would make a directory in use look unfinished
+        _sync(self.path)
+        with suppress(PermissionError):
+            _sync(self.path.parent)
+        for path in self.working.iterdir():
+            if path.name != NAMES:
+                _remove(path)
+        _sync(self.working)
+        (self.working / NAMES).unlink()
+        with suppress(FileNotFoundError):
+            self.working.rmdir()
+        _sync(self.path)  # a mark that came back after a power cut would make a directory in use look unfinished
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether the mark is there. Empty and beside a record it is no mark: only its own removal was interrupted."""
+        try:
+            return any(self.working.iterdir()) or self.record() is None
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
 
     def _held(self) -> set[str]:
         return {path.name for path in self.path.iterdir()} if self.path.exists() else set()
@@ -146,6 +171,26 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def _sync_tree(root: Path) -> None:
+    """Make every file below a directory durable, and the directories. Raises OSError."""
+    for directory, _, names in os.walk(root):
+        for name in names:
+            _sync(Path(directory) / name)
+        _sync(Path(directory))
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a directory, durable. Unlike `os.sync` it tells what could not be written: raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that does not do this with directories
+            raise
+    finally:
+        os.close(handle)
 
 
 def _write(path: Path, value: Any) -> None:

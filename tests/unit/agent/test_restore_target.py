@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backup_agent import restore_target
 from backup_agent.errors import Refused
 from backup_agent.restore_target import NAMES, WORKING, Target
 
@@ -112,3 +115,43 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
     assert target.done(PLAN) is None
     with pytest.raises(Refused, match="found 4 files"):
         target.check()
+
+
+def test_a_crash_while_the_mark_is_removed_is_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was moved is known until nothing else is left in the working directory."""
+
+    def crash(path: Path) -> None:
+        raise KeyboardInterrupt(path)
+
+    monkeypatch.setattr(restore_target, "_remove", crash)
+    with pytest.raises(KeyboardInterrupt):
+        finished(tmp_path / "t")
+    monkeypatch.undo()
+    target = Target(tmp_path / "t")
+    assert target.done(PLAN) is None
+    target.check()
+    assert finished(tmp_path / "t").done(PLAN) is not None
+
+
+def test_a_crash_at_the_very_end_leaves_a_finished_restore(tmp_path: Path) -> None:
+    """The empty directory of the mark is nothing that anybody must clear away, and no reason to begin again."""
+    target = finished(tmp_path / "t")
+    target.working.mkdir()
+    with pytest.raises(Refused, match="the restore of job orders of 1970-01-01T00:01:35Z that was made"):
+        target.check()
+    assert target.done(PLAN) is not None
+    assert not target.working.exists()
+
+
+def test_what_a_disk_could_not_store_is_no_finished_restore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is raised and the mark stays."""
+
+    def fails(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        finished(tmp_path / "t")
+    monkeypatch.undo()
+    assert (tmp_path / "t" / WORKING).is_dir()
+    assert Target(tmp_path / "t").done(PLAN) is None
