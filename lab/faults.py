@@ -69,12 +69,6 @@ def removed(replica_set: ReplicaSet, number: int) -> Iterator[None]:
         replica_set.wait_healthy()
 
 
-def remove(replica_set: ReplicaSet, number: int) -> None:
-    """Take a member out of the set's configuration for good."""
-    address = replica_set.member(number).address
-    _reconfigure(replica_set, lambda members: [m for m in members if m["host"] != address])
-
-
 def replace_by_empty(replica_set: ReplicaSet, number: int) -> None:
     """Kill a member and start it without its data: it makes an initial sync. `wait_healthy` waits for that."""
     mongod = replica_set.member(number)

@@ -166,13 +166,14 @@ def _check_window(
 def window_seconds(client: Client) -> int:
     """Return how many seconds back a member's oplog reaches from now, or will reach at the present rate once it is full.
 
-    Counted to the member's own clock and not to its newest entry, or an idle set would seem to have no window at all.
+    Counted to the member's own clock and not to its newest entry, or an idle set would seem to have no window at all; but to that
+    entry where the clock was set back, for entries stay ahead of it then.
     """
-    oldest = edge_entry(client, newest=False)
-    if oldest is None:
+    oldest, newest = edge_entry(client, newest=False), edge_entry(client, newest=True)
+    if oldest is None or newest is None:
         return 0
     now = asked("hello", lambda: client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
-    window = max(0, int(now.timestamp()) - int(oldest["ts"].time))
+    window = max(int(now.timestamp()), int(newest["ts"].time)) - int(oldest["ts"].time)
     pipeline: list[Json] = [
         {"$collStats": {"storageStats": {}}},
         {"$project": {"storageStats.size": 1, "storageStats.maxSize": 1}},
