@@ -100,7 +100,7 @@ class Capture(threading.Thread):
                 log.warning("capture waits", member=member, reason=problem.message)
                 self._set(problem=problem)
                 if member is not None and not isinstance(problem, NoRoom):
-                    self._sources.failed(member)
+                    self._sources.failed(member, error)
                 self._halt.wait(RETRY_SECONDS)
 
     def _meaning(self, error: Exception) -> AgentError:

@@ -217,7 +217,7 @@ class InitialSync:
                     ) from error
                 if not self._work.head.alive:
                     raise Transient(f"the head ended during the copy: {error}") from error
-                self._work.sources.failed(member)
+                self._work.sources.failed(member, error)
                 log.warning("copy interrupted", member=member, reason=str(error)[:300])
                 self._progress(f"interrupted ({member}: {str(error)[:80]}), going on")
                 self._pause()

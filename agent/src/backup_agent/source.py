@@ -100,9 +100,16 @@ class SourceSet:
         """Return the client of one member for what is answered at once: silence is an error after a short while."""
         return self.client(member, self._config.source.answer_timeout_seconds)
 
-    def failed(self, member: str) -> None:
-        """Note that reading from a member failed, so that another one gets its turn."""
+    def failed(self, member: str, error: Exception | None = None) -> None:
+        """Note that reading from a member failed, so that another one gets its turn.
+
+        Where it was no matter of the network it is connected to anew: the driver keeps for a connection's life whether the
+        server knew sessions when it was made, which a member does not before its initial sync, or while it is hidden.
+        """
         self._failed[member] = time.monotonic()
+        if isinstance(error, (ConfigurationError, OperationFailure)):
+            for key in [key for key in list(self._clients) if key[0] == member]:
+                self._clients.pop(key, None)  # not closed: another thread may be reading by it
 
     def works(self, member: str) -> None:
         """Forget that reading from a member failed."""

@@ -302,7 +302,7 @@ class _Validation:
         if isinstance(error, OperationFailure) and error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED):
             raise _refused(error)
         if not isinstance(error, OperationFailure):
-            self._work.sources.failed(self._member)
+            self._work.sources.failed(self._member, error)
         self._pause()
         self._choose_member()
 
