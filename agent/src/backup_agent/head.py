@@ -28,6 +28,8 @@ from backup_agent.errors import AgentError, BadConfiguration, Transient
 SET_NAME = "backup-head"
 OPLOG_MB = 256
 START_SECONDS = 60
+LAST_SECONDS = 5
+"""How long a mongod that has closed its connections may take to end."""
 NOT_YET_INITIALIZED = 94
 INVALID_SET_CONFIG = 93
 PR_SET_PDEATHSIG = 1
@@ -44,8 +46,19 @@ def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+ENDED_BY_OTHERS = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+"""Exit statuses of a mongod that did not fail by itself: it was told to stop, or killed (by the kernel, when memory is short)."""
+
+
 class HeadFailed(AgentError):
-    """The mongod did not come up or went away; the caller decides what that means."""
+    """The mongod did not come up or went away; the caller decides what that means.
+
+    `by_itself`: it ended by itself with an error, or refused to be used. Not so when it was killed or took too long to start.
+    """
+
+    def __init__(self, message: str, by_itself: bool = False) -> None:
+        super().__init__(message)
+        self.by_itself = by_itself
 
 
 def mongod_version(mongod: Path) -> str:
@@ -76,6 +89,7 @@ class Mongod:
         self._cache_mb, self._replica_set = cache_mb, replica_set
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Client | None = None
+        self._patience: float = START_SECONDS
 
     @property
     def dbpath(self) -> Path:
@@ -91,6 +105,11 @@ class Mongod:
     def was_killed(self) -> bool:
         """Whether somebody ended it with SIGKILL (the kernel does, when memory is short): it did not fail by itself."""
         return self._process is not None and self._process.poll() == -signal.SIGKILL
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended by itself with an error: one that was killed, or told to stop, did not."""
+        return self._process is not None and self._process.poll() not in (None, *ENDED_BY_OTHERS)
 
     @property
     def pid(self) -> int | None:
@@ -134,13 +153,14 @@ class Mongod:
             arguments += ["--setParameter", f"{name}={value}"]
         return arguments
 
-    def start(self) -> Client:
-        """Start it, or return the client of the running one.
+    def start(self, patience: float = START_SECONDS) -> Client:
+        """Start it, or return the client of the running one. It may take `patience` seconds to answer, and again to be usable.
 
         Raises HeadFailed with the end of its log when it does not come up.
         """
         if self.alive and self._client is not None:
             return self._client
+        self._patience = patience
         self._forget_client()
         self.dbpath.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chmod(self.directory, 0o700)
@@ -162,13 +182,21 @@ class Mongod:
             if self._replica_set:
                 self._become_primary()
         except PyMongoError as error:
+            refused = isinstance(error, OperationFailure) or self._fails_now()
             self.kill()
-            raise HeadFailed(f"expected a mongod that can be used on {self.socket}, found: {error}") from error
+            raise HeadFailed(f"expected a mongod that can be used on {self.socket}, found: {error}", refused) from error
         except BaseException:
             self.kill()  # one that runs and cannot be used would be taken for a healthy one
             raise
         self._client = self._connect()
         return self._client
+
+    def _fails_now(self) -> bool:
+        """Whether it ends by itself with an error, after a connection to it was lost: that is seen a moment earlier."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(timeout=LAST_SECONDS)
+        return self.failed
 
     def _connect(self) -> Client:
         return MongoClient(
@@ -179,14 +207,17 @@ class Mongod:
         )
 
     def _wait(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._patience
         while not done():
             if not self.alive:
-                raise HeadFailed(f"expected mongod to start on {self.dbpath}, it ended; {self.last_words()}")
+                status = self._process.poll() if self._process is not None else None
+                raise HeadFailed(
+                    f"expected mongod to start on {self.dbpath}, it ended ({status}); {self.last_words()}", self.failed
+                )
             if time.monotonic() > deadline:
                 self.kill()
                 raise HeadFailed(
-                    f"expected mongod to answer in {START_SECONDS} s on {self.socket}; {self.last_words()}"
+                    f"expected mongod to answer in {self._patience:g} s on {self.socket}; {self.last_words()}"
                 )
             time.sleep(0.05)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import structlog
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
@@ -13,15 +14,20 @@ from backup_agent.capture import Capture, View
 from backup_agent.catalogue import Catalogue
 from backup_agent.config import Config
 from backup_agent.errors import ResyncRequired, Transient
-from backup_agent.head import HeadFailed, Mongod
+from backup_agent.head import START_SECONDS, HeadFailed, Mongod
 from backup_agent.room import DIRECTORY, HEAD, Room
 from backup_agent.slices import SliceReader, SliceWriter, remove_before
 from backup_agent.source import SourceSet
 from backup_agent.stream import Stream
 from backup_agent.times import OpTime
 
+log = structlog.get_logger(__name__)
+
 HEAD_ATTEMPTS = 3
-"""A head that fails this often in a row without applying anything in between is broken."""
+"""A head that fails by itself this often in a row without applying anything in between is broken."""
+
+LONGEST_START_SECONDS = 600.0
+"""A head that was killed, or took too long, is given twice the time at its next start, up to this."""
 
 
 class Runtime:
@@ -39,6 +45,7 @@ class Runtime:
         self._applier: Applier | None = None
         self._since: Timestamp | None = None
         self._failures = 0
+        self._start_seconds: float = START_SECONDS
 
     @property
     def slices(self) -> Path:
@@ -58,27 +65,38 @@ class Runtime:
     def start_head(self) -> None:
         """Start the head if it does not run.
 
-        Raises Transient while it may still come up, ResyncRequired (corruption) after several attempts in a row; those on a full
-        disk do not count.
+        Raises Transient while it may still come up, ResyncRequired (corruption) after several attempts in a row. Those on a full
+        disk do not count, nor those that took too long or were ended by a signal: that says nothing of its files.
         """
         if self.head.alive:
             return
         self._applier = None
         self._room.require(HEAD, DIRECTORY)
         try:
-            self.head.start()
+            self.head.start(self._start_seconds)
+            self._start_seconds = START_SECONDS
         except (HeadFailed, OSError) as error:
             full = self._room.explain(error, HEAD, DIRECTORY)
             if full is not None:
                 raise full from error
             if not isinstance(error, HeadFailed):
                 raise
+            raise self._judge(error) from error
+
+    def _judge(self, error: HeadFailed) -> Transient | ResyncRequired:
+        """Return what a start that failed means."""
+        if error.by_itself:
             self._failures += 1
-            if self._failures >= HEAD_ATTEMPTS:
-                raise ResyncRequired(
-                    "corruption", f"the head did not start {self._failures} times in a row: {error.message}"
-                ) from error
-            raise Transient(error.message) from error
+        else:
+            self._start_seconds = min(2 * self._start_seconds, LONGEST_START_SECONDS)
+        log.warning(
+            "head did not start", reason=error.message, failures=self._failures, next_may_take=self._start_seconds
+        )
+        if error.by_itself and self._failures >= HEAD_ATTEMPTS:
+            return ResyncRequired(
+                "corruption", f"the head did not start {self._failures} times in a row: {error.message}"
+            )
+        return Transient(error.message)
 
     def begin_capture(self, start: Timestamp) -> None:
         """Capture from `start`, or from the anchor when there is one; no effect while it runs."""
@@ -124,7 +142,7 @@ class Runtime:
             full = self._room.explain(error, HEAD)
             if full is not None:
                 raise full from error
-            self._failures += not self.head.alive
+            self._failures += self.head.failed
             if isinstance(error, (HeadFailed, PyMongoError)):
                 raise Transient(f"the head: {error}") from error
             raise
