@@ -158,13 +158,13 @@ class Capture(threading.Thread):
                 del page  # or it would be held while the next one is fetched
             if not cursor.alive:
                 if not joined:  # the server gives no cursor where the oplog ends before the wanted entry
-                    require(self._sources, wanted, member)
+                    require(self._sources, wanted, member, self._halt.wait)
                 raise Transient(f"the oplog cursor on {member} ended")
             if time.monotonic() - looked > LOOK_SECONDS:
                 self._look_around(member, client)
                 looked = time.monotonic()
                 if not joined:
-                    require(self._sources, wanted, member)
+                    require(self._sources, wanted, member, self._halt.wait)
             if cursor.page_bytes < SMALL_PAGE_BYTES:
                 self._halt.wait(SMALL_PAGE_PAUSE_SECONDS)
 
@@ -183,7 +183,7 @@ class Capture(threading.Thread):
         """Check that the first page begins with the wanted entry, and take the anchor off: it has been captured."""
         first = RawBSONDocument(page[0], RAW)
         if not wanted.is_(first):
-            require(self._sources, wanted, member)
+            require(self._sources, wanted, member, self._halt.wait)
             raise Transient(f"{member}: expected its oplog to begin with {wanted}, found {show(first['ts'])}")
         self._sources.works(member)
         log.info("capture follows", member=member, entry=show(wanted.ts))

@@ -2,11 +2,13 @@
 
 That it is lost for good is decided only with an answer from each of them. A member that does not answer, or that is neither
 primary nor secondary, makes it unknown, and so does a set without a primary: its members may not be the ones it has now.
+Delayed members are not asked: they are never read from, and have for long what is lost everywhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bson.raw_bson import RawBSONDocument
@@ -17,6 +19,9 @@ from backup_agent.slices import Anchor
 from backup_agent.source import Client, SourceSet, edge_entry, entry_at, member_state
 from backup_agent.times import show
 from backup_agent.topology import Topology
+
+AGAIN_SECONDS = 3.0
+"""How long after it was found for the first time that the entry is lost the members are asked once more."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +59,51 @@ def answer_about(client: Client, wanted: Wanted) -> str:
     try:
         if member_state(client) == "OTHER":
             return "unreachable"
-        oldest, newest = edge_entry(client, newest=False), edge_entry(client, newest=True)
-        if oldest is None or newest is None or newest["ts"] < wanted.ts:
+        newest = edge_entry(client, newest=True)
+        if newest is None or newest["ts"] < wanted.ts:
             return "behind"
         exact = entry_at(client, wanted.ts)
+        oldest = edge_entry(client, newest=False)  # asked last: the oplog may be cut off while it is read
     except AgentError:
         return "unreachable"
     if exact is not None:
         return "has" if wanted.is_(exact) else "diverged"
+    if oldest is None:
+        return "behind"
     return "rolled_over" if oldest["ts"] > wanted.ts else "diverged"
 
 
-def require(sources: SourceSet, wanted: Wanted, member: str) -> None:
+def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[float], object] = time.sleep) -> None:
     """Ask every member, and return only when this one has the wanted entry.
 
-    Raises ResyncRequired when it is lost on all of them, Transient when another one has it, or when that cannot be told yet.
+    Raises ResyncRequired when it is lost on all of them, which must be found twice with a pause between: a member that is in the
+    middle of a batch may show what comes after the entry, and not yet the entry. Raises Transient when another one has it, or
+    when that cannot be told yet.
     """
-    topology = sources.topology()
-    found = {name: answer_about(sources.prompt(name), wanted) for name in topology.data_bearing}
-    if found.get(member) == "has":
+    lost = _ask(sources, wanted, member)
+    if lost is None:
         return
+    pause(AGAIN_SECONDS)
+    again = _ask(sources, wanted, member)
+    if again is None:
+        return
+    if again.cause != lost.cause:
+        raise Transient(f"{again.message}; that is asked again: a moment before it was {lost.cause}, not {again.cause}")
+    raise again
+
+
+def _ask(sources: SourceSet, wanted: Wanted, member: str) -> ResyncRequired | None:
+    """Ask every member once; returns nothing when this one has the entry, an error when none has it."""
+    topology = sources.topology()
+    found = {
+        name: answer_about(sources.prompt(name), wanted)
+        for name in topology.data_bearing
+        if name not in topology.delayed
+    }
+    if found.get(member) == "has":
+        return None
     answers = ", ".join(f"{name}: {answer}" for name, answer in sorted(found.items()))
+    answers += "".join(f", {name}: delayed, it is never read from" for name in topology.delayed)
     decision = decide(found)
     if decision == "continue":
         raise Transient(f"{member} does not have {wanted}, but another member has ({answers})" + _only(found, topology))
@@ -84,7 +113,7 @@ def require(sources: SourceSet, wanted: Wanted, member: str) -> None:
             "or resync the job when they cannot come back"
         )
     what = "has been overwritten on" if decision == "oplog_rolled_over" else "is not what it was on"
-    raise ResyncRequired(
+    return ResyncRequired(
         decision,
         f"{wanted} {what} every member ({answers}); start a resync",
         members=found,

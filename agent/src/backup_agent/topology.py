@@ -42,6 +42,8 @@ class Topology:
     prefer: tuple[str, ...] = field(default=())
     data_bearing: tuple[str, ...] = field(default=())
     """Every member of the set's configuration that has data: all but the arbiters."""
+    delayed: tuple[str, ...] = field(default=())
+    """Those of them that the configuration keeps behind on purpose."""
     failed: Mapping[str, float] = field(default_factory=dict)
     """When reading from a member failed lately, by any clock that only grows: the set may call it healthy all the same."""
 
@@ -111,7 +113,7 @@ def judge(
     members = []
     for found in status["members"]:
         setting = settings.get(found["name"], {})
-        delay = int(setting.get("secondaryDelaySecs", setting.get("slaveDelay", 0)))
+        delay = _delay(setting)
         optime = optime_of(found.get("optime"))
         lag = seconds_between(newest.ts if newest else None, optime.ts if optime else None)
         reason = _refusal(found, delay, lag, max_lag_seconds)
@@ -131,7 +133,13 @@ def judge(
     majority = optime_of(status.get("optimes", {}).get("lastCommittedOpTime"))
     name = primary["name"] if primary else None
     bearing = tuple(host for host, setting in settings.items() if not setting.get("arbiterOnly", False))
-    return Topology(name, tuple(members), newest, majority, prefer, bearing, dict(failed or {}))
+    delayed = tuple(host for host in bearing if _delay(settings[host]))
+    return Topology(name, tuple(members), newest, majority, prefer, bearing, delayed, dict(failed or {}))
+
+
+def _delay(setting: Mapping[str, Any]) -> int:
+    """Return by how many seconds a member is delayed; servers before 5.0 call that otherwise."""
+    return int(setting.get("secondaryDelaySecs", setting.get("slaveDelay", 0)))
 
 
 def _refusal(found: dict[str, Any], delay: int, lag: int | None, max_lag_seconds: int) -> str | None:

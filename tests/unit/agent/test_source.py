@@ -92,3 +92,11 @@ def test_arbiters_have_no_data() -> None:
     """Every member of the configuration but the arbiters is asked about the anchor, also one that does not answer."""
     topology = judge(status(*HEALTHY), config(p={}, a={"arbiterOnly": True}, gone={}), 60, ())
     assert ("p", "gone") == topology.data_bearing
+
+
+@pytest.mark.parametrize("name", ["secondaryDelaySecs", "slaveDelay"])
+def test_delayed_members_are_named(name: str) -> None:
+    """A delayed member has data and is known as delayed, by the new name of the setting and by the old one."""
+    topology = judge(status(*HEALTHY), config(p={}, a={name: 3600}, b={name: 0}), 60, ())
+    assert ("p", "a", "b") == topology.data_bearing
+    assert ("a",) == topology.delayed
