@@ -111,7 +111,7 @@ class Capture(threading.Thread):
 
     def _choose(self) -> str:
         topology = self._look(None)
-        chosen = topology.choose()
+        chosen = topology.choose() or topology.least_behind()
         if chosen is None:
             raise Transient(f"expected a secondary to read the oplog from, found none: {topology.why()}")
         return chosen.member

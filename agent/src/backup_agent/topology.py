@@ -24,6 +24,8 @@ class MemberFacts:
     priority: float = 1
     delay_seconds: int = 0
     optime: OpTime | None = None
+    too_far_behind: bool = False
+    """Whether that it is too far behind is all that speaks against it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the contract's form."""
@@ -66,6 +68,18 @@ class Topology:
                 m.lag_seconds or 0,
                 m.member,
             ),
+            default=None,
+        )
+
+    def least_behind(self) -> MemberFacts | None:
+        """Return the least behind of those that are refused only because they are too far behind, or None.
+
+        For capture alone: what any secondary calls majority-committed is, however old. Those that failed lately come last.
+        """
+        behind = [m for m in self.members if m.too_far_behind]
+        return min(
+            behind,
+            key=lambda m: (self.failed.get(m.member, float("-inf")), m.lag_seconds or 0, m.member),
             default=None,
         )
 
@@ -128,6 +142,7 @@ def judge(
                 priority=float(setting.get("priority", 1)),
                 delay_seconds=delay,
                 optime=optime,
+                too_far_behind=reason is not None and _refusal(found, delay, lag, lag or 0) is None,
             )
         )
     majority = optime_of(status.get("optimes", {}).get("lastCommittedOpTime"))

@@ -100,3 +100,24 @@ def test_delayed_members_are_named(name: str) -> None:
     topology = judge(status(*HEALTHY), config(p={}, a={name: 3600}, b={name: 0}), 60, ())
     assert ("p", "a", "b") == topology.data_bearing
     assert ("a",) == topology.delayed
+
+
+def test_capture_takes_the_least_behind_when_all_are_too_far() -> None:
+    """A set under a bulk load is captured all the same; a copy is not made, and a delayed or broken member is never taken."""
+    members = (
+        member("p", "PRIMARY", 1000),
+        member("far", "SECONDARY", 500),
+        member("near", "SECONDARY", 600),
+        member("delayed", "SECONDARY", 700),
+        member("recovering", "RECOVERING", 800),
+        member("gone", "SECONDARY", 900, health=0),
+    )
+    settings = config(p={}, far={}, near={}, delayed={"secondaryDelaySecs": 300}, recovering={}, gone={})
+    found = judge(status(*members), settings, 60, ()).least_behind()
+    assert found is not None
+    assert "near" == found.member
+    assert judge(status(*members), settings, 60, ()).choose() is None
+    after = judge(status(*members), settings, 60, (), {"near": 1.0}).least_behind()
+    assert after is not None
+    assert "far" == after.member
+    assert judge(status(*members[1:]), settings, 60, ()).least_behind() is None  # without a primary no lag is known
