@@ -29,6 +29,7 @@ from backup_agent.pages import PAGE_BYTES
 from backup_agent.plan import Group, Op, plan, zero_timestamps
 from backup_agent.statements import statement, takes_diffs, without_diffs
 from backup_agent.stream import Position, Stream, Unit, describe
+from backup_agent.times import show
 
 BATCH_OPS = 5000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -73,6 +74,19 @@ class PositionStore:
         found = self._collection.find_one({"_id": "position"})
         return None if found is None else (Position.from_document(found), bool(found["strict"]))
 
+    def pending(self) -> Position | None:
+        """Return the end of the batch that was begun outside of a transaction and has not been committed."""
+        found = self._collection.find_one({"_id": "position"}) or {}
+        return Position.from_document(found["pending"]) if found.get("pending") else None
+
+    def begin(self, end: Position) -> None:
+        """Note durably where a batch ends that a transaction cannot hold, before anything of it is written.
+
+        After a crash exactly this batch is applied again. `save` takes the note back.
+        """
+        collection = self._collection.with_options(write_concern=WriteConcern(w=1, j=True))
+        collection.update_one({"_id": "position"}, {"$set": {"pending": end.as_document()}})
+
     def save(self, position: Position, strict: bool, session: Session | None = None, journal: bool = True) -> None:
         """Write the position, inside the transaction of `session` when there is one."""
         collection = self._collection
@@ -98,7 +112,8 @@ class Applier:
         self._diffs = takes_diffs(client)
         self._expected = PAGE_BYTES
         """How much memory the next batch is likely to take, after the last one."""
-        self._capped = CappedWriter(client, catalogue.name, self._diffs)
+        self._pending = positions.pending()
+        self._capped = CappedWriter(client, catalogue.name, self._diffs, again=self._pending is not None)
 
     @property
     def between_transactions(self) -> bool:
@@ -117,34 +132,39 @@ class Applier:
         """
         try:
             with PIECES.piece(self._expected), without_looking_for_cycles():
-                return self._apply_batch(until)
+                if self._apply_operations(until):
+                    return True
+            return self._apply_command(until)
         except ConnectionFailure as error:
             raise Transient(f"the head went away: {error}") from error
         except OperationFailure as error:
-            if error.code == TOO_LARGE_FOR_CACHE:
-                raise Transient(
-                    f"the head's cache could not take a batch now: {error}; raise head.cache_mb if this goes on"
-                ) from error
-            if error.code in OUT_OF_DISK or error.has_error_label("TransientTransactionError"):
-                raise Transient(f"the head could not take a batch now: {error}") from error
+            if _may_pass(error):
+                advice = "; raise head.cache_mb if this goes on" if error.code == TOO_LARGE_FOR_CACHE else ""
+                raise Transient(f"the head could not take a batch now: {error}{advice}") from error
             raise ResyncRequired(
                 "corruption", f"the head refused a batch after {self.position.optime}: {error}"
             ) from error
         except PyMongoError as error:
             raise Transient(f"the head: {error}") from error
 
-    def _apply_batch(self, until: Timestamp | None) -> bool:
+    def _apply_operations(self, until: Timestamp | None) -> bool:
+        before = self._stream.read_bytes
+        batch = self._gather(until, before) if self._pending is None else self._gather_again(self._pending)
+        size = sum(unit.op.size for unit in batch if unit.op)
+        self._expected = max(PAGE_BYTES, size, self._stream.read_bytes - before)
+        if batch:
+            self._write(batch)
+            self._pending = None
+            self.entries += sum(unit.op is not None for unit in batch)
+        return bool(batch)
+
+    def _gather(self, until: Timestamp | None, before: int) -> list[Unit]:
+        """Take the units of the next batch; none when a command comes first, or nothing."""
         batch: list[Unit] = []
-        size, touched, before = 0, Touched(), self._stream.read_bytes
+        size, touched = 0, Touched()
         while len(batch) < BATCH_OPS and self._stream.read_bytes - before <= BATCH_BYTES:
             unit = self._stream.peek()
-            if unit is None or (until is not None and unit.optime.ts > until):
-                break
-            if unit.command is not None:
-                if not batch:
-                    self._stream.take()
-                    self._command(unit)
-                    return True
+            if unit is None or unit.command is not None or (until is not None and unit.optime.ts > until):
                 break
             size += unit.op.size if unit.op else 0
             if batch and size > BATCH_BYTES:
@@ -153,12 +173,32 @@ class Applier:
                 break
             self._stream.take()
             batch.append(unit)
-            del unit
-        self._expected = max(PAGE_BYTES, size, self._stream.read_bytes - before)
-        if batch:
-            self._write(batch)
-            self.entries += sum(unit.op is not None for unit in batch)
-        return bool(batch)
+        return batch
+
+    def _gather_again(self, end: Position) -> list[Unit]:
+        """Take the units of the batch that was begun before a crash, no fewer and no more.
+
+        What it wrote outside of its transaction is known again only among exactly those.
+        """
+        batch: list[Unit] = []
+        while (unit := self._stream.peek()) is not None and unit.command is None:
+            self._stream.take()
+            batch.append(unit)
+            position = unit.position(None)
+            if (position.optime, position.index) == (end.optime, end.index):
+                return batch
+        raise ResyncRequired(
+            "corruption",
+            f"expected the operations up to {show(end.optime.ts)}, which were being applied, in the slices; found fewer",
+        )
+
+    def _apply_command(self, until: Timestamp | None) -> bool:
+        unit = self._stream.peek()
+        if unit is None or unit.command is None or (until is not None and unit.optime.ts > until):
+            return False
+        self._stream.take()
+        self._command(unit)
+        return True
 
     def _command(self, unit: Unit) -> None:
         failpoints.reach("apply.command")
@@ -179,6 +219,7 @@ class Applier:
             self._save(batch[-1], journal=False)
             return
         if capped := [op for op in ops if self._catalogue.capped(op.ui)]:
+            self._positions.begin(batch[-1].position(None))
             self._capped.write(capped)
             failpoints.reach("apply.capped")
             ops = [op for op in ops if not self._catalogue.capped(op.ui)]
@@ -207,6 +248,7 @@ class Applier:
             self._commit(batch, plan(ops, _always))
         except _Mismatch as again:
             self._name_the_culprit(ops, again)
+            raise Transient("a batch failed that succeeded when its operations were run one by one") from again
 
     def _expand(self, op: Op) -> list[Op]:
         """Leave out what has no collection here (before the consistency point), and add the steps that an insert needs."""
@@ -246,7 +288,10 @@ class Applier:
             self.counts.missing += len(group.ops) - changed
 
     def _name_the_culprit(self, ops: list[Op], mismatch: _Mismatch) -> None:
-        """Run the batch again one operation at a time, in a transaction that is then aborted, to name the entry."""
+        """Run the batch again one operation at a time, in a transaction that is then aborted, to name the entry.
+
+        Returns when there is none: then it was the order of the batch that was at fault.
+        """
         with self._client.start_session() as session:
             session.start_transaction()
             try:
@@ -256,12 +301,13 @@ class Applier:
                     except _Mismatch as found:
                         raise self._violation(op, found) from mismatch
                     except OperationFailure as error:
+                        if _may_pass(error):
+                            raise
                         raise ResyncRequired(
                             "corruption", f"{describe(op.kind, op.namespace, op.optime)}: the head refused it: {error}"
                         ) from error
             finally:
                 session.abort_transaction()
-        raise Transient("a batch failed that succeeded when its operations were run one by one; trying again")
 
     def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
         what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
@@ -279,6 +325,11 @@ class Applier:
         return ResyncRequired(
             "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500], **details
         )
+
+
+def _may_pass(error: OperationFailure) -> bool:
+    """Whether it is about the head's room or other transactions, and not about what the batch holds."""
+    return error.code in (*OUT_OF_DISK, TOO_LARGE_FOR_CACHE) or error.has_error_label("TransientTransactionError")
 
 
 def _always(_ui: bytes) -> bool:

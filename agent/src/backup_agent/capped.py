@@ -157,11 +157,14 @@ class Touched:
 class CappedWriter:
     """Writes a batch's operations on capped collections, each collection in order."""
 
-    def __init__(self, client: Client, name: Callable[[bytes], str | None], diffs: bool) -> None:
-        """`name` gives the head's name of a collection; `diffs` says whether the head takes the diffs of updates."""
+    def __init__(self, client: Client, name: Callable[[bytes], str | None], diffs: bool, again: bool) -> None:
+        """`name` gives the head's name of a collection; `diffs` says whether the head takes the diffs of updates.
+
+        `again` says whether the first batch may have been written before a crash, or a part of it.
+        """
         self._client, self._name, self._diffs = client, name, diffs
-        self._again = True
-        """The first batch may have been written before a crash: some of its documents may have been evicted since."""
+        self._again = again
+        """While it is set, documents that a batch names may have been evicted since."""
 
     def write(self, ops: list[Op]) -> None:
         """Write a batch. Raises ResyncRequired, naming the entry, when the head does not hold what the source held."""

@@ -9,10 +9,12 @@ from bson.son import SON
 from pymongo.database import Database
 
 from backup_agent.errors import OperationFailed
-from backup_agent.plan import restore_zeros, zero_timestamps
+from backup_agent.plan import only_id, restore_zeros, zero_timestamps
 from backup_agent.source import RAW
+from backup_agent.statements import query, replacement
 
 INSERT_BYTES = 8 * 1024 * 1024
+DUPLICATE_KEY = 11000
 
 
 def insert(
@@ -37,19 +39,36 @@ def insert(
 def _insert_some(
     target: Database[dict[str, Any]], collection: str, documents: list[RawBSONDocument], ordered: bool
 ) -> None:
-    command = SON([("insert", collection), ("documents", documents), ("ordered", ordered)])
-    command["bypassDocumentValidation"] = True
-    command["writeConcern"] = {"w": 1}
-    _require(target.command(command), collection)
+    reply = _run(target, SON([("insert", collection), ("documents", documents), ("ordered", ordered)]))
+    errors = reply.get("writeErrors", [])
+    again = [documents[e["index"]] for e in errors if e.get("code") == DUPLICATE_KEY and not ordered]
+    _require([e for e in errors if ordered or e.get("code") != DUPLICATE_KEY], collection)
+    if again:
+        _replace(target, collection, again)
     zeros = [restore_zeros(document, names) for document in documents if (names := zero_timestamps(document))]
     if zeros:
-        update = SON([("update", collection), ("updates", zeros), ("bypassDocumentValidation", True)])
-        update["writeConcern"] = {"w": 1}
-        _require(target.command(update), collection)
+        reply = _run(target, SON([("update", collection), ("updates", zeros)]))
+        _require(reply.get("writeErrors", []), collection)
 
 
-def _require(reply: dict[str, Any], collection: str) -> None:
-    errors = reply.get("writeErrors")
+def _replace(target: Database[dict[str, Any]], collection: str, documents: list[RawBSONDocument]) -> None:
+    """Put documents in the place of those with the same `_id`.
+
+    Deleted and inserted again while the source is read, a document is met twice, and what was captured meanwhile corrects
+    either of the two. There is no unique key but `_id` on a copy that is being made.
+    """
+    updates = [{"q": query(only_id(d)), "u": replacement(d), "multi": False, "upsert": True} for d in documents]
+    reply = _run(target, SON([("update", collection), ("updates", updates)]))
+    _require(reply.get("writeErrors", []), collection)
+
+
+def _run(target: Database[dict[str, Any]], command: SON[str, Any]) -> dict[str, Any]:
+    command["bypassDocumentValidation"] = True
+    command["writeConcern"] = {"w": 1}
+    return target.command(command)
+
+
+def _require(errors: list[dict[str, Any]], collection: str) -> None:
     if errors:
         raise OperationFailed(
             f"{collection}: expected the head to take every document of the copy, it refused {len(errors)}: "

@@ -96,7 +96,7 @@ class Stream:
         self._beyond = False
         """Whether reading has passed the position: then nothing that follows has been applied."""
         self.read_bytes = 0
-        """How many bytes of entries have been read from the slices."""
+        """How many bytes of entries have been read from the slices, after the position."""
 
     @property
     def open_from(self) -> Timestamp | None:
@@ -127,7 +127,8 @@ class Stream:
     def _next_entry(self) -> RawBSONDocument | None:
         if not self._entries:
             self._entries.extend(self._reader.next_batch())
-            self.read_bytes += sum(len(entry.raw) for entry in self._entries)
+            if self._entries and not self._passed(optime_of(self._entries[-1])):
+                self.read_bytes += sum(len(entry.raw) for entry in self._entries)
         return self._entries.popleft() if self._entries else None
 
     def _after_position(self, units: Iterator[Unit]) -> Iterator[Unit]:

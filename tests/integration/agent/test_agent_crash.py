@@ -49,6 +49,27 @@ def test_a_crash_anywhere_in_tailing_loses_and_doubles_nothing(source: ReplicaSe
         assert_equal(agent, source)
 
 
+def test_a_crash_after_a_capped_collection_was_written_repeats_that_batch_only(
+    source: ReplicaSet, tmp_path: Path
+) -> None:
+    """A transaction holds no capped collection: after kill -9 the same batch is known again, whatever has come since."""
+    with an_agent(tmp_path, source) as agent, source.client(w="majority") as client:
+        ring = client.shop.create_collection("ring", capped=True, size=1024 * 1024, max=150)
+        agent.start()
+        agent.wait_state("tailing")
+        for _ in range(12):
+            client.shop.bulk.insert_one({"pad": os.urandom(1024 * 1024)})
+        assert_equal(agent, source)  # so that a restart reads a slice from far before the position
+        agent.stop()
+        ring.insert_many([{"_id": number} for number in range(100)])
+        agent.start(apply_capped="kill")
+        assert -signal.SIGKILL == agent.wait_dead(), "it was written, and its position was not"
+        ring.insert_many([{"_id": number} for number in range(100, 200)])
+        agent.start()
+        agent.wait_state("tailing")
+        assert_equal(agent, source)
+
+
 @pytest.mark.parametrize("point", ["copy_done", "switch_before"])  # the others are rows of the crash matrix
 def test_a_crash_anywhere_in_a_sync_is_resumed(source: ReplicaSet, tmp_path: Path, point: str) -> None:
     """kill -9 of the agent inside an initial sync: the next start goes on with the same operation, and it ends equal."""
