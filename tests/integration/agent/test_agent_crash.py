@@ -68,6 +68,8 @@ def test_a_crash_after_a_capped_collection_was_written_repeats_that_batch_only(
         agent.start()
         agent.wait_state("tailing")
         assert_equal(agent, source)
+        ring.drop()
+        client.shop.bulk.drop()
 
 
 @pytest.mark.parametrize("point", ["copy_done", "switch_before"])  # the others are rows of the crash matrix
