@@ -149,6 +149,9 @@ class Mongod:
         if self._replica_set:
             arguments += ["--replSet", SET_NAME, "--oplogSize", str(OPLOG_MB)]
             parameters["shutdownTimeoutMillisForSignaledShutdown"] = "0"
+            # After a crash the server replays its own oplog, by several threads that share out the documents of a collection:
+            # those of one that is to become capped would lose their order. Nothing else is replicated here.
+            parameters["replWriterThreadCount"] = "1"
         for name, value in parameters.items():
             arguments += ["--setParameter", f"{name}={value}"]
         return arguments

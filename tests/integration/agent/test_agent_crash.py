@@ -74,8 +74,13 @@ def test_a_crash_after_a_capped_collection_was_written_repeats_that_batch_only(
 
 @pytest.mark.parametrize("point", ["copy_done", "switch_before"])  # the others are rows of the crash matrix
 def test_a_crash_anywhere_in_a_sync_is_resumed(source: ReplicaSet, tmp_path: Path, point: str) -> None:
-    """kill -9 of the agent inside an initial sync: the next start goes on with the same operation, and it ends equal."""
-    with an_agent(tmp_path, source) as agent:
+    """kill -9 of the agent inside an initial sync: the next start goes on with the same operation, and it ends equal.
+
+    The head ends with it, and replays its own oplog at its next start: what becomes capped later must not lose its order by that.
+    """
+    with an_agent(tmp_path, source) as agent, source.client(w="majority") as client:
+        ring = client.shop.create_collection("ring", capped=True, size=1024 * 1024, max=150)
+        ring.insert_many([{"_id": number} for number in range(200)])
         with Writer(source.uri, rate=100, mix=MIX, collections=4) as writer:
             writer.wait_for(20)
             agent.start(**{point: "kill"})
@@ -85,6 +90,7 @@ def test_a_crash_anywhere_in_a_sync_is_resumed(source: ReplicaSet, tmp_path: Pat
             operation = agent.wait_operation()
         assert interrupted == operation["id"]
         assert_equal(agent, source)
+        ring.drop()
 
 
 @contextlib.contextmanager
