@@ -199,18 +199,26 @@ def _restore(context: Context, options: Json) -> Json:
         planned = explain(restorer, look, chosen)
     if options["dry_run"]:
         return {**NO_CHANGE, "changed": True, "plan": planned}
+    if name is None and at is None:  # what was shown is restored, also by a step that is begun again
+        params["at"] = planned["until"]
     store = Store(context.config.state_file)
     operation, new = store.start_operation("restore", options["owner"], options["reason"], params)
     return {**NO_CHANGE, "changed": new, "attached": not new, "plan": planned, "operation": operation}
 
 
 def _open_operation(config: Config, owner: str, params: Json) -> Json | None:
-    """Return the open operation that does exactly this, or None. Raises OperationOpen for any other one."""
+    """Return the open operation that does exactly this, or None. Raises OperationOpen for any other one.
+
+    Who asks for the newest optime finds the one that was begun so: it goes on to what was the newest then.
+    """
     with contextlib.closing(Store(config.state_file)) as store:
         found = store.open_operation()
     if found is None:
         return None
-    if (found["kind"], found["owner"], found["params"]) == ("restore", owner, params):
+    held = found["params"]
+    if params["snapshot"] is None and params["at"] is None and found["kind"] == "restore":
+        held = {**held, "at": None}
+    if (found["kind"], found["owner"], held) == ("restore", owner, params):
         return found
     raise other_operation(found)
 

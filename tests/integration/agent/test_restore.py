@@ -255,8 +255,9 @@ def test_the_agent_restores_and_verifies_beside_its_work(pair: ReplicaSet, tmp_p
         target = tmp_path / "target"
         code, found = agent.call("restore", "--target", str(target), "--submit", "--owner", "tests")
         assert (0, True) == (code, found["changed"])
+        assert found["plan"]["until"] == found["operation"]["params"]["at"]
         result = agent.wait_operation(identifier=found["operation"]["id"])["result"]["restore"]
-        assert result["target"] == str(target)
+        assert (str(target), found["plan"]["until"]) == (result["target"], result["until"])
         assert agent.call("verify", "--owner", "tests")[0] == 0
         assert [] == agent.wait_operation()["result"]["verification"]["problems"]
         with started(target, tmp_path) as restored:
