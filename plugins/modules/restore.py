@@ -70,6 +70,7 @@ options:
   repository:
     description:
       - The restic repository. What else restic needs to reach it comes from the environment of the task.
+      - A URL with a password in it is refused, because others could read it.
     type: str
   password_file:
     description:
@@ -163,6 +164,7 @@ error:
   sample: {code: refused, message: expected an optime that can be restored, retry: false, details: {ranges: []}}
 """
 
+import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -200,9 +202,21 @@ ARGUMENTS = AGENT.merge(
 )
 
 
+WITH_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+
+
 def request_of(params: dict[str, Any]) -> RestoreRequest:
     """Return what to ask of the provider. An owner is passed on only where the agent does it."""
     alone = params["repository"] is not None
+    if alone and WITH_PASSWORD.search(params["repository"]):
+        raise FixInput(
+            sentence(
+                expected="a repository without a password in it, since other users can read a command's arguments",
+                found="a URL with name and password",
+                remedy="put them into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.17), or use a configuration",
+            ),
+            code="usage",
+        )
     submit = not alone if params["submit"] is None else params["submit"]
     if submit and alone:
         raise FixInput(

@@ -45,6 +45,8 @@ password_option = click.option("--password-file", type=click.Path(path_type=Path
 job_option = click.option("--job", help="The job, where the repository holds several.")
 restic_option = click.option("--restic", help="The restic to call, where there is no configuration file.")
 
+WITH_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+
 
 def parse_at(text: str) -> Timestamp:
     """Read `SECONDS:INCREMENT`, or an ISO time with its zone, which stands for the whole of its second. Raises Refused."""
@@ -85,6 +87,11 @@ class _Opened:
 def _opened(context: Context, options: Json) -> Iterator[_Opened]:
     """Give the repository that the options name, or that of the configuration."""
     location, password, job = options["repository"], options["password_file"], options["job"]
+    if location is not None and WITH_PASSWORD.search(location):
+        raise BadConfiguration(
+            "--repository: expected no password in it, since other users can read a command's arguments, found a URL with one; "
+            "put it into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.17), or use a configuration"
+        )
     if location is not None and password is not None:
         found = Repository(location=location, password_file=password, restic=options.get("restic") or "restic")
         with tempfile.TemporaryDirectory(prefix="restic-cache-") as cache:

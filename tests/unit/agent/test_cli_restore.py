@@ -84,6 +84,16 @@ def test_a_repository_needs_its_password_or_a_configuration(options: tuple[str, 
         assert "--repository together with --password-file" in found["error"]["message"]
 
 
+def test_a_password_in_an_argument_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    """Others can read the arguments of a command, and the message may be logged."""
+    options = ("--repository", "rest:https://user:secret@host/orders", "--password-file", "/p")
+    for command in (("ranges",), ("restore", "--target", str(tmp_path / "t"))):
+        code, found = call(*command, *options)
+        assert (2, "bad_configuration") == (code, found["error"]["code"])
+        assert "no password in it" in found["error"]["message"]
+        assert "secret" not in json.dumps(found)
+
+
 def test_an_agent_is_submitted_nothing_about_other_repositories(tmp_path: Path) -> None:
     """It would restore from its own and nobody would notice."""
     config = configuration(tmp_path)

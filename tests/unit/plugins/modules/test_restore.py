@@ -108,6 +108,21 @@ class TestRequestOf:
         with pytest.raises(FixInput, match="submit with agent_config"):
             restore.request_of({**DEFAULTS, "submit": True, "repository": "/r", "owner": "me"})
 
+    @pytest.mark.parametrize("location", ["rest:https://user:secret@host/r", "rest:http://u:secret@[::1]:8000/"])
+    def test_a_password_in_the_repository_is_refused(self, location: str) -> None:
+        """Others could read it in the arguments of the command."""
+        with pytest.raises(FixInput, match="without a password") as refused:
+            restore.request_of({**DEFAULTS, "time": "latest", "repository": location})
+        assert "secret" not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "location", ["/srv/r", "sftp:me@host:/srv/r", "rest:https://host:8000/a@b", "s3:https://h/b"]
+    )
+    def test_other_repositories_are_taken(self, location: str) -> None:
+        """A user name alone, a port and a bucket are no secrets."""
+        request = restore.request_of({**DEFAULTS, "time": "latest", "repository": location})
+        assert location == request.repository
+
 
 class TestMain:
     @pytest.mark.parametrize(
