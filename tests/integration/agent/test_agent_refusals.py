@@ -117,4 +117,5 @@ def test_what_is_not_in_the_table_stops_the_job(source: ReplicaSet, tmp_path: Pa
         agent.stop()
         agent.program = program
         agent.start()
+        agent.wait_state("tailing")
         assert_equal(agent, source)

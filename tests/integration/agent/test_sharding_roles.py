@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from harness import Client, Json, an_agent, assert_equal, contents, started
+from harness import Client, Json, an_agent, assert_equal, contents, started, wait_until
 
 from lab.sharding import ShardedCluster
 
@@ -71,6 +71,7 @@ def require_config_server(target: Path, where: Path, expected: Json) -> None:
     with started(target, where, "--configsvr", "--replSet", "again") as client:
         members = [{"_id": 0, "host": str(where / "s.sock")}]
         client.admin.command("replSetInitiate", {"_id": "again", "configsvr": True, "members": members})
+        wait_until("the new set has a primary", lambda: client.admin.command("hello")["isWritablePrimary"])
         moved = client.config.chunks.find_one({"shard": "sh1"})
         assert moved is not None
         assert {"customer": 50} == moved["min"]
