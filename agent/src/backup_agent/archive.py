@@ -136,6 +136,8 @@ class Archiver:
             done = {"generation": upload.generation, "through": through, "at": at, "tried_at": at, "ok": True}
             self._store.observe("archive", done)
             self._store.close_alerts(ALERT)
+        except Shutdown:
+            return  # it did not fail: the next start begins it again at once
         except AgentError as error:
             self._failed(last, error.message)
             return

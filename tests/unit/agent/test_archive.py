@@ -200,6 +200,17 @@ def test_an_upload_that_hangs_is_an_alert_and_is_ended(bench: Bench, monkeypatch
     assert "doing nothing" in bench.observed["reason"]
 
 
+def test_an_upload_that_the_daemon_ends_is_no_failure(bench: Bench) -> None:
+    """Stopping the agent raises no alarm, however old the last upload is, and its next start does not wait to try again."""
+    old = {"generation": 1, "through": timestamp_json(ts(30)), "at": "2026-01-01T00:00:00Z", "ok": True}
+    bench.add_snapshot("2026-01-01T00:00:00Z")
+    bench.store.observe("archive", old)
+    bench.archiver.look(1, ts(50))
+    bench.wait("began")
+    bench.archiver.stop()
+    assert ([], old) == (bench.store.alerts(), bench.observed)
+
+
 def test_an_upload_after_a_long_pause_is_no_alarm_at_once(bench: Bench) -> None:
     """The agent was stopped for hours: what it stores now is what ends that."""
     bench.add_snapshot("2026-01-01T00:00:00Z")
