@@ -91,22 +91,26 @@ class Copier:
         documents = size = 0
         try:
             with pages.opened(self.source, database, self._find(collection)) as cursor:
-                expected = largest_expected(self.source, namespace)
+                expected = storage(self.source, namespace).get("avgObjSize", 0)
                 while cursor.alive and not self.halt():
-                    with PIECES.piece(expected):
-                        page = cursor.next_page()
-                        if not documents and uuid_of(self.source, namespace) != ui:
-                            raise Moved(namespace)
-                        copied, bytes_copied = insert(self.head[database], collection, page)
-                        del page
-                    expected = max(pages.PAGE_BYTES, bytes_copied)
-                    self.tally.add(copied, bytes_copied)
-                    documents, size = documents + copied, size + bytes_copied
+                    with PIECES.piece(max(pages.PAGE_BYTES, int(expected))):
+                        copied, expected = self._copy_page(cursor, namespace, None if documents else ui)
+                    documents, size = documents + copied, size + expected
         except OperationFailure as error:
             if error.code in GONE and uuid_of(self.source, namespace) != ui:
                 raise Moved(namespace) from error
             raise
         return documents, size
+
+    def _copy_page(self, cursor: pages.Cursor, namespace: str, ui: bytes | None) -> tuple[int, int]:
+        """Copy a page; returns documents and bytes. With a UUID the name must have it, now that something was read by it."""
+        page = cursor.next_page()
+        if ui is not None and uuid_of(self.source, namespace) != ui:
+            raise Moved(namespace)
+        database, collection = split(namespace)
+        copied, size = insert(self.head[database], collection, page)
+        self.tally.add(copied, size)
+        return copied, size
 
     def _find(self, collection: str) -> dict[str, Any]:
         """Return the command; a name without documents gives one page of none: it may be empty, or belong to nobody."""
@@ -114,15 +118,15 @@ class Copier:
         return {"find": collection, "hint": {"$natural": 1}, "readConcern": concern}
 
 
-def largest_expected(client: Client, namespace: str) -> int:
-    """Return how many bytes a page of a collection is likely to hold, from the average size of its documents."""
+def storage(client: Client, namespace: str) -> Mapping[str, Any]:
+    """Return a collection's storage statistics (`size`, `avgObjSize`, … in bytes), nothing when it is gone."""
     database, collection = split(namespace)
-    pipeline: list[dict[str, Any]] = [
-        {"$collStats": {"storageStats": {}}},
-        {"$project": {"size": {"$ifNull": ["$storageStats.avgObjSize", 0]}}},
-    ]
-    sizes = [int(found["size"]) for found in client[database][collection].aggregate(pipeline)]
-    return max(pages.PAGE_BYTES, *sizes)
+    try:
+        found = next(client[database][collection].aggregate([{"$collStats": {"storageStats": {}}}]), {})
+    except OperationFailure:
+        return {}
+    statistics: Mapping[str, Any] = found.get("storageStats", {})
+    return statistics
 
 
 def journal(head: Client) -> None:

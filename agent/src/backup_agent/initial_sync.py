@@ -21,7 +21,7 @@ from backup_agent.apply import PositionStore
 from backup_agent.capped import make_capped
 from backup_agent.capture import oplog_note
 from backup_agent.catalogue import Catalogue
-from backup_agent.copying import Copier, Moved, Tally, find_by_uuid, journal, uuid_in
+from backup_agent.copying import Copier, Moved, Tally, find_by_uuid, journal, storage, uuid_in
 from backup_agent.errors import AgentError, NoRoom, OperationFailed, Transient
 from backup_agent.feature_version import take_over
 from backup_agent.index_model import IndexModel
@@ -104,21 +104,11 @@ def describe_collections(client: Client) -> list[Json]:
                 "namespace": namespace,
                 "ui": ui.hex() if ui else None,
                 "view": ui is None,
-                "bytes": 0 if ui is None else collection_bytes(client, namespace),
+                "bytes": 0 if ui is None else int(storage(client, namespace).get("size", 0)),
                 "done": False,
             }
         )
     return sorted(collections, key=lambda collection: bool(collection["view"]))
-
-
-def collection_bytes(client: Client, namespace: str) -> int:
-    """Return the uncompressed size of a collection, 0 when it is gone."""
-    database, collection = split(namespace)
-    pipeline: list[Json] = [{"$collStats": {"storageStats": {}}}, {"$project": {"size": "$storageStats.size"}}]
-    try:
-        return sum([int(found.get("size", 0)) for found in client[database][collection].aggregate(pipeline)])
-    except OperationFailure:
-        return 0
 
 
 class InitialSync:
