@@ -28,6 +28,10 @@ from backup_agent.errors import AgentError, BadConfiguration, Transient
 SET_NAME = "backup-head"
 OPLOG_MB = 256
 START_SECONDS = 60
+INDEX_BUILD_MB = 64
+"""What the builds of one collection's indexes may take beside the cache. Three run at once: the server holds back more
+(SERVER-47155), and its default for one is 200 MB."""
+
 LAST_SECONDS = 5
 """How long a mongod that has closed its connections may take to end."""
 NOT_YET_INITIALIZED = 94
@@ -152,6 +156,7 @@ class Mongod:
             # After a crash the server replays its own oplog, by several threads that share out the documents of a collection:
             # those of one that is to become capped would lose their order. Nothing else is replicated here.
             parameters["replWriterThreadCount"] = "1"
+            parameters["maxIndexBuildMemoryUsageMegabytes"] = str(INDEX_BUILD_MB)
         for name, value in parameters.items():
             arguments += ["--setParameter", f"{name}={value}"]
         return arguments
