@@ -23,18 +23,19 @@ from backup_agent.capped import CappedWriter, Touched
 from backup_agent.catalogue import Catalogue
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.gate import PIECES
+from backup_agent.inserting import DUPLICATE_KEY
 from backup_agent.memory import without_looking_for_cycles
 from backup_agent.namespaces import OWN_DATABASE, split
 from backup_agent.pages import PAGE_BYTES
 from backup_agent.plan import Group, Op, plan, zero_timestamps
+from backup_agent.room import OUT_OF_DISK
 from backup_agent.statements import statement, takes_diffs, without_diffs
 from backup_agent.stream import Position, Stream, Unit, describe
 from backup_agent.times import show
 
 BATCH_OPS = 5000
 BATCH_BYTES = 8 * 1024 * 1024
-DUPLICATE_KEY = 11000
-OUT_OF_DISK = (14031, 8)
+UNKNOWN_ERROR = 8
 TOO_LARGE_FOR_CACHE = 388
 """TransactionTooLargeForCache: said also of a small one, while the cache is full of what earlier ones have left in it."""
 
@@ -296,18 +297,21 @@ class Applier:
             session.start_transaction()
             try:
                 for op in ops:
-                    try:
-                        self._run(Group(op.ui, op.kind, [op]), session)
-                    except _Mismatch as found:
-                        raise self._violation(op, found) from mismatch
-                    except OperationFailure as error:
-                        if _may_pass(error):
-                            raise
-                        raise ResyncRequired(
-                            "corruption", f"{describe(op.kind, op.namespace, op.optime)}: the head refused it: {error}"
-                        ) from error
+                    self._run_alone(op, session, mismatch)
             finally:
                 session.abort_transaction()
+
+    def _run_alone(self, op: Op, session: Session, mismatch: _Mismatch) -> None:
+        try:
+            self._run(Group(op.ui, op.kind, [op]), session)
+        except _Mismatch as found:
+            raise self._violation(op, found) from mismatch
+        except OperationFailure as error:
+            if _may_pass(error):
+                raise
+            raise ResyncRequired(
+                "corruption", f"{describe(op.kind, op.namespace, op.optime)}: the head refused it: {error}"
+            ) from error
 
     def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
         what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
@@ -329,7 +333,9 @@ class Applier:
 
 def _may_pass(error: OperationFailure) -> bool:
     """Whether it is about the head's room or other transactions, and not about what the batch holds."""
-    return error.code in (*OUT_OF_DISK, TOO_LARGE_FOR_CACHE) or error.has_error_label("TransientTransactionError")
+    return error.code in (OUT_OF_DISK, UNKNOWN_ERROR, TOO_LARGE_FOR_CACHE) or error.has_error_label(
+        "TransientTransactionError"
+    )
 
 
 def _always(_ui: bytes) -> bool:

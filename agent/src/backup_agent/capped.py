@@ -11,7 +11,7 @@ collection keeps, and one batch inserts no `_id` twice (`Touched`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -124,15 +124,10 @@ def _make(client: Client, ui: bytes, wanted: SON[str, Any], limits: Mapping[str,
     run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
 
-def _waiting_pages(client: Client, waiting: str) -> Iterator[list[bytes]]:
+def _fill(client: Client, database: str, collection: str, waiting: str) -> None:
     with pages.opened(client, OWN_DATABASE, {"find": waiting, "hint": {"$natural": 1}}) as cursor:
         while cursor.alive:
-            yield cursor.next_page()
-
-
-def _fill(client: Client, database: str, collection: str, waiting: str) -> None:
-    for page in _waiting_pages(client, waiting):
-        insert(client[database], collection, page, ordered=True)
+            insert(client[database], collection, cursor.next_page(), ordered=True)
 
 
 # Being written to ---------------------------------------------------------------------------------------------------------
