@@ -57,6 +57,26 @@ def _sees_all(replica_set: ReplicaSet, number: int) -> bool:
 
 
 @contextmanager
+def killed(replica_set: ReplicaSet, number: int) -> Iterator[None]:
+    """Leave a member dead for a while."""
+    replica_set.kill_member(number)
+    try:
+        yield
+    finally:
+        replica_set.restart_member(number)
+
+
+@contextmanager
+def hung(replica_set: ReplicaSet, number: int) -> Iterator[None]:
+    """Freeze a member for a while; its connections stay open."""
+    replica_set.pause_member(number)
+    try:
+        yield
+    finally:
+        replica_set.resume_member(number)
+
+
+@contextmanager
 def removed(replica_set: ReplicaSet, number: int) -> Iterator[None]:
     """Take a member out of the set's configuration while its process runs on; in the end it is a member again."""
     address = replica_set.member(number).address

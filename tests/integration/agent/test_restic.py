@@ -119,9 +119,10 @@ def test_a_cancel_ends_restic_and_leaves_no_lock(restic: Restic, source: Path) -
 
 
 def test_a_lock_of_a_living_process_is_respected_and_a_dead_one_is_removed(
-    restic: Restic, source: Path, tmp_path: Path
+    restic: Restic, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else's write makes ours wait, with its owner named; what a killed restic left does not."""
+    monkeypatch.setattr("backup_agent.restic.LOCKED_SECONDS", 5)
     stored = restic.backup(source, ["data"], host="orders", tags=["name=a"])
     with subprocess.Popen(
         ["restic", "backup", "--stdin"], env=restic._environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL

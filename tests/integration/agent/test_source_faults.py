@@ -58,11 +58,19 @@ def shared(tmp_path_factory: pytest.TempPathFactory, faulty: ReplicaSet) -> Iter
         yield agent
 
 
+def wait_ok(agent: Agent, seconds: float = 90) -> None:
+    """Wait until the verdict is ok, and show what it is instead when that does not happen."""
+    try:
+        wait_until("the verdict is ok", lambda: agent.status()["verdict"] == "ok", seconds)
+    except AssertionError:
+        raise AssertionError(f"expected ok, found {agent.status()}\n{agent.log[-3000:]}") from None
+
+
 @pytest.fixture
 def agent(shared: Agent, faulty: ReplicaSet) -> Iterator[Agent]:
     """Give the agent with a verdict of ok, whatever the test before did."""
     faults.wait_connected(faulty)
-    wait_until("the agent is well before the fault", lambda: shared.status()["verdict"] == "ok")
+    wait_ok(shared)
     return shared
 
 
@@ -120,29 +128,23 @@ def is_well(agent: Agent, replica_set: ReplicaSet, expected: Expected) -> None:
     assert expected.afterwards == "goes on"
     replica_set.wait_healthy()
     assert_equal(agent, replica_set)
-    wait_until("the verdict is ok again", lambda: agent.status()["verdict"] == "ok", SECONDS)
+    wait_ok(agent, SECONDS)
     assert [] == agent.status()["alerts"]
 
 
 def test_a_killed_member_is_left(agent: Agent, faulty: ReplicaSet) -> None:
     """The member that is followed is killed: another one is followed, and nothing is missed."""
     expected, victim = row("member killed"), followed(agent, faulty)
-    faulty.kill_member(victim)
-    try:
+    with faults.killed(faulty, victim):
         goes_on_elsewhere(agent, faulty, expected, victim)
-    finally:
-        faulty.restart_member(victim)
     is_well(agent, faulty, expected)
 
 
 def test_a_hung_member_is_left(agent: Agent, faulty: ReplicaSet) -> None:
     """The member that is followed is frozen, its connections stay open: it is left as soon as its silence is noticed."""
     expected, victim = row("member hung"), followed(agent, faulty)
-    faulty.pause_member(victim)
-    try:
+    with faults.hung(faulty, victim):
         goes_on_elsewhere(agent, faulty, expected, victim)
-    finally:
-        faulty.resume_member(victim)
     is_well(agent, faulty, expected)
 
 
@@ -194,11 +196,8 @@ def test_an_empty_member_takes_the_place_of_one(agent: Agent, faulty: ReplicaSet
     goes_on_elsewhere(agent, faulty, expected, victim)
     faulty.wait_healthy()
     other = followed(agent, faulty)
-    faulty.kill_member(other)
-    try:
+    with faults.killed(faulty, other):
         goes_on_elsewhere(agent, faulty, expected, other)
-    finally:
-        faulty.restart_member(other)
     is_well(agent, faulty, expected)
 
 
@@ -237,15 +236,12 @@ def test_what_is_rolled_back_was_never_captured(agent: Agent, faulty: ReplicaSet
     if faulty.primary() == old:  # elected again, after it had rolled back
         faults.step_up(faulty, new)
     other = next(number for number in faulty.secondaries() if number != old)
-    faulty.kill_member(other)
-    try:
+    with faults.killed(faulty, other):
         status = goes_on_elsewhere(agent, faulty, expected, other)
         assert faulty.addresses[old] == status["source"]
         with faulty.member_client(old) as client:
             assert 0 == client["tests"]["faults"].count_documents({"_id": "lost"})
         assert list((faulty.member(old).directory / "data" / "rollback").rglob("*.bson"))
-    finally:
-        faulty.restart_member(other)
     is_well(agent, faulty, expected)
     with agent.head(1) as head:
         assert 0 == head["tests"]["faults"].count_documents({"_id": "lost"})
@@ -319,7 +315,7 @@ def test_all_members_are_gone_for_an_hour(agent: Agent, faulty: ReplicaSet, cloc
     """Nobody answers for an hour: unknown from its first moment to its last, no alert, and then everything goes on."""
     expected = row("all members gone for an hour")
     with restarted_with(agent, clocks.environment):
-        wait_until("it follows a member", lambda: agent.status()["verdict"] == "ok")
+        wait_ok(agent)
         for number in range(3):
             faulty.kill_member(number)
         require(agent, expected, by_command=True)
