@@ -213,7 +213,7 @@ def request_of(params: dict[str, Any]) -> RestoreRequest:
             sentence(
                 expected="a repository without a password in it, since other users can read a command's arguments",
                 found="a URL with name and password",
-                remedy="put them into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.17), or use a configuration",
+                remedy="put them into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.16.1), or use a configuration",
             ),
             code="usage",
         )
