@@ -263,9 +263,24 @@ def _described(client: Client, database: str, info: Mapping[str, Any], hashed: s
     return {**listed, "hash": hashed, "indexes": indexes, "order": order}
 
 
+def builds(client: Client) -> list[str]:
+    """Name the index builds that are not committed yet: `listIndexes` lists them like those that are."""
+    return [
+        f"{database}.{name}.{index}"
+        for database in client.list_database_names()
+        if database not in INTERNAL
+        for name in client[database].list_collection_names(filter={"type": "collection"})
+        for index in client[database].command("collStats", name)["indexBuilds"]
+    ]
+
+
 def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 90) -> Mapping[str, Any]:
-    """Require that the head holds exactly what the source holds; the source must be at rest."""
+    """Require that the head holds exactly what the source holds; no client may write to the source.
+
+    Index builds whose client is gone go on, and wait for the vote of a member that was away; they are waited for.
+    """
     with replica_set.client() as source:
+        wait_until("the source's index builds are committed", lambda: not builds(source), seconds)
         expected = contents(source)
         note = source.admin.command("appendOplogNote", 1, data={"msg": "compare"}, writeConcern={"w": "majority"})
 
