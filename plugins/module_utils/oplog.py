@@ -103,7 +103,16 @@ class Reading:
 
 def _measures(window: Window | None) -> dict[str, Any]:
     if window is None:
-        keys = ("first", "last", "window_seconds", "window_hours", "projected_hours", "used_bytes", "max_bytes")
+        keys = (
+            "first",
+            "last",
+            "window_seconds",
+            "window_hours",
+            "projected_hours",
+            "wrapped",
+            "used_bytes",
+            "max_bytes",
+        )
         return dict.fromkeys(keys)
     return {
         "first": window.first.as_dict(),
@@ -111,6 +120,7 @@ def _measures(window: Window | None) -> dict[str, Any]:
         "window_seconds": window.seconds,
         "window_hours": _hours(window.seconds),
         "projected_hours": _hours(window.projected_seconds),
+        "wrapped": None if window.used_bytes is None or not window.max_bytes else window.turning_over,
         "used_bytes": window.used_bytes,
         "max_bytes": window.max_bytes,
     }

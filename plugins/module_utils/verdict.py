@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Verdicts: ok, warning, critical, unknown, and how they are formed from numbers and put together."""
+"""Verdicts: ok, warning, critical, unknown, and how they are put together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 OK, WARNING, CRITICAL, UNKNOWN = "ok", "warning", "critical", "unknown"
 
@@ -35,25 +36,6 @@ def reasons(findings: Iterable[Finding]) -> list[str]:
     return [finding.reason for finding in ordered if finding.reason]
 
 
-def at_most(name: str, value: float | None, *, warning: float | None, critical: float | None) -> Finding:
-    """Judge a value that should stay small; a value that could not be measured is unknown if anybody asked."""
-    if warning is None and critical is None:
-        return Finding(OK)
-    if value is None:
-        return Finding(UNKNOWN, f"{name} is not known")
-    if critical is not None and value > critical:
-        return Finding(CRITICAL, f"{name} is {value:g}, more than {critical:g}")
-    if warning is not None and value > warning:
-        return Finding(WARNING, f"{name} is {value:g}, more than {warning:g}")
-    return Finding(OK)
-
-
-def at_least(name: str, value: float | None, *, critical: float | None) -> Finding:
-    """Judge a value that should stay large."""
-    if critical is None:
-        return Finding(OK)
-    if value is None:
-        return Finding(UNKNOWN, f"{name} is not known")
-    if value < critical:
-        return Finding(CRITICAL, f"{name} is {value:g}, less than {critical:g}")
-    return Finding(OK)
+def worst_first(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return records that have a verdict, the worst first and otherwise in their order."""
+    return sorted(records, key=lambda record: -_RANK.get(record["verdict"], _RANK[UNKNOWN]))

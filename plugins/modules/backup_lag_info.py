@@ -19,6 +19,7 @@ description:
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
+  - mongodb_ops.backup.thresholds
   - mongodb_ops.backup.attributes
   - mongodb_ops.backup.attributes.action_group
 attributes:
@@ -29,28 +30,32 @@ attributes:
   platform:
     support: full
 options:
-  warning_seconds:
+  oplog:
     description:
-      - A backup lag of more than this is a warning.
-    type: float
-  critical_seconds:
-    description:
-      - A backup lag of more than this is critical.
-    type: float
-  min_headroom_hours:
-    description:
-      - Headroom of less than this is critical.
-    type: float
+      - What M(mongodb_ops.backup.oplog_window_info) returned for the replica set of this job.
+      - Without it RV(slack_minutes) is null.
+    type: dict
 seealso:
   - module: mongodb_ops.backup.oplog_window_info
+  - module: mongodb_ops.backup.backup_check_info
 """
 
 EXAMPLES = r"""
+- name: Read the oplog of the source
+  mongodb_ops.backup.oplog_window_info:
+    login_host: a.example.com
+    login_user: monitor
+    login_password: "{{ monitor_password }}"
+  register: oplog
+
 - name: Read how far the backup of orders is behind
   mongodb_ops.backup.backup_lag_info:
     agent_config: /etc/backup-agent/orders.yml
-    critical_seconds: 1800
-    min_headroom_hours: 12
+    oplog: "{{ oplog }}"
+    thresholds:
+      backup_lag_seconds: {warning: 600, critical: 1800}
+      slack_minutes: {warning: 720, critical: 120}
+      proven_age_hours: {warning: 200}
   register: backup_lag
 
 - name: Stop unless the backup is in good order
@@ -70,17 +75,34 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: ["backup lag in seconds is 4000, more than 1800"]
+  sample: ["the backup lag is 4000 s, more than 1800"]
 backup_lag_seconds:
   description: The source's majority-committed optime minus the captured optime; null where it is not known.
   returned: success
   type: float
   sample: 4000.0
+backup_lag_primary_seconds:
+  description: The primary's last write minus the captured optime; null where it is not known, for example without a primary.
+  returned: success
+  type: float
+  sample: 4001.0
+apply_lag_seconds:
+  description: The captured optime minus the optime that the backup's copy has reached; null where it is not known.
+  returned: success
+  type: float
+  sample: 0.0
 headroom_seconds:
-  description: How long until what the backup needs next falls off the source's oplog; null where it is not known.
+  description: How far the captured optime is from the oldest entry of the source's oplog; null where it is not known.
   returned: success
   type: float
   sample: 86000.0
+slack_minutes:
+  description:
+    - How long until what the backup needs next falls off the source's oplog, if writes go on at the rate that is exceeded in
+      5 % of the time. Null where that is not known.
+  returned: success
+  type: float
+  sample: 740.5
 state:
   description: V(new), V(initial_sync), V(tailing), V(resync_required), V(resyncing) or V(stopped).
   returned: success
@@ -92,6 +114,26 @@ alerts:
   type: list
   elements: dict
   sample: [{kind: resync_required, cause: oplog_rolled_over, since: "2026-01-01T00:00:00Z", detail: "gap of 40 s"}]
+last_snapshot:
+  description: The newest good snapshot; null where there is none.
+  returned: success
+  type: dict
+  sample: {name: nightly-17, created_at: "2026-01-01T00:00:00Z", proven_at: null, age_hours: 7.5}
+last_proven_snapshot:
+  description: The newest snapshot that was restored and compared; null where there is none.
+  returned: success
+  type: dict
+  sample: {name: nightly-12, created_at: "2025-12-27T00:00:00Z", proven_at: "2025-12-27T00:09:00Z", age_hours: 127.5}
+last_resync:
+  description: The newest full sync that has succeeded; null where there is none.
+  returned: success
+  type: dict
+  sample: {operation: resync-20251101T020000-1, finished_at: "2025-11-01T03:10:00Z", age_days: 61.2}
+last_validation:
+  description: The newest comparison of the backup with its source; null where there is none.
+  returned: success
+  type: dict
+  sample: {operation: validation-20251231T020000-9, finished_at: "2025-12-31T02:10:00Z", age_days: 1.2, equal: true}
 status:
   description: Everything that the provider says about the job.
   returned: success
@@ -99,59 +141,26 @@ status:
   sample: {job: orders, state: tailing, generation: 1, backup_lag_seconds: 2.0, verdict: ok, reasons: []}
 """
 
-from typing import Any
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
-    Finding,
-    at_least,
-    at_most,
-    reasons,
-    worst,
-)
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "warning_seconds": {"type": "float"},
-            "critical_seconds": {"type": "float"},
-            "min_headroom_hours": {"type": "float"},
-        },
-    )
-)
-
-
-def findings(params: dict[str, Any], status: dict[str, Any]) -> list[Finding]:
-    """Judge the lag and the headroom by the thresholds that were given."""
-    lag, headroom = status.get("backup_lag_seconds"), status.get("headroom_seconds")
-    hours = None if headroom is None else round(headroom / 3600, 3)
-    limits = {"warning": params["warning_seconds"], "critical": params["critical_seconds"]}
-    return [
-        at_most("backup lag in seconds", lag, **limits),
-        at_least("headroom in hours", hours, critical=params["min_headroom_hours"]),
-    ]
+ARGUMENTS = JOB.merge(thresholds.THRESHOLDS).merge(Arguments(options={"oplog": {"type": "dict"}}))
 
 
 def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    limits = module.params["thresholds"]
+    thresholds.check(limits)
     demand(provider.facts, "can_report_status")
-    status = provider.status()
-    own = findings(module.params, status)
-    top = {key: status.get(key) for key in ("backup_lag_seconds", "headroom_seconds", "state")}
-    return Outcome(
-        {
-            **top,
-            "alerts": status.get("alerts") or [],
-            "verdict": worst([status["verdict"], *(finding.verdict for finding in own)]),
-            "reasons": [*reasons(own), *(status.get("reasons") or [])],
-            "status": status,
-        }
-    )
+    return Outcome(backup_record(provider.status(), limits, module.params["oplog"], datetime.now(timezone.utc)))
 
 
 def main() -> None:

@@ -120,6 +120,12 @@ members:
       description: The window once the oplog is full, at the mean rate of what is in it; the same as the window if it is full.
       type: float
       sample: 72.0
+    wrapped:
+      description:
+        - Whether the oplog is full, so that old entries are being dropped. A young one that is not has lost nothing yet.
+        - Null where that is not known.
+      type: bool
+      sample: true
     used_bytes:
       description: The size of the entries; null where the user may not ask.
       type: int
@@ -151,80 +157,20 @@ reasons:
   sample: []
 """
 
-import sys
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    RetryLater,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.interpreter import candidates
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Reading, summarize
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import PYTHON, continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import read_replica_set
 
-ARGUMENTS = connection.LOGIN.merge(
-    Arguments(
-        options={
-            "min_hours": {"type": "float", "default": 24},
-            "agent_command": {"type": "str", "default": "backup-agent"},
-            "agent_python": {"type": "path"},
-        },
-    )
-)
-
-
-def continue_with_pymongo(module: AnsibleModule) -> None:
-    """Start this module again with a Python that has pymongo, or say what is missing."""
-    if connection.HAS_PYMONGO:
-        return
-    pythons = candidates(module.params["agent_python"], module.params["agent_command"])
-    found = None if has_respawned() else probe_interpreters_for_module(pythons, "pymongo")
-    if found:
-        respawn_module(found)  # does not return
-    tried = ", ".join(pythons) or "none, as agent_command was not found"
-    message = sentence(
-        expected="pymongo in the Python that runs this module or the agent",
-        found=f"none in {sys.executable}, and of the agent's Pythons ({tried}) none that has it",
-        remedy="apply the role backup_agent to this host, set agent_python, or install pymongo",
-    )
-    raise FixInput(message, code="pymongo_missing")
-
-
-def read(login: connection.Login, member: Member) -> Reading:
-    """Read one member; what goes wrong with it is part of the answer."""
-    if member.unreadable_because:
-        return Reading(member, why_not=member.unreadable_because)
-    try:
-        with connection.described(member.address), login.member(member.address) as client:
-            state, window = connection.window(client)
-    except BackupError as error:
-        return Reading(member, why_not=error.message)
-    return Reading(member.in_state(state), window)
-
-
-def demand_a_window(record: dict[str, Any]) -> None:
-    """Fail when no member at all could be read: that is no verdict over a replica set."""
-    if record["window_hours"] is not None:
-        return
-    found = "none: " + "; ".join(record["reasons"])
-    message = sentence(expected="the oplog of at least one member", found=found, remedy="correct the first of these")
-    raise RetryLater(message, code="nothing_measured", details=record)
+ARGUMENTS = connection.LOGIN.merge(PYTHON).merge(Arguments(options={"min_hours": {"type": "float", "default": 24}}))
 
 
 def run(module: AnsibleModule, login: connection.Login) -> Outcome:
-    with connection.described("the replica set"), login.seed() as client:
-        name, members = connection.members(client)
-    record = summarize([read(login, member) for member in members], module.params["min_hours"])
-    demand_a_window(record)
-    return Outcome({"replica_set": name, **record})
+    return Outcome(read_replica_set(login, module.params["min_hours"]))
 
 
 def main() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import venv
 from collections.abc import Iterator
@@ -14,8 +11,7 @@ from typing import Any
 import pytest
 
 from lab import Member, ReplicaSet
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.integration import task
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +25,7 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
 
 def play(folder: Path, python: Path | str = sys.executable, **options: Any) -> tuple[bool, dict[str, Any]]:
     """Play one task on this host with this Python; return whether it succeeded, and its result."""
-    out = folder / "result.json"
-    task = {"mongodb_ops.backup.oplog_window_info": options, "register": "r", "ignore_errors": True}
-    keep = {"ansible.builtin.copy": {"content": "{{ r | to_json }}", "dest": str(out), "mode": "0600"}}
-    tasks = [task, keep]
-    (folder / "play.json").write_text(json.dumps([{"hosts": "orders", "gather_facts": False, "tasks": tasks}]))
-    host = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
-    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"orders": host}}}))
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.json"]
-    collections = str(ROOT / ".ansible/collections")
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_HOME": str(folder)}
-    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert 0 == ran.returncode, ran.stdout + ran.stderr
-    result = json.loads(out.read_text())
-    return not result.get("failed", False), result
+    return task.play("mongodb_ops.backup.oplog_window_info", folder, options, python)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "mongodb_ops.backup"
 MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
-FRAGMENTS = ROOT / "plugins/doc_fragments"
 ROLES = sorted(path for path in (ROOT / "roles").glob("*") if path.is_dir())
-WITHOUT_A_JOB = {"oplog_window_info"}
+#: What takes no job, or many.
+WITHOUT_A_JOB = {"oplog_window_info", "backup_check_info", "maintenance_gate"}
 
 
 def constants(path: Path) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def documented_options(path: Path) -> dict[str, Any]:
     options = dict(documentation.get("options") or {})
     for fragment in documentation["extends_documentation_fragment"]:
         name, _dot, part = fragment.removeprefix(f"{NAMESPACE}.").partition(".")
-        text = constants(FRAGMENTS / f"{name}.py")[(part or "documentation").upper()]
+        loaded = importlib.import_module(f"ansible_collections.{NAMESPACE}.plugins.doc_fragments.{name}")
+        text = getattr(loaded.ModuleDocFragment, (part or "documentation").upper())
         options.update(yaml.safe_load(text).get("options") or {})
     return options
 

@@ -10,10 +10,9 @@ import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
     Finding,
-    at_least,
-    at_most,
     reasons,
     worst,
+    worst_first,
 )
 
 
@@ -41,18 +40,10 @@ class TestReasons:
         assert ["c", "w"] == reasons(findings)
 
 
-class TestThresholds:
-    @pytest.mark.parametrize(("expected", "value"), [("ok", 10), ("warning", 11), ("critical", 21), ("unknown", None)])
-    def test_at_most(self, expected: str, value: float | None) -> None:
-        """A threshold itself is still in order."""
-        assert expected == at_most("lag", value, warning=10, critical=20).verdict
-
-    @pytest.mark.parametrize(("expected", "value"), [("ok", 10), ("critical", 9), ("unknown", None)])
-    def test_at_least(self, expected: str, value: float | None) -> None:
-        """A value that is not known is not enough."""
-        assert expected == at_least("headroom", value, critical=10).verdict
-
-    def test_without_a_threshold_nothing_is_asked(self) -> None:
-        """A value that nobody set a limit for does not make the verdict unknown."""
-        assert Finding("ok") == at_most("lag", None, warning=None, critical=None)
-        assert Finding("ok") == at_least("headroom", None, critical=None)
+class TestWorstFirst:
+    def test_order(self) -> None:
+        """The worst first, otherwise as they came; a word that nobody knows counts as unknown."""
+        records = [
+            {"verdict": verdict, "n": n} for n, verdict in enumerate(["ok", "critical", "fine", "warning", "critical"])
+        ]
+        assert [1, 4, 2, 3, 0] == [record["n"] for record in worst_first(records)]

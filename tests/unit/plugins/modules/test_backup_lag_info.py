@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
 from ansible_collections.mongodb_ops.backup.plugins.modules import backup_lag_info
 
@@ -17,41 +18,28 @@ STATUS = {
     "ok": True,
     "state": "tailing",
     "backup_lag_seconds": 100.0,
+    "backup_lag_primary_seconds": 100.0,
     "headroom_seconds": 36000.0,
     "alerts": [],
     "verdict": "ok",
     "reasons": [],
 }
-NO_LIMITS = {"warning_seconds": None, "critical_seconds": None, "min_headroom_hours": None}
 
 
 class TestRun:
-    @pytest.mark.parametrize(
-        ("expected", "limits", "status"),
-        [
-            ("ok", {}, {}),
-            ("warning", {"warning_seconds": 50}, {}),
-            ("critical", {"critical_seconds": 50}, {}),
-            ("critical", {"min_headroom_hours": 11}, {}),
-            ("ok", {"min_headroom_hours": 10}, {}),
-            ("unknown", {"critical_seconds": 50}, {"backup_lag_seconds": None}),
-            ("critical", {"critical_seconds": 500}, {"verdict": "critical"}),
-        ],
-    )
-    def test_verdict(
-        self, create_module: Any, agent: Any, expected: str, limits: dict[str, float], status: dict[str, Any]
-    ) -> None:
-        """The thresholds can make the agent's verdict worse and never better."""
-        agent.expect("status", answer={**STATUS, **status})
-        module = create_module(**{**NO_LIMITS, **limits})
-        assert expected == backup_lag_info.run(module, Embedded(module.params, agent, False)).record["verdict"]
-
-    def test_reasons_of_both(self, create_module: Any, agent: Any) -> None:
-        """The operator sees the agent's reasons beside those of the thresholds."""
+    def test_limits(self, create_module: Any, agent: Any) -> None:
+        """The limits of the task and the reasons of the agent come together."""
         agent.expect("status", answer={**STATUS, "verdict": "warning", "reasons": ["apply is slow"]})
-        module = create_module(**{**NO_LIMITS, "critical_seconds": 50})
+        module = create_module(thresholds={"backup_lag_seconds": {"critical": 50}}, oplog=None)
         record = backup_lag_info.run(module, Embedded(module.params, agent, False)).record
-        assert ["backup lag in seconds is 100, more than 50", "apply is slow"] == record["reasons"]
+        assert "critical" == record["verdict"]
+        assert ["the backup lag is 100 s, more than 50", "apply is slow"] == record["reasons"]
+
+    def test_contradiction(self, create_module: Any) -> None:
+        """Limits that contradict each other are refused before the agent is asked."""
+        module = create_module(thresholds={"backup_lag_seconds": {"critical": 50, "warning": 60}}, oplog=None)
+        with pytest.raises(FixInput, match="exchange the two"):
+            backup_lag_info.run(module, Embedded(module.params, None, False))
 
 
 class TestMain:

@@ -1,0 +1,80 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the modules that look at many jobs at once."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ansible_collections.mongodb_ops.backup.plugins.doc_fragments import job, login, thresholds
+
+
+def _suboptions(text: str) -> str:
+    """Return the options of another fragment, so far in as those of a job are."""
+    options = text.split("options:\n", 1)[1].split("\nrequirements:", 1)[0].split("\nnotes:", 1)[0]
+    return textwrap.indent(options.rstrip(), "    ").replace("O(", "O(jobs[].") + "\n"
+
+
+# Without a default for the host, a job that has no source to look at can be told from one on this host.
+_SOURCE = _suboptions(login.ModuleDocFragment.DOCUMENTATION).replace("        default: localhost\n", "", 1)
+_AGENT = _suboptions(job.ModuleDocFragment.DOCUMENTATION)
+_THRESHOLDS = _suboptions(thresholds.ModuleDocFragment.DOCUMENTATION)
+
+
+class ModuleDocFragment:
+    """The counterpart of JOBS in module_utils/fleet.py."""
+
+    DOCUMENTATION = (
+        r"""
+options:
+  jobs:
+    description:
+      - The jobs to look at.
+      - Without C(login_uri) and C(login_host) the oplog of a job is not looked at, without C(agent_config) its backup is not.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The name of the job.
+        type: str
+        required: true
+      cluster:
+        description: The cluster that it belongs to.
+        type: str
+      machine:
+        description: Where its agent runs, for whoever reads the record.
+        type: str
+        default: controller
+      min_hours:
+        description: An oplog window of less than this is critical.
+        type: float
+        default: 24
+"""
+        + _SOURCE
+        + _AGENT
+        + _THRESHOLDS
+        + r"""
+  rates:
+    description:
+      - Whether to estimate the rate of writing from the oplog. Costs each replica set up to a second of one member.
+    type: bool
+    default: true
+  parallel:
+    description:
+      - How many jobs are looked at at a time.
+    type: int
+    default: 16
+  agent_command:
+    description:
+      - Where the Python of this host has no pymongo, the module continues with the Python that this command runs with.
+    type: str
+    default: backup-agent
+  agent_python:
+    description:
+      - The Python to continue with in that case. By default it is derived from O(agent_command).
+    type: path
+"""
+    )

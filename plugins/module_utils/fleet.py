@@ -1,0 +1,181 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checking many jobs at once: the oplog of each source, and what its agent says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection, respawn, thresholds
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
+    BackupError,
+    FixInput,
+    RetryLater,
+    sentence,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_for
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN, Finding, reasons, worst
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import read_replica_set
+
+Record = dict[str, Any]
+
+#: Longer than an agent ever takes to answer; one that hangs must not stop the check of the others.
+_AGENT_SECONDS = 60
+
+_NOTHING = "there is nothing to check: the job has neither login_uri or login_host nor agent_config"
+
+# Without a default for the host, a job that has no source to look at can be told from one on this host.
+_SOURCE = {name: dict(option) for name, option in connection.LOGIN.options.items()}
+_SOURCE["login_host"].pop("default")
+
+#: The option `jobs`, which every module that looks at many jobs has.
+JOBS = respawn.PYTHON.merge(
+    Arguments(
+        options={
+            "jobs": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    **_SOURCE,
+                    **{name: dict(option) for name, option in AGENT.options.items()},
+                    **thresholds.THRESHOLDS.options,
+                    "name": {"type": "str", "required": True},
+                    "cluster": {"type": "str"},
+                    "machine": {"type": "str", "default": "controller"},
+                    "min_hours": {"type": "float", "default": 24},
+                },
+            },
+            "rates": {"type": "bool", "default": True},
+            "parallel": {"type": "int", "default": 16},
+        },
+    )
+)
+
+
+def check_jobs(params: Mapping[str, Any]) -> list[Record]:
+    """Check every job of the option `jobs`, several at once, and return the records in the order of the jobs.
+
+    What cannot be read of one job is part of its record and hides no other. Raises FixInput for an option that contradicts
+    itself, before anything is read.
+    """
+    jobs: Sequence[Mapping[str, Any]] = params["jobs"]
+    _demand_jobs(jobs)
+    if params["parallel"] < 1:
+        found = str(params["parallel"])
+        raise FixInput(
+            sentence(expected="parallel to be at least 1", found=found, remedy="leave it out"), code="bad_parallel"
+        )
+    with ThreadPoolExecutor(max_workers=min(params["parallel"], len(jobs))) as pool:
+        return list(pool.map(lambda job: check_job(job, params["rates"], _run), jobs))
+
+
+def _demand_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
+    names = [job["name"] for job in jobs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not jobs or twice:
+        found = f"{', '.join(twice)} more than once" if twice else "none"
+        message = sentence(
+            expected="jobs, each once", found=found, remedy="give every job a name of its own in the option jobs"
+        )
+        raise FixInput(message, code="bad_jobs")
+    for job in jobs:
+        thresholds.check(job["thresholds"])
+
+
+def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tuple[int, str, str]]) -> Record:
+    """Return the record of one job. Never raises: a mistake in here must not hide the other jobs."""
+    oplog, oplog_error = _attempt(_read_oplog, job, rates)
+    backup, backup_error = _attempt(_read_backup, job, oplog, run)
+    findings = [*_findings("the oplog", oplog, oplog_error), *_findings("the backup", backup, backup_error)]
+    findings = findings or [Finding(UNKNOWN, _NOTHING)]
+    return {
+        "job": job["name"],
+        "cluster": job["cluster"],
+        "machine": job["machine"],
+        "provider": job["provider"] if job["agent_config"] else None,
+        "replica_set": (oplog or {}).get("replica_set"),
+        "verdict": worst(finding.verdict for finding in findings),
+        "reasons": reasons(findings),
+        "checked_at": iso(now()),
+        "oplog": oplog,
+        "oplog_error": oplog_error,
+        "backup": backup,
+        "backup_error": backup_error,
+    }
+
+
+def now() -> datetime:
+    """Return the time of this host, with its zone."""
+    return datetime.now(timezone.utc)
+
+
+def iso(at: datetime) -> str:
+    """Return a time the way that all modules of this collection do."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def needs_pymongo(params: Mapping[str, Any]) -> bool:
+    """Say whether any job has a source to look at."""
+    return any(job["login_uri"] or job["login_host"] for job in params["jobs"])
+
+
+def _findings(name: str, record: Record | None, error: str | None) -> list[Finding]:
+    if error is not None:
+        return [Finding(UNKNOWN, f"{name} could not be read: {error}")]
+    if record is None:
+        return []
+    return [Finding(record["verdict"], reason) for reason in record["reasons"] or [""]]
+
+
+def _attempt(read: Callable[..., Record | None], *arguments: Any) -> tuple[Record | None, str | None]:
+    try:
+        return read(*arguments), None
+    except BackupError as error:
+        return None, error.message
+    except Exception as error:  # noqa: BLE001 - one job's surprise must not hide 199 others
+        # Its own text could quote a password.
+        return None, f"a mistake of this collection, please report it: {type(error).__name__} in {_place(error)}"
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+
+
+def _read_oplog(job: Mapping[str, Any], rates: bool) -> Record | None:
+    if not (job["login_uri"] or job["login_host"]):
+        return None
+    return read_replica_set(connection.Login(job), job["min_hours"])
+
+
+def _read_backup(
+    job: Mapping[str, Any], oplog: Record | None, run: Callable[[list[str]], tuple[int, str, str]]
+) -> Record | None:
+    if not job["agent_config"]:
+        return None
+    provider = provider_for(job, run, False)
+    demand(provider.facts, "can_report_status")
+    return backup_record(provider.status(), job["thresholds"], oplog, now())
+
+
+def _run(command: list[str]) -> tuple[int, str, str]:
+    # AnsibleModule.run_command is not made for several threads.
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_AGENT_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        expected, found = f"an answer of {command[0]}", f"none in {_AGENT_SECONDS} s"
+        message = sentence(expected=expected, found=found, remedy="see what the agent's host is busy with, and its log")
+        raise RetryLater(message, code="agent_hangs") from None
+    return done.returncode, done.stdout, done.stderr

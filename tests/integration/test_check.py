@@ -1,0 +1,88 @@
+"""Checks and the gate against a real replica set with a real agent."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import Member, ReplicaSet
+from lab.data import load
+from tests.integration import task
+from tests.integration.agent.harness import Agent, an_agent, wait_until
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
+    """Return a replica set with logins and a little data, whose oplogs are young."""
+    with ReplicaSet("orders", [Member(priority=2), Member()], oplog_mb=990, auth=True) as replica_set:
+        load(replica_set.uri, megabytes=1)
+        yield replica_set
+
+
+@pytest.fixture(scope="module")
+def agent(orders: ReplicaSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    """Return an agent that has finished its first copy."""
+    with an_agent(tmp_path_factory.mktemp("agent"), orders) as agent:
+        agent.start()
+        agent.wait_operation()
+        wait_until("the agent tails", lambda: "ok" == agent.status()["verdict"])
+        yield agent
+
+
+def jobs(replica_set: ReplicaSet, agent: Agent) -> list[dict[str, Any]]:
+    """Return the job with its agent, the set alone, and one whose server is gone."""
+    command = shlex.join([sys.executable, "-m", "backup_agent"])
+    with_agent = {"agent_command": command, "agent_config": str(agent.file)}
+    limits = {"thresholds": {"headroom_hours": {"warning": 5}}}
+    return [
+        {"name": "orders", "login_uri": replica_set.uri, "min_hours": 0, **with_agent, **limits},
+        {"name": "alone", "login_uri": replica_set.uri, "min_hours": 0},
+        {"name": "gone", "login_host": "127.0.0.1", "login_port": 1, "connect_timeout_seconds": 1},
+    ]
+
+
+def test_jobs_are_checked_beside_each_other(orders: ReplicaSet, agent: Agent, tmp_path: Path) -> None:
+    """The worst comes first, and a server that is gone hides neither the backup nor the window of the others."""
+    succeeded, result = task.play("mongodb_ops.backup.backup_check_info", tmp_path, {"jobs": jobs(orders, agent)})
+    assert (True, "unknown", ["gone", "orders", "alone"]) == (
+        succeeded,
+        result["verdict"],
+        [record["job"] for record in result["jobs"]],
+    )
+    gone, both, alone = result["jobs"]
+    assert "found no connection" in gone["oplog_error"]
+    assert ("warning", "tailing", "orders") == (both["verdict"], both["backup"]["state"], both["oplog"]["replica_set"])
+    assert ("ok", None, 2) == (alone["verdict"], alone["backup"], len(alone["oplog"]["members"]))
+    assert orders.root is not None
+    assert orders.root.password not in str(result)
+
+
+def test_the_agent_is_asked_for_all_measures(orders: ReplicaSet, agent: Agent, tmp_path: Path) -> None:
+    """Every measure that a limit can be set for is there, or is known not to be there."""
+    options = {"agent_command": jobs(orders, agent)[0]["agent_command"], "agent_config": str(agent.file)}
+    limits = {
+        "proven_age_hours": {"warning": 1},
+        "apply_lag_seconds": {"critical": 600},
+        "resync_age_days": {"warning": 1},
+    }
+    succeeded, result = task.play("mongodb_ops.backup.backup_lag_info", tmp_path, {**options, "thresholds": limits})
+    assert (True, "ok", []) == (succeeded, result["verdict"], result["reasons"])
+    assert result["last_proven_snapshot"]["age_hours"] < 1
+    assert 0 <= result["backup_lag_primary_seconds"] < 60
+    assert result["last_validation"]["equal"]
+
+
+def test_the_gate_lets_nobody_pass_who_is_silent(orders: ReplicaSet, agent: Agent, tmp_path: Path) -> None:
+    """Over several jobs the one that gives no answer decides."""
+    options = {"jobs": jobs(orders, agent), "planned_downtime_minutes": 1, "margin_minutes": 0}
+    succeeded, result = task.play("mongodb_ops.backup.maintenance_gate", tmp_path, options)
+    assert (False, "unsafe") == (succeeded, result["error"]["code"])
+    answers = {found["job"]: found for found in result["error"]["details"]["jobs"]}
+    assert {"orders", "alone", "gone"} == set(answers)
+    assert not answers["gone"]["safe"]
+    assert "oplog not read" in answers["gone"]["arithmetic"]
