@@ -185,11 +185,16 @@ def members(client: MongoClient[dict[str, Any]]) -> tuple[str, list[Member]]:
         return str(name), from_hello(hello)
 
 
+def oplog(client: MongoClient[dict[str, Any]]) -> Any:
+    """Return the oplog of the connected member as a collection."""
+    return client.local["oplog.rs"]
+
+
 def window(client: MongoClient[dict[str, Any]]) -> tuple[str, Window]:
     """Return the state that the connected member claims, and its oplog window."""
     state = state_of(client.admin.command("hello"))
     first, last = (_entry(client, direction) for direction in (1, -1))
-    return state, Window(first, last, *_fill(client))
+    return state, Window(first, last, *_fill(client), min_retention_hours=_min_retention(client))
 
 
 def _entry(client: MongoClient[dict[str, Any]], direction: int) -> Stamp:
@@ -200,14 +205,24 @@ def _entry(client: MongoClient[dict[str, Any]], direction: int) -> Stamp:
     return Stamp(found["ts"].time, found["ts"].inc)
 
 
-def _fill(client: MongoClient[dict[str, Any]]) -> tuple[int | None, int | None]:
-    """Return used and greatest size of the oplog; a nicety, so a user without the right to ask gets none."""
+def _fill(client: MongoClient[dict[str, Any]]) -> tuple[int | None, int | None, int | None]:
+    """Return used and greatest size of the oplog, and its number of entries; a user without the right to ask gets none."""
     try:
         stats = next(iter(client.local["oplog.rs"].aggregate([{"$collStats": {"storageStats": {}}}])), {})
     except OperationFailure:
-        return None, None
+        return None, None, None
     storage = stats.get("storageStats", {})
-    return _whole(storage.get("size")), _whole(storage.get("maxSize"))
+    return _whole(storage.get("size")), _whole(storage.get("maxSize")), _whole(storage.get("count"))
+
+
+def _min_retention(client: MongoClient[dict[str, Any]]) -> float | None:
+    """Return for how many hours the server keeps entries at least; a user without the right to ask gets none."""
+    try:
+        found = client.admin.command("serverStatus")
+    except OperationFailure:
+        return None
+    hours = found.get("oplogTruncation", {}).get("oplogMinRetentionHours")
+    return None if hours is None else float(hours)
 
 
 def _whole(value: Any) -> int | None:

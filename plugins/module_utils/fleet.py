@@ -26,7 +26,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_for
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN, Finding, reasons, worst
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import read_replica_set
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 
 Record = dict[str, Any]
 
@@ -92,6 +92,7 @@ def _demand_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
         raise FixInput(message, code="bad_jobs")
     for job in jobs:
         thresholds.check(job["thresholds"])
+        Asked(job["min_hours"]).check()
 
 
 def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tuple[int, str, str]]) -> Record:
@@ -157,7 +158,7 @@ def _place(error: Exception) -> str:
 def _read_oplog(job: Mapping[str, Any], rates: bool) -> Record | None:
     if not (job["login_uri"] or job["login_host"]):
         return None
-    return read_replica_set(connection.Login(job), job["min_hours"])
+    return read_replica_set(connection.Login(job), Asked(job["min_hours"], rates))
 
 
 def _read_backup(

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -26,6 +26,11 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import 
 _TURNING_OVER = 0.9
 
 
+def iso(seconds: float) -> str:
+    """Return a time, in seconds since 1970, the way that every module of this collection does."""
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @dataclass(frozen=True)
 class Stamp:
     """A BSON timestamp without BSON."""
@@ -35,8 +40,7 @@ class Stamp:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that every module of this collection uses."""
-        iso = datetime.fromtimestamp(self.time, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {"time": self.time, "increment": self.increment, "iso": iso}
+        return {"time": self.time, "increment": self.increment, "iso": iso(self.time)}
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Window:
     last: Stamp
     used_bytes: int | None = None
     max_bytes: int | None = None
+    #: How many entries there are, and for how long the server keeps them however large that makes the oplog (0 for not at all).
+    entries: int | None = None
+    min_retention_hours: float | None = None
 
     @property
     def seconds(self) -> int:
@@ -76,18 +83,20 @@ class Reading:
     window: Window | None = None
     why_not: str = ""
 
-    def finding(self, min_hours: float) -> Finding:
+    def finding(self, min_hours: float, rate: Rate | None = None) -> Finding:
         """Judge this member; one that is not meant to hold an oplog is no cause for concern."""
         if not self.member.data_bearing:
             return Finding(OK)
         if self.window is None:
             return Finding(UNKNOWN, f"{self.member.address}: {self.why_not}")
         verdict, text = judge(self.window, min_hours)
+        if verdict == OK and rate is not None:
+            verdict, text = foresee(self.window, min_hours, rate)
         return Finding(verdict, f"{self.member.address}: {text}" if text else "")
 
-    def as_dict(self, min_hours: float) -> dict[str, Any]:
+    def as_dict(self, min_hours: float, rate: Rate | None = None) -> dict[str, Any]:
         """Return the member as the module reports it."""
-        finding = self.finding(min_hours)
+        finding = self.finding(min_hours, rate)
         judged = finding.verdict if self.member.data_bearing else None
         reason = finding.reason.replace(f"{self.member.address}: ", "", 1)
         member = {"member": self.member.address, "state": self.member.state, "hidden": self.member.hidden}
@@ -98,7 +107,21 @@ class Reading:
             "verdict": judged,
             "reason": self.why_not or reason,
             **_measures(self.window),
+            "forecast_p95_hours": _forecast(self.window, rate, "p95"),
+            "forecast_peak_hours": _forecast(self.window, rate, "peak"),
         }
+
+
+#: What `rate_reading.read_rates` returns.
+Rate = Mapping[str, Any]
+
+
+def _forecast(window: Window | None, rate: Rate | None, which: str) -> float | None:
+    """Return the hours that an oplog reaches back once it was written at this rate all the time."""
+    written = (rate or {}).get(f"{which}_bytes_per_second")
+    if window is None or not window.max_bytes or not written:
+        return None
+    return max(_hours(window.max_bytes / written), window.min_retention_hours or 0.0)
 
 
 def _measures(window: Window | None) -> dict[str, Any]:
@@ -112,6 +135,7 @@ def _measures(window: Window | None) -> dict[str, Any]:
             "wrapped",
             "used_bytes",
             "max_bytes",
+            "min_retention_hours",
         )
         return dict.fromkeys(keys)
     return {
@@ -123,7 +147,12 @@ def _measures(window: Window | None) -> dict[str, Any]:
         "wrapped": None if window.used_bytes is None or not window.max_bytes else window.turning_over,
         "used_bytes": window.used_bytes,
         "max_bytes": window.max_bytes,
+        "min_retention_hours": window.min_retention_hours,
     }
+
+
+def _least(members: list[dict[str, Any]], key: str) -> float | None:
+    return min((member[key] for member in members if member[key] is not None), default=None)
 
 
 def _hours(seconds: float) -> float:
@@ -147,13 +176,31 @@ def judge(window: Window, min_hours: float) -> tuple[str, str]:
     return WARNING, f"{so_far}, which is enough for {min_hours:g} but not proven"
 
 
-def summarize(readings: Iterable[Reading], min_hours: float) -> dict[str, Any]:
+def foresee(window: Window, min_hours: float, rate: Rate) -> tuple[str, str]:
+    """Warn when a window that is long enough would not be if writes went on at the rate that 5 % of the time exceeds."""
+    forecast = _forecast(window, rate, "p95")
+    if forecast is None or forecast >= min_hours:
+        return OK, ""
+    busy = f"at the rate of its busy times the oplog holds {forecast:g} hours, less than {min_hours:g}"
+    return WARNING, f"{busy}; {recommended_bytes(rate, min_hours) / 1e9:.3g} GB would be enough"
+
+
+def recommended_bytes(rate: Rate, min_hours: float) -> int:
+    """Return the size of an oplog, in bytes, that holds so many hours at the rate that 5 % of the time exceeds."""
+    return int(rate["p95_bytes_per_second"] * min_hours * 3600)
+
+
+def summarize(readings: Iterable[Reading], min_hours: float, rate: Rate | None = None) -> dict[str, Any]:
     """Return every member, the shortest window and the verdict over all members that hold data."""
     listed = list(readings)
-    findings = [reading.finding(min_hours) for reading in listed if reading.member.data_bearing]
+    findings = [reading.finding(min_hours, rate) for reading in listed if reading.member.data_bearing]
     measured = [reading.window.seconds for reading in listed if reading.window is not None]
+    members = [reading.as_dict(min_hours, rate) for reading in listed]
     return {
-        "members": [reading.as_dict(min_hours) for reading in listed],
+        "members": members,
+        "forecast_p95_hours": _least(members, "forecast_p95_hours"),
+        "forecast_peak_hours": _least(members, "forecast_peak_hours"),
+        "recommended_oplog_bytes": None if rate is None else recommended_bytes(rate, min_hours),
         "window_hours": _hours(min(measured)) if measured else None,
         "min_hours": min_hours,
         "verdict": worst(finding.verdict for finding in findings),

@@ -6,24 +6,84 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, RetryLater, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
+    BackupError,
+    FixInput,
+    RetryLater,
+    sentence,
+)
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Reading, summarize
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import read_rates
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 
 
-def read_replica_set(login: connection.Login, min_hours: float) -> dict[str, Any]:
-    """Return the oplog windows of all members and the verdict over them.
+@dataclass(frozen=True)
+class Asked:
+    """What is to be found out."""
+
+    min_hours: float = 24
+    #: Whether to estimate the rate of writing, or even to read the whole oplog for it.
+    rates: bool = True
+    exact: bool = False
+    bucket_seconds: int | None = None
+
+    def check(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.min_hours < 0:
+            raise _bad("min_hours to be 0 or more", f"{self.min_hours:g}", "correct it")
+        if self.bucket_seconds is not None and self.bucket_seconds < 1:
+            raise _bad("bucket_seconds to be at least 1", str(self.bucket_seconds), "leave it out")
+        if self.exact and not self.rates:
+            raise _bad("rates=true together with exact=true", "rates=false", "leave one of them out")
+
+
+def _bad(expected: str, found: str, remedy: str) -> FixInput:
+    return FixInput(sentence(expected=expected, found=found, remedy=remedy), code="bad_option")
+
+
+def read_replica_set(login: connection.Login, asked: Asked) -> dict[str, Any]:
+    """Return the oplog windows of all members, the rate of writing, and the verdict over them.
 
     Raises BackupError when the members could not be found out, or none of them could be read: that is no verdict.
     """
     with connection.described("the replica set"), login.seed() as client:
         name, members = connection.members(client)
-    record = summarize([_read(login, member) for member in members], min_hours)
+    readings = [_read(login, member) for member in members]
+    rate, why_not = _rates(login, readings, asked) if asked.rates else (None, "it was not asked for")
+    record = summarize(readings, asked.min_hours, rate)
     _demand_a_window(record)
-    return {"replica_set": name, **record}
+    return {"replica_set": name, **record, "write_rate": rate, "write_rate_reason": why_not}
+
+
+def _rates(login: connection.Login, readings: list[Reading], asked: Asked) -> tuple[dict[str, Any] | None, str | None]:
+    """Return the rate of writing, read from one member because the entries are the same on all; or why there is none."""
+    chosen = _most_suitable(readings)
+    if chosen is None or chosen.window is None:
+        return None, "no member could be read"
+    address = chosen.member.address
+    if chosen.window.used_bytes is None and not asked.exact:
+        return None, f"{address}: the user may not ask for the size of the oplog; with the role clusterMonitor it may"
+    try:
+        with connection.described(address), login.member(address) as client:
+            found = read_rates(connection.oplog(client), chosen.window, asked.exact, asked.bucket_seconds)
+    except BackupError as error:
+        return None, f"{address}: {error.message}"
+    said = f"{address}: it took too long to read all that was to be read, so the estimate is rougher than usual"
+    return {"member": address, **found}, said if found["cut_short"] else None
+
+
+def _most_suitable(readings: list[Reading]) -> Reading | None:
+    """Return the member to read from: rather a secondary than the primary, rather one without delay, then the longest window."""
+
+    def order(reading: Reading) -> tuple[bool, bool, int]:
+        member = reading.member
+        return member.state == "SECONDARY", not member.delay_seconds, reading.window.seconds if reading.window else -1
+
+    return max((reading for reading in readings if reading.window is not None), key=order, default=None)
 
 
 def _read(login: connection.Login, member: Member) -> Reading:

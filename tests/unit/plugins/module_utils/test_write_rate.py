@@ -1,0 +1,130 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rates by bucket."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.write_rate import (
+    PAGE_BYTES,
+    Estimate,
+    Grid,
+    grid,
+    percentile,
+    rates,
+)
+
+DAY = 86400
+
+
+class TestGrid:
+    @pytest.mark.parametrize(
+        ("seconds", "window"),
+        [(10, 1), (10, 1199), (60, 1200), (60, 18000), (300, 18001), (300, DAY), (600, 2 * DAY), (86400, 200 * DAY)],
+    )
+    def test_length(self, seconds: int, window: int) -> None:
+        """At most 300 buckets of a minute at least, unless there are only minutes."""
+        cut = grid(1000, 1000 + window - 1)
+        assert seconds == cut.seconds
+        assert 1 <= cut.count <= 300
+
+    def test_a_window_of_years(self) -> None:
+        """No fixed length fits any more, and there still are 300 buckets."""
+        assert 300 == grid(0, 3000 * DAY - 1).count
+
+    def test_last_bucket_ends_with_the_window(self) -> None:
+        """A rate is bytes by the seconds that there were."""
+        cut = Grid(1000, 1149, 100)
+        assert (2, 100, 50, (1100, 1150)) == (cut.count, cut.length(0), cut.length(1), cut.span(1))
+
+    @pytest.mark.parametrize(("index", "second"), [(0, 1000), (0, 1099), (1, 1100), (1, 5000), (0, 3)])
+    def test_index(self, index: int, second: int) -> None:
+        """What came while we read belongs to the last bucket."""
+        assert index == Grid(1000, 1149, 100).index(second)
+
+
+class TestPercentile:
+    @pytest.mark.parametrize(("value", "values"), [(0, []), (7, [7]), (19, range(1, 21)), (95, range(1, 101))])
+    def test_nearest_rank(self, value: float, values: range) -> None:
+        """One in twenty lies above it."""
+        assert value == percentile(list(values), 95)
+
+
+class TestRates:
+    def test_numbers(self) -> None:
+        """The peak is the busiest bucket, the mean all bytes by all seconds."""
+        found = rates(Grid(0, 399, 100), [100.0, 900.0, 100.0, 100.0])
+        assert (3.0, 9.0, 100) == tuple(found[k] for k in ("mean_bytes_per_second", "peak_bytes_per_second", "peak_at"))
+
+    def test_a_stub_at_the_end_is_no_peak(self) -> None:
+        """A last bucket of a second with one large entry is not a rate of anything."""
+        found = rates(Grid(0, 200, 100), [100.0, 100.0, 500.0])
+        assert 1.0 == found["peak_bytes_per_second"]
+
+    def test_one_entry(self) -> None:
+        """A window of a single second has a rate, too."""
+        assert 42.0 == rates(grid(7, 7), [42.0])["peak_bytes_per_second"]
+
+    def test_few_points_for_the_chart(self) -> None:
+        """Neighbours are put together, and no byte is lost."""
+        cut = Grid(0, 29999, 100)
+        points = rates(cut, [float(index) for index in range(300)])["buckets"]
+        assert 75 == len(points)
+        assert sum(range(300)) == pytest.approx(sum(point["bytes_per_second"] * 400 for point in points), rel=0.01)
+
+
+def sampled(counts: list[int], sizes: int = 300) -> Estimate:
+    """Return an estimate of buckets of 10 seconds with so many sampled entries each."""
+    estimate = Estimate(Grid(0, 10 * len(counts) - 1, 10))
+    estimate.add_sample((10 * index, sizes) for index, count in enumerate(counts) for _ in range(count))
+    return estimate
+
+
+class TestEstimate:
+    def test_chance_alone_makes_no_busy_times(self) -> None:
+        """Equal buckets, sampled 35 times each on average, would look a third busier at the 95th percentile."""
+        chance = random.Random(3)
+        counts = [0] * 288
+        for _ in range(10_000):
+            counts[chance.randrange(288)] += 1
+        raw = percentile([count / sum(counts) for count in counts], 95) * 288
+        found = percentile(sampled(counts).bytes_by_bucket(288.0), 95)
+        assert raw > 1.2
+        assert found == pytest.approx(1.0, abs=0.1)
+
+    def test_real_differences_stay(self) -> None:
+        """A tenth of the buckets is ten times as busy, and is found to be."""
+        counts = [200] * 10 + [20] * 90
+        found = sampled(counts).bytes_by_bucket(3800.0)
+        assert found[0] / found[99] == pytest.approx(10, rel=0.05)
+
+    def test_what_was_read_is_not_touched(self) -> None:
+        """The others share what is left of the total."""
+        estimate = sampled([10, 10, 10, 10])
+        estimate.read[0] = 700.0
+        assert [700.0, 100.0, 100.0, 100.0] == pytest.approx(estimate.bytes_by_bucket(1000.0))
+
+    def test_a_large_entry_stands_for_itself(self) -> None:
+        """A small one stands for a page, because that is what the server picked."""
+        estimate = sampled([1])
+        estimate.add_sample([(0, 16_000_000)])
+        assert PAGE_BYTES + 16_000_000 == estimate.weights[0]
+        assert {0} == estimate.heavy
+
+    def test_the_buckets_that_decide_are_read_first(self) -> None:
+        """Very large entries first, then the busiest, then what is close to the percentile."""
+        estimate = sampled([10] * 90 + [30] * 9 + [100])
+        estimate.add_sample([(55, 16_000_000)])
+        order = estimate.most_telling_first()
+        assert (5, 99) == (order[0], order[1])
+        assert set(range(90, 99)) <= set(order[:12])
+        assert sorted(order) == list(range(100))
+
+    def test_nothing_sampled(self) -> None:
+        """No division by zero for an oplog that gave nothing."""
+        assert [0.0, 0.0] == Estimate(Grid(0, 19, 10)).bytes_by_bucket(0.0)
