@@ -53,13 +53,18 @@ install_requirements() {
 need_system_packages() {
   local missing=() name
   for name in "$@"; do
-    command -v "$name" >/dev/null || missing+=("${name/#nft/nftables}")
+    command -v "$name" >/dev/null && continue
+    case $name in
+      nft) missing+=(nftables) ;;
+      promtool) missing+=(prometheus) ;;
+      *) missing+=("$name") ;;
+    esac
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     say "installing ${missing[*]}"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     return
   fi
   die "expected ${missing[*]} on the PATH, found none; install the distribution's packages of these names"

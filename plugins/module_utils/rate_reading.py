@@ -87,7 +87,7 @@ def read_rates(
     estimate.add_sample(_sample(oplog, meter, count))
     expected = Expected(estimate, total, count or 0)
     _read(oplog, estimate, meter, [expected.pieces(index, meter) for index in estimate.most_telling_first()])
-    for _ in range(_ROUNDS):
+    for _round in range(_ROUNDS):
         _read(oplog, estimate, meter, expected.affordable(estimate.around(total), meter))
     return _answer(cut, estimate.bytes_by_bucket(total), count, meter, False)
 
@@ -107,11 +107,7 @@ def _answer(cut: Grid, found: Sequence[float], count: int | None, meter: Meter, 
 
 def _all(oplog: Oplog, cut: Grid, meter: Meter) -> list[float]:
     """Read every bucket, a command for each: none of them takes so long that a connection would be given up."""
-    found = []
-    for index in range(cut.count):
-        size, _ = _ranges(oplog, [_span(cut, index)], meter, None)[0]
-        found.append(float(size))
-    return found
+    return [float(_ranges(oplog, [_span(cut, index)], meter, None)[0][0]) for index in range(cut.count)]
 
 
 def _whole(oplog: Oplog, cut: Grid, meter: Meter, total: float, count: int | None) -> list[float] | None:
@@ -256,11 +252,11 @@ _PIECES = 4
 def _take(estimate: Estimate, pieces: Sequence[Piece], sums: Sequence[tuple[int, int]]) -> None:
     """Note what was read of each bucket; slices that differ much from each other say less than the sample."""
     for index in dict.fromkeys(piece.index for piece in pieces):
-        mine = [(piece.end - piece.start, *found) for piece, found in zip(pieces, sums) if piece.index == index]
-        seconds, size = sum(length for length, _, _ in mine), sum(size for _, size, _ in mine)
+        mine = [(piece.end - piece.start, found[0]) for piece, found in zip(pieces, sums) if piece.index == index]
+        seconds, size = sum(span for span, found in mine), sum(found for span, found in mine)
         length = estimate.grid.length(index)
         sampled = estimate.sampled.get(index, 0)
-        if seconds >= length or _relative_error([found / span for span, found, _ in mine]) ** 2 * sampled < 1:
+        if seconds >= length or _relative_error([found / span for span, found in mine]) ** 2 * sampled < 1:
             estimate.read[index] = size * length / seconds
         if seconds >= length:
             estimate.whole.add(index)
@@ -292,7 +288,7 @@ def _ranges(
     others = [{"$unionWith": {"coll": "oplog.rs", "pipeline": pipeline}} for pipeline in pipelines[1:]]
     rows = _run(oplog, [*pipelines[0], *others], meter, seconds)
     found = {row["_id"]: (row["size"], row["entries"]) for row in rows}
-    meter.entries += sum(entries for _, entries in found.values())
+    meter.entries += sum(entries for size, entries in found.values())
     return [found.get(number, (0, 0)) for number in range(len(ranges))]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab import Member, ReplicaSet
 from lab.data import load
@@ -86,3 +89,76 @@ def test_the_gate_lets_nobody_pass_who_is_silent(orders: ReplicaSet, agent: Agen
     assert {"orders", "alone", "gone"} == set(answers)
     assert {"orders": True, "alone": True, "gone": False} == {job: found["safe"] for job, found in answers.items()}
     assert "oplog not read" in answers["gone"]["arithmetic"]
+
+
+def inventory(folder: Path, replica_set: ReplicaSet, agent: Agent) -> Path:
+    """Write an inventory of one machine with an agent, one that is not there, and jobs that have none."""
+    assert replica_set.root is not None
+    login = {
+        "backup_source_uri": replica_set.bare_uri,
+        "backup_source_username": replica_set.root.name,
+        "backup_source_password": replica_set.root.password,
+    }
+    command = jobs(replica_set, agent)[0]["agent_command"]
+    here = {"backup_agent_host": "here", "backup_agent_command": command, "backup_agent_config": str(agent.file)}
+    away = {"backup_agent_host": "away", "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    hosts = {
+        "alone": {**login, "backup_agent_config": "/nowhere.yml"},
+        "orders": {**login, **here, "check_thresholds": {"slack_minutes": {"warning": 0, "critical": 0}}},
+        "strict": {**login, "check_min_window_hours": 240_000},
+        "gone": {"backup_source_uri": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500"},
+        "lost": {**login, **away},
+    }
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "check_min_window_hours": 0}
+    path = folder / "inventory.yml"
+    path.write_text(yaml.safe_dump({"backup_jobs": {"vars": local, "hosts": hosts}}))
+    return path
+
+
+def check(folder: Path, replica_set: ReplicaSet, agent: Agent, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the playbook; its reports go into the folder."""
+    where = ["-i", str(inventory(folder, replica_set, agent)), "-e", f"check_report_directory={folder}/reports"]
+    command = ["ansible-playbook", "mongodb_ops.backup.check", *where, *arguments]
+    return subprocess.run(command, cwd=task.ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_the_playbook_checks_a_fleet(orders: ReplicaSet, agent: Agent, tmp_path: Path) -> None:
+    """Every job has its line and its record, whatever became of the others; those that are not in order fail, and only those."""
+    ran = check(tmp_path, orders, agent, "--check")
+    assert 2 == ran.returncode, ran.stdout
+    found = {record["job"]: record for record in json.loads((tmp_path / "reports/check.json").read_text())["jobs"]}
+    verdicts = {name: record["verdict"] for name, record in found.items()}
+    assert {"strict": "critical", "gone": "unknown", "lost": "unknown", "alone": "ok", "orders": "ok"} == verdicts
+    assert ["strict", "gone", "lost"] == list(found)[:3]
+    assert ("tailing", None) == (found["orders"]["backup"]["state"], found["alone"]["backup"])
+    assert "away could not be reached" in found["lost"]["reasons"][0]
+    assert 3 == ran.stdout.count("FAILED!")
+    for words in ("5 jobs: 1 critical, 2 unknown, 2 ok", "fatal: [strict]", "fatal: [gone]", "fatal: [lost]"):
+        assert words in ran.stdout
+    assert orders.root is not None
+    assert orders.root.password not in ran.stdout + (tmp_path / "reports/check.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "arguments"),
+    [
+        (0, "2 jobs: 2 ok", ["--limit", "orders,alone,localhost"]),
+        (0, "5 jobs", ["-e", "check_fail_on=never"]),
+        (2, "expected never, warning or critical in check_fail_on, found sometimes", ["-e", "check_fail_on=sometimes"]),
+    ],
+)
+def test_when_it_fails(
+    code: int, words: str, arguments: list[str], orders: ReplicaSet, agent: Agent, tmp_path: Path
+) -> None:
+    """The limit of the run, and what is asked to fail on, decide about the return code."""
+    ran = check(tmp_path, orders, agent, *arguments)
+    assert code == ran.returncode, ran.stdout
+    assert words in ran.stdout
+
+
+def test_nothing_to_check_is_a_failure(tmp_path: Path) -> None:
+    """An inventory without jobs must not look like a fleet in good order."""
+    (tmp_path / "inventory.yml").write_text("all: {hosts: {a: {}}}\n")
+    command = ["ansible-playbook", "mongodb_ops.backup.check", "-i", str(tmp_path / "inventory.yml")]
+    ran = subprocess.run(command, cwd=task.ROOT, capture_output=True, text=True, timeout=100)
+    assert (2, True) == (ran.returncode, "expected jobs in the group backup_jobs, found none" in ran.stdout)

@@ -25,7 +25,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.write_rate impo
 def estimate(*counts: int) -> Estimate:
     """Return buckets of 100 seconds with so many sampled entries each."""
     found = Estimate(Grid(0, 100 * len(counts) - 1, 100))
-    found.add_sample((100 * index, 300) for index, count in enumerate(counts) for _ in range(count))
+    found.add_sample((100 * index, 300) for index, count in enumerate(counts) for _each in range(count))
     return found
 
 

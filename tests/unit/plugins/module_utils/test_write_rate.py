@@ -81,7 +81,7 @@ class TestRates:
 def sampled(counts: list[int], sizes: int = 300) -> Estimate:
     """Return an estimate of buckets of 10 seconds with so many sampled entries each."""
     estimate = Estimate(Grid(0, 10 * len(counts) - 1, 10))
-    estimate.add_sample((10 * index, sizes) for index, count in enumerate(counts) for _ in range(count))
+    estimate.add_sample((10 * index, sizes) for index, count in enumerate(counts) for _each in range(count))
     return estimate
 
 
@@ -90,7 +90,7 @@ class TestEstimate:
         """Equal buckets, sampled 35 times each on average, would look a third busier at the 95th percentile."""
         chance = random.Random(3)
         counts = [0] * 288
-        for _ in range(10_000):
+        for _each in range(10_000):
             counts[chance.randrange(288)] += 1
         raw = percentile([count / sum(counts) for count in counts], 95) * 288
         found = percentile(sampled(counts).bytes_by_bucket(288.0), 95)

@@ -1,0 +1,220 @@
+"""The role report, with records of every kind: what people open, what programs read, what Prometheus takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.records import AWKWARD, Json, records
+
+ROOT = Path(__file__).resolve().parents[2]
+ALERTS = ROOT / "roles/report/files/alerts.yml"
+VOID = {"meta", "br"}
+PLAY = [{"hosts": "localhost", "gather_facts": False, "roles": ["mongodb_ops.backup.report"]}]
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+
+
+@dataclass
+class Written:
+    """What the role wrote and printed."""
+
+    directory: Path
+    printed: str
+
+    def text(self, name: str) -> str:
+        return (self.directory / name).read_text()
+
+
+def write(directory: Path, checks: list[Json], *arguments: str) -> Written:
+    """Run the role over these records."""
+    directory.mkdir(exist_ok=True)
+    variables = {
+        "report_checks": checks,
+        "report_directory": str(directory),
+        "report_textfile_directory": str(directory),
+    }
+    (directory / "variables.json").write_text(json.dumps(variables))
+    (directory / "play.yml").write_text(yaml.safe_dump(PLAY))
+    command = ["ansible-playbook", str(directory / "play.yml"), "-e", f"@{directory}/variables.json", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    return Written(directory, ran.stdout)
+
+
+@pytest.fixture(scope="module")
+def dozen(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Return the reports over twelve jobs, written in check mode."""
+    return write(tmp_path_factory.mktemp("report"), records(12), "--check")
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and collects what is in the page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.jobs = 0
+        self.texts: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.jobs += named.get("class") == "job"
+        self.fetched += [value for name, value in attrs if name in ("src", "href") and value]
+        assert tag not in ("script", "link", "img", "iframe")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Leave `<rect … />` alone."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open.pop(), self.getpos()
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def parse(text: str) -> Page:
+    page = Page()
+    page.feed(text)
+    assert [] == page.open
+    return page
+
+
+def test_the_page_is_whole_and_needs_nothing_else(dozen: Written) -> None:
+    """One section for each job, nothing fetched, and a name with markup in it is shown and not obeyed."""
+    page = parse(dozen.text("check.html"))
+    assert (12, []) == (page.jobs, page.fetched)
+    assert "url(" not in dozen.text("check.html")
+    shown = " ".join("".join(page.texts).split())
+    assert " ".join(AWKWARD.split()) in shown
+    for words in (
+        "12 jobs",
+        "resync_required",
+        "there is no proven snapshot",
+        "could not be reached",
+        "the user may not ask",
+    ):
+        assert words in shown
+
+
+def test_unknown_is_never_shown_as_good(dozen: Written) -> None:
+    """What is not known is a dash, and its verdict is said in a word."""
+    rows = re.findall(r"<summary>(.*?)</summary>", dozen.text("check.html"), re.S)
+    unknown = [row for row in rows if "unknown" in row]
+    assert 1 == len(unknown)
+    assert 4 == unknown[0].count("–</span>")
+    assert 'class="verdict unknown">? unknown' in unknown[0]
+
+
+def test_a_line_for_each_job(dozen: Written) -> None:
+    """Worst first, on a line each, and not wider than a terminal."""
+    lines = [line.strip() for line in dozen.printed.splitlines()]
+    start = next(number for number, line in enumerate(lines) if line.startswith("VERDICT"))
+    table = lines[start + 1 : start + 13]
+    assert ["critical", "unknown", "warning", "warning", *["ok"] * 8] == [line.split()[0] for line in table]
+    assert max(len(line) for line in table) <= 140
+    assert "12 jobs: 1 critical, 1 unknown, 2 warning, 8 ok" == lines[start + 13]
+
+
+def test_the_results_for_programs(dozen: Written) -> None:
+    """They are the records, with the worst verdict on top."""
+    found = json.loads(dozen.text("check.json"))
+    assert ("critical", records(12)) == (found["verdict"], found["jobs"])
+
+
+def test_three_hundred_jobs(tmp_path: Path) -> None:
+    """The page stays small enough to be mailed, and each job is closed until it is asked for."""
+    text = write(tmp_path / "many", records(300)).text("check.html")
+    assert 300 == parse(text).jobs
+    assert len(text) < 2_000_000
+    assert '<details class="job" open' not in text
+
+
+@needs_promtool
+def test_metrics_and_alerts_are_what_prometheus_takes(dozen: Written) -> None:
+    """promtool has nothing to complain about, and what is not known is left out."""
+    metrics = dozen.text("mongodb_backup.prom")
+    for command, text in ((["check", "metrics"], metrics), (["check", "rules", str(ALERTS)], "")):
+        done = subprocess.run(["promtool", *command], input=text, capture_output=True, text=True, timeout=60)
+        assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert re.search(r'mongodb_backup_verdict\{backup="job001",cluster="",verdict="unknown"\} 1', metrics)
+    assert not re.search(r"mongodb_backup_(lag|oplog).*job001", metrics)
+
+
+def series(metrics: str) -> list[Json]:
+    """Return the metrics as promtool takes them for a test: the same value for two hours."""
+    samples = re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", metrics, re.M)
+    return [{"series": name, "values": f"{value}x120"} for name, value in samples]
+
+
+@needs_promtool
+def test_alerts_fire_on_what_the_role_writes(dozen: Written) -> None:
+    """Each alert fires for the jobs that it is about, and for no other: its rules are fed with the metrics of the role."""
+    jobs = {check["job"]: check for check in records(12)}
+    expected = {
+        "MongoDBBackupResyncRequired": {AWKWARD},
+        "MongoDBBackupSlackShort": set(),
+        "MongoDBBackupCritical": {AWKWARD},
+        "MongoDBBackupUnknown": {"job001"},
+        "MongoDBBackupLagging": {AWKWARD},
+        "MongoDBOplogWindowShort": {AWKWARD},
+        "MongoDBOplogForecastShort": {name for name, check in jobs.items() if short(check)},
+        "MongoDBBackupNotProven": {AWKWARD},
+    }
+    rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+    assert {rule["alert"] for rule in rules} == {*expected, "MongoDBBackupCheckStale"}
+    checks = [
+        {"expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)', "eval_time": "110m"}
+        | {"exp_samples": [{"labels": "{}", "value": len(names)}]}
+        for alert, names in expected.items()
+    ]
+    # The first sample is of the time 0, and the last check is of today: it is not stale, it is from the future.
+    test = {"interval": "1m", "input_series": series(dozen.text("mongodb_backup.prom")), "promql_expr_test": checks}
+    written = dozen.directory / "alerts.test.yml"
+    written.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": [test, STALE]}))
+    done = subprocess.run(["promtool", "test", "rules", str(written)], capture_output=True, text=True, timeout=60)
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def short(check: Json) -> bool:
+    """Say whether the oplog would be too short in busy times."""
+    hours = (check["oplog"] or {}).get("forecast_p95_hours")
+    return hours is not None and hours < 24
+
+
+#: A check that ran once, two hours ago.
+STALE = {
+    "interval": "1m",
+    "input_series": [{"series": "mongodb_backup_checked_timestamp_seconds", "values": "0x200"}],
+    "promql_expr_test": [
+        {
+            "expr": 'count(ALERTS{alertname="MongoDBBackupCheckStale",alertstate="firing"}) or vector(0)',
+            "eval_time": f"{minutes}m",
+            "exp_samples": [{"labels": "{}", "value": firing}],
+        }
+        for minutes, firing in ((100, 0), (130, 1))
+    ],
+}
+
+
+def test_documentation_names_every_metric_and_alert() -> None:
+    """docs/checks.md has a row for each, and none that is not there."""
+    documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/checks.md").read_text(), re.M))
+    template = (ROOT / "roles/report/templates/metrics.prom.j2").read_text()
+    variables = yaml.safe_load((ROOT / "roles/report/vars/main.yml").read_text())
+    metrics = {
+        *re.findall(r"^# HELP (mongodb_\w+)", template, re.M),
+        *(m["name"] for m in variables["__report_metrics"]),
+    }
+    alerts = set(re.findall(r"alert: (\w+)", ALERTS.read_text()))
+    assert metrics | alerts == {name for name in documented if name.startswith(("mongodb_backup_", "MongoDB"))}
