@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import rate_of
+
 Record = Mapping[str, Any]
 
 
@@ -25,7 +27,7 @@ def slack_seconds(oplog: Record, cursor_time: float | None, source: str | None, 
     first counts.
     `rate` is `mean`, `p95` or `peak`. Never negative: 0 is a cursor that has fallen off already.
     """
-    written = (oplog.get("write_rate") or {}).get(f"{rate}_bytes_per_second")
+    written = rate_of(oplog.get("write_rate") or {}, rate)
     members = [member for member in oplog["members"] if member.get("max_bytes") and member.get("first")]
     chosen = [member for member in members if member["member"] == source] or members
     found = [_of_member(member, oplog, cursor_time, written) for member in chosen]

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import forecast
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import rate_of
 
 Record = Mapping[str, Any]
 
@@ -115,7 +116,9 @@ def _time_left(record: Record, rate: str) -> tuple[float | None, str]:
     if slack is None:
         why = oplog.get("write_rate_reason") or "the rate of writing is not known"
         return (held, f"{how}; {why}") if _turning_over(oplog) else (None, f"the oplog is young and {why}")
-    at = f"{oplog['write_rate'][f'{rate}_bytes_per_second'] / 1e6:.3g} MB/s, the {RATES[rate]} rate"
+    written = rate_of(oplog["write_rate"], rate) or 0.0
+    name = RATES[rate] if written == oplog["write_rate"][f"{rate}_bytes_per_second"] else RATES["mean"]
+    at = f"{written / 1e6:.3g} MB/s, the {name} rate"
     if held is not None and held < slack and _turning_over(oplog):
         return held, f"{how}, which is less than at {at}"
     return slack, f"at {at}"

@@ -72,7 +72,7 @@ def _rates(login: connection.Login, readings: list[Reading], asked: Asked) -> tu
             found = read_rates(connection.oplog(client), chosen.window, asked.exact, asked.bucket_seconds)
     except BackupError as error:
         return None, f"{address}: {error.message}"
-    said = f"{address}: it took too long to read all that was to be read, so the estimate is rougher than usual"
+    said = f"{address}: what could be read in the time does not tell all, so the estimate is rougher than usual"
     return {"member": address, **found}, said if found["cut_short"] else None
 
 

@@ -158,7 +158,7 @@ members:
       type: float
       sample: 0.0
     forecast_p95_hours:
-      description: The window if writes went on at the rate that is exceeded in 5 % of the time.
+      description: The window if writes went on at the rate that is exceeded in 5 % of the time, or at the mean if that is higher.
       type: float
       sample: 41.5
     forecast_peak_hours:
@@ -203,7 +203,7 @@ write_rate:
       type: bool
       sample: false
     cut_short:
-      description: Whether the time did not suffice, so that the estimate is rougher than usual.
+      description: Whether the time did not suffice to read what decides, so that the estimate is rougher than usual.
       type: bool
       sample: false
     entries_read:
@@ -235,7 +235,9 @@ forecast_peak_hours:
   type: float
   sample: 8.2
 recommended_oplog_bytes:
-  description: The size of an oplog that holds O(min_hours) at the rate that is exceeded in 5 % of the time.
+  description:
+    - The size of an oplog that holds O(min_hours) at the rate that is exceeded in 5 % of the time.
+    - At the mean rate where that is higher.
   returned: success
   type: int
   sample: 600315840

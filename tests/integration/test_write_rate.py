@@ -17,7 +17,7 @@ from lab.oplogs import DAY, SHAPES, START, fill
 
 ENTRIES = 300_000
 """Few enough for a test, and treated like millions: nothing is read as a whole."""
-AS_IF_LARGE = Budget(whole_entries=0, sample=8000, slice_entries=400)
+AS_IF_LARGE = Budget(whole_entries=0, slice_entries=30_000)
 
 
 @pytest.fixture

@@ -6,9 +6,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Reading, Stamp, Window, judge, summarize
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import (
+    Reading,
+    Stamp,
+    Window,
+    judge,
+    rate_of,
+    recommended_bytes,
+    summarize,
+)
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 
 START = 1_700_000_000
@@ -82,3 +92,57 @@ class TestSummarize:
         answer = summarize(readings, 24)
         assert (5.0, "critical") == (answer["window_hours"], answer["verdict"])
         assert ["b:1: the oplog window is 5 hours, less than 24"] == answer["reasons"]
+
+
+RATE = {"mean_bytes_per_second": 1000.0, "p95_bytes_per_second": 2000.0, "peak_bytes_per_second": 10_000.0}
+NIGHTLY = {"mean_bytes_per_second": 1000.0, "p95_bytes_per_second": 5.0, "peak_bytes_per_second": 90_000.0}
+
+
+def forecast(rate: dict[str, float], most: int = 144_000_000, **more: Any) -> dict[str, Any]:
+    """Return the record of a set with two full oplogs, the smaller of which has so many bytes and reaches back 40 hours."""
+    full = [Window(Stamp(START, 1), Stamp(START + 40 * 3600, 1), size, size, **more) for size in (most, 2 * most)]
+    members = [Member(name, "SECONDARY") for name in ("a:1", "b:1")]
+    return summarize([Reading(member, each) for member, each in zip(members, full)], 24, rate)
+
+
+class TestForecast:
+    def test_numbers(self) -> None:
+        """144 MB hold 20 hours at 2 kB/s and 4 at 10 kB/s; the set is as good as its smallest oplog."""
+        answer = forecast(RATE)
+        assert [(20.0, 4.0), (40.0, 8.0)] == [
+            (member["forecast_p95_hours"], member["forecast_peak_hours"]) for member in answer["members"]
+        ]
+        assert (20.0, 4.0, 172_800_000) == tuple(
+            answer[key] for key in ("forecast_p95_hours", "forecast_peak_hours", "recommended_oplog_bytes")
+        )
+
+    def test_busy_times_make_a_warning(self) -> None:
+        """The window is long enough, and would not be in a busy day: that is said with the size that would do."""
+        answer = forecast(RATE)
+        assert ("warning", ["warning", "ok"]) == (answer["verdict"], [each["verdict"] for each in answer["members"]])
+        reason = "a:1: at the rate of its busy times the oplog holds 20 hours, less than 24; 0.173 GB would be enough"
+        assert [reason] == answer["reasons"]
+
+    def test_the_peak_only_informs(self) -> None:
+        """Nobody keeps up the busiest five minutes for a day."""
+        assert ("ok", 5.0) == tuple(forecast(RATE, 180_000_000)[key] for key in ("verdict", "forecast_peak_hours"))
+
+    def test_one_nightly_job(self) -> None:
+        """The 95th percentile is that of an idle set; an oplog made for that would not even hold what is written on average."""
+        assert (1000.0, 1000.0, 90_000.0) == tuple(rate_of(NIGHTLY, which) for which in ("mean", "p95", "peak"))
+        assert 24 * 3_600_000 == recommended_bytes(NIGHTLY, 24)
+        assert (40.0, "ok") == tuple(forecast(NIGHTLY)[key] for key in ("forecast_p95_hours", "verdict"))
+
+    def test_what_the_server_keeps_anyway(self) -> None:
+        """A minimum retention is kept however much is written, so the window is never forecast to be shorter."""
+        answer = forecast(RATE, min_retention_hours=30.0)
+        assert ("ok", 30.0, 30.0) == tuple(
+            answer[key] for key in ("verdict", "forecast_p95_hours", "forecast_peak_hours")
+        )
+
+    def test_without_a_rate(self) -> None:
+        """No rate, no forecast, and the window is judged as before."""
+        answer = summarize([Reading(Member("a:1", "PRIMARY"), window(48, 10, 10))], 24)
+        assert ("ok", None, None) == tuple(
+            answer[key] for key in ("verdict", "forecast_p95_hours", "recommended_oplog_bytes")
+        )

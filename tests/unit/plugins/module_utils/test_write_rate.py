@@ -6,18 +6,9 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.write_rate import (
-    PAGE_BYTES,
-    Estimate,
-    Grid,
-    grid,
-    percentile,
-    rates,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.write_rate import Grid, grid, percentile, rates
 
 DAY = 86400
 
@@ -76,55 +67,3 @@ class TestRates:
         points = rates(cut, [float(index) for index in range(300)])["buckets"]
         assert 75 == len(points)
         assert sum(range(300)) == pytest.approx(sum(point["bytes_per_second"] * 400 for point in points), rel=0.01)
-
-
-def sampled(counts: list[int], sizes: int = 300) -> Estimate:
-    """Return an estimate of buckets of 10 seconds with so many sampled entries each."""
-    estimate = Estimate(Grid(0, 10 * len(counts) - 1, 10))
-    estimate.add_sample((10 * index, sizes) for index, count in enumerate(counts) for _each in range(count))
-    return estimate
-
-
-class TestEstimate:
-    def test_chance_alone_makes_no_busy_times(self) -> None:
-        """Equal buckets, sampled 35 times each on average, would look a third busier at the 95th percentile."""
-        chance = random.Random(3)
-        counts = [0] * 288
-        for _each in range(10_000):
-            counts[chance.randrange(288)] += 1
-        raw = percentile([count / sum(counts) for count in counts], 95) * 288
-        found = percentile(sampled(counts).bytes_by_bucket(288.0), 95)
-        assert raw > 1.2
-        assert found == pytest.approx(1.0, abs=0.1)
-
-    def test_real_differences_stay(self) -> None:
-        """A tenth of the buckets is ten times as busy, and is found to be."""
-        counts = [200] * 10 + [20] * 90
-        found = sampled(counts).bytes_by_bucket(3800.0)
-        assert found[0] / found[99] == pytest.approx(10, rel=0.05)
-
-    def test_what_was_read_is_not_touched(self) -> None:
-        """The others share what is left of the total."""
-        estimate = sampled([10, 10, 10, 10])
-        estimate.read[0] = 700.0
-        assert [700.0, 100.0, 100.0, 100.0] == pytest.approx(estimate.bytes_by_bucket(1000.0))
-
-    def test_a_large_entry_stands_for_itself(self) -> None:
-        """A small one stands for a page, because that is what the server picked."""
-        estimate = sampled([1])
-        estimate.add_sample([(0, 16_000_000)])
-        assert PAGE_BYTES + 16_000_000 == estimate.weights[0]
-        assert {0} == estimate.heavy
-
-    def test_the_buckets_that_decide_are_read_first(self) -> None:
-        """Very large entries first, then the busiest, then what is close to the percentile."""
-        estimate = sampled([10] * 90 + [30] * 9 + [100])
-        estimate.add_sample([(55, 16_000_000)])
-        order = estimate.most_telling_first()
-        assert (5, 99) == (order[0], order[1])
-        assert set(range(90, 99)) <= set(order[:12])
-        assert sorted(order) == list(range(100))
-
-    def test_nothing_sampled(self) -> None:
-        """No division by zero for an oplog that gave nothing."""
-        assert [0.0, 0.0] == Estimate(Grid(0, 19, 10)).bytes_by_bucket(0.0)
