@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import apply, capture, initial_sync, printing, validation
+from benchmarks import apply, capture, fleet_check, initial_sync, printing, validation
 from benchmarks.errors import TooLong, Unequal
 from benchmarks.options import Options
 from benchmarks.printing import Ratio
@@ -16,6 +16,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[Options], list[Ratio]]]] = {
     "apply": (apply.TITLE, apply.run),
     "capture": (capture.TITLE, capture.run),
     "validation": (validation.TITLE, validation.run),
+    "fleet_check": (fleet_check.TITLE, fleet_check.run),
 }
 
 
@@ -47,8 +48,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[str, Options]:
     parser.add_argument(
         "--rounds", type=positive, default=usual.rounds, help="of both sides in turns, the best counts (%(default)s)"
     )
+    parser.add_argument("--jobs", type=positive, default=usual.jobs, help="of the fleet to check (%(default)s)")
     found = parser.parse_args(arguments)
-    return found.name, Options(found.megabytes, found.operations, found.rounds)
+    return found.name, Options(found.megabytes, found.operations, found.rounds, found.jobs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,6 +24,8 @@ class Options:
     """How many operations the oplog has that is captured or applied."""
     rounds: int = 2
     """How often both sides are measured, in turns; the shortest time of each counts, what was beside it is noise."""
+    jobs: int = 200
+    """How many jobs the fleet has that is checked."""
 
 
 @contextlib.contextmanager
