@@ -20,7 +20,7 @@ NAMESPACE = "mongodb_ops.backup"
 MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
 ROLES = sorted(path for path in (ROOT / "roles").glob("*") if path.is_dir())
 #: What takes no job, or many.
-WITHOUT_A_JOB = {"oplog_window_info", "backup_check_info", "maintenance_gate"}
+WITHOUT_A_JOB = {"oplog_size", "oplog_window_info", "backup_check_info", "maintenance_gate"}
 
 
 def constants(path: Path) -> dict[str, Any]:
