@@ -32,6 +32,8 @@ class Mongod:
         self._process: subprocess.Popen[bytes] | None = None
         self.group: int | None = None
         """The group id that it runs with: `lab.partition` knows a member's packets by it. Then it also has a `socket`."""
+        self.tls: dict[str, Any] = {}
+        """The options of a client that it takes, where it takes nothing but TLS."""
         self.environment: dict[str, str] = {}
         """Variables for the process, from its next start on."""
 
@@ -121,4 +123,4 @@ class Mongod:
 
     def client(self, **options: Any) -> Client:
         """Return a client that talks to this mongod only."""
-        return MongoClient(ports.LOOPBACK, self.port, directConnection=True, **options)
+        return MongoClient(ports.LOOPBACK, self.port, directConnection=True, **{**self.tls, **options})

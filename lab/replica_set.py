@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from bson.timestamp import Timestamp
 
+    from lab.certificates import Certificates
+
 # Checkpoints every 5 s (not 60): entries that the last checkpoint still needs are never cut off the oplog.
 SMALL = ("--syncdelay", "5")
 PARAMETERS: Mapping[str, object] = {
@@ -101,6 +103,7 @@ class ReplicaSet:
         mongod: Path | None = None,
         election_timeout_ms: int = 2000,
         separable: bool = False,
+        certificates: Certificates | None = None,
     ) -> None:
         self.name = name
         self.members = [Member()] * members if isinstance(members, int) else list(members)
@@ -113,6 +116,7 @@ class ReplicaSet:
         self._settings = {"electionTimeoutMillis": election_timeout_ms, "heartbeatIntervalMillis": heartbeat}
         self.binary = mongod or find_mongod()
         self._separable = separable
+        self.certificates = certificates
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="lab-"))
         self.mongods: list[Mongod] = []
@@ -155,6 +159,7 @@ class ReplicaSet:
             arguments = [*self._arguments(), *member.mongod_args]
             mongod = Mongod(self.binary, self.directory / f"member{number}", arguments)
             mongod.group = mongod.port if self._separable else None
+            mongod.tls = self.certificates.options if self.certificates else {}
             self.mongods.append(mongod)
 
     def _arguments(self) -> list[str]:
@@ -164,6 +169,8 @@ class ReplicaSet:
             arguments += ["--setParameter", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
         if self.root:
             arguments += ["--keyFile", str(self._key_file())]
+        if self.certificates:
+            arguments += self.certificates.mongod_arguments
         return [*arguments, *self._extra]
 
     def _key_file(self) -> Path:
@@ -214,7 +221,8 @@ class ReplicaSet:
 
     def client(self, **options: Any) -> Client:
         """Return a client of the replica set (as root where it has users)."""
-        return MongoClient(self.uri, **options)
+        secure = self.certificates.options if self.certificates else {}
+        return MongoClient(self.uri, **{**secure, **options})
 
     def member(self, number: int) -> Mongod:
         """Return one member's process."""

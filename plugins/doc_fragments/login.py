@@ -61,6 +61,27 @@ options:
       - The client's certificate and key in one file, on the host that the module runs on.
     type: path
     aliases: [ssl_certfile]
+  tls_certificate_key_file_password:
+    description:
+      - The password of the key in that file.
+    type: str
+    aliases: [ssl_pem_passphrase]
+  tls_crl_file:
+    description:
+      - Certificates that were revoked, on the host that the module runs on.
+    type: path
+    aliases: [ssl_crlfile]
+  ssl_cert_reqs:
+    description:
+      - With V(CERT_NONE) the certificates of the members are not checked, and anybody could pretend to be one of them.
+    type: str
+    choices: [CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED]
+    default: CERT_REQUIRED
+  connection_options:
+    description:
+      - Further options of the driver, each as C(name=value) or as a mapping. They win over everything else.
+    type: list
+    elements: raw
   connect_timeout_seconds:
     description:
       - How long to wait for each member.

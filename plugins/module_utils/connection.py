@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connections to mongod: options, client, and the few reads that the modules need. The only user of pymongo here."""
+"""Connections to mongod: what goes wrong with them, and the few reads that the modules need."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,6 @@ try:
         PyMongoError,
         ServerSelectionTimeoutError,
     )
-    from pymongo.uri_parser import parse_uri
 except ImportError:
     HAS_PYMONGO = False
     PYMONGO_IMPORT_ERROR: str | None = traceback.format_exc()
@@ -29,13 +28,13 @@ else:
     HAS_PYMONGO = True
     PYMONGO_IMPORT_ERROR = None
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     BackupError,
     FixInput,
     RetryLater,
     sentence,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import LOGIN, Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Stamp, Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import (
     Member,
@@ -44,87 +43,10 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import
     state_of,
 )
 
-#: The names are those of community.mongodb, so that one set of variables serves both collections.
-LOGIN = Arguments(
-    options={
-        "login_uri": {"type": "str", "no_log": True},
-        "login_host": {"type": "str", "default": "localhost"},
-        "login_port": {"type": "int", "default": 27017},
-        "login_user": {"type": "str"},
-        "login_password": {"type": "str", "no_log": True},
-        "login_database": {"type": "str", "default": "admin"},
-        "auth_mechanism": {
-            "type": "str",
-            "choices": ["SCRAM-SHA-256", "SCRAM-SHA-1", "MONGODB-X509", "GSSAPI", "PLAIN"],
-        },
-        "tls": {"type": "bool", "default": False, "aliases": ["ssl"]},
-        "tls_ca_file": {"type": "path", "aliases": ["ssl_ca_certs"]},
-        "tls_certificate_key_file": {"type": "path", "aliases": ["ssl_certfile"]},
-        "connect_timeout_seconds": {"type": "int", "default": 5},
-    },
-)
+#: What a connection is made of belongs to it, for whoever uses this file.
+__all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "window"]
 
 _UNAUTHORIZED, _LOGIN_FAILED = 13, 18
-
-
-class Login:
-    """How to reach and log in to any member of one replica set."""
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
-
-    def seed(self) -> MongoClient[dict[str, Any]]:
-        """Open the address that was given, whatever role that member has."""
-        return self._open(self._params["login_uri"] or self._address(), directconnection=self._single_seed())
-
-    def member(self, address: str) -> MongoClient[dict[str, Any]]:
-        """Open one member by its address in the replica set, with the credentials that were given."""
-        return self._open(f"mongodb://{address}/", directconnection=True, **self._uri_options())
-
-    def _address(self) -> str:
-        host = str(self._params["login_host"])
-        bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        return f"mongodb://{bracketed}:{self._params['login_port']}/"
-
-    def _single_seed(self) -> bool:
-        uri = self._params["login_uri"]
-        return not uri or (uri.startswith("mongodb://") and "," not in uri)
-
-    def _uri_options(self) -> dict[str, Any]:
-        """Return what the URI says about logging in: a member's own address carries none of it."""
-        uri = self._params["login_uri"]
-        if not uri:
-            return {}
-        # Unvalidated, because validating also converts units, and the client will do so again.
-        parsed = parse_uri(uri, validate=False)
-        kept = {key.lower(): value for key, value in parsed["options"].items()}
-        if parsed["username"]:
-            source = {"authsource": parsed["database"] or "admin"}
-            kept = {**source, **kept, "username": parsed["username"], "password": parsed["password"]}
-        return {key: value for key, value in kept.items() if key not in _ABOUT_THE_SET}
-
-    def _open(self, uri: str, **options: Any) -> MongoClient[dict[str, Any]]:
-        timeout = self._params["connect_timeout_seconds"] * 1000
-        limits = {"serverselectiontimeoutms": timeout, "connecttimeoutms": timeout, "sockettimeoutms": 4 * timeout}
-        return MongoClient(uri, **{**limits, "appname": "mongodb_ops.backup", **options, **self._login_options()})
-
-    def _login_options(self) -> dict[str, Any]:
-        named = {
-            "username": self._params["login_user"],
-            "password": self._params["login_password"],
-            "authmechanism": self._params["auth_mechanism"],
-            "tls": self._params["tls"] or None,
-            "tlscafile": self._params["tls_ca_file"],
-            "tlscertificatekeyfile": self._params["tls_certificate_key_file"],
-        }
-        given = {name: value for name, value in named.items() if value is not None}
-        external = self._params["auth_mechanism"] in ("MONGODB-X509", "GSSAPI", "PLAIN")
-        if self._params["login_user"]:
-            given["authsource"] = "$external" if external else self._params["login_database"]
-        return given
-
-
-_ABOUT_THE_SET = frozenset({"replicaset", "directconnection", "loadbalanced", "readpreference", "readpreferencetags"})
 
 
 @contextmanager
@@ -135,21 +57,61 @@ def described(address: str) -> Iterator[None]:
     except OperationFailure as error:
         raise _refused(address, error) from None
     except (ConfigurationError, InvalidURI, ValueError, OSError) as error:
-        found = f"options that the driver refuses ({type(error).__name__})"
-        remedy = (
-            "correct login_uri, auth_mechanism and the tls options; special characters in a URI must be percent-encoded"
-        )
+        found, remedy = _unusable(error)
         message = sentence(expected=f"usable connection options for {address}", found=found, remedy=remedy)
         raise FixInput(message, code="bad_connection_options") from None
     except (ServerSelectionTimeoutError, ConnectionFailure) as error:
-        found = f"no connection ({type(error).__name__})"
-        remedy = "check that mongod runs there, that the address resolves from this host, and the tls options"
+        found, remedy = _cause(error)
         message = sentence(expected=f"an answer from {address}", found=found, remedy=remedy)
         raise RetryLater(message, code="unreachable") from None
     except PyMongoError as error:
         found = f"a driver error ({type(error).__name__})"
         message = sentence(expected=f"an answer from {address}", found=found, remedy="try again")
         raise RetryLater(message, code="driver_error") from None
+
+
+def _unusable(error: Exception) -> tuple[str, str]:
+    if isinstance(error, OSError) and error.filename:
+        return f"no readable file {error.filename}", "correct the option that names it"
+    if "PEM" in str(error) or "rivate key" in str(error):
+        return (
+            "a key that cannot be read",
+            "check tls_certificate_key_file, which holds a certificate and its key, and the password of the key",
+        )
+    return (
+        f"options that the driver refuses ({type(error).__name__})",
+        (
+            "correct login_uri, auth_mechanism, connection_options and the tls options;"
+            " special characters in a URI must be percent-encoded"
+        ),
+    )
+
+
+#: Parts of the driver's texts, what each of them means, and what to do. Only these words go on, never the text.
+_CAUSES = (
+    ("mismatch, certificate is not valid", "a certificate that is for another name", "use the name that is in it"),
+    ("CERTIFICATE_VERIFY_FAILED", "a certificate that tls_ca_file does not vouch for", "correct tls_ca_file"),
+    ("[SSL:", "no TLS that both sides can speak", "check tls and the tls options of that mongod"),
+    (
+        "connection closed",
+        "a connection that was closed at once, as by a server that wants TLS or a client certificate that it knows",
+        "check tls, tls_ca_file and tls_certificate_key_file, and the log of that mongod",
+    ),
+    ("refused", "nobody who listens there", "check that mongod runs there, and on which port"),
+    ("not known", "no address of that name", "correct the name, or the name server of this host"),
+    ("No address", "no address of that name", "correct the name, or the name server of this host"),
+    ("timed out", "none in time", "check that it is up and that no firewall drops packets on the way"),
+)
+
+
+def _cause(error: Exception) -> tuple[str, str]:
+    """Return what a connection failed of, and what to do."""
+    text = str(error)
+    for part, found, remedy in _CAUSES:
+        if part in text:
+            return found, remedy
+    remedy = "check that mongod runs there, that the address resolves from this host, and the tls options"
+    return f"no connection ({type(error).__name__})", remedy
 
 
 def _refused(address: str, error: OperationFailure) -> BackupError:

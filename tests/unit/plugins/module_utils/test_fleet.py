@@ -53,7 +53,7 @@ class TestCheckJobs:
         assert ["good", "none", "gone", "empty"] == [record["job"] for record in records]
         assert ["ok", "unknown", "unknown", "unknown"] == [record["verdict"] for record in records]
         assert "set agent_command to the path" in records[1]["backup_error"]
-        assert "found no connection" in records[2]["oplog_error"]
+        assert "found nobody who listens there" in records[2]["oplog_error"]
         assert "there is nothing to check" in records[3]["reasons"][0]
 
     def test_a_mistake_of_ours_is_said_without_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
