@@ -174,10 +174,8 @@ def _next(left: Sequence[Step], members: Sequence[Member]) -> Step:
 
 def _healthy(servers: Servers, wish: Wish, sleep: Callable[[float], None]) -> list[Member]:
     """Wait until the set is healthy and return its members."""
-    looks = 1 + int(wish.health_timeout_seconds / _BETWEEN_LOOKS_SECONDS)
     until = time.monotonic() + wish.health_timeout_seconds
-    found = ["nothing"]
-    for _ in range(looks):
+    while True:
         try:
             members, status = servers.status()
             found = problems(members, status, wish.max_lag_seconds)

@@ -31,10 +31,10 @@ def members(**known: Any) -> list[Facts]:
     return [member("a:1", "PRIMARY", **known), member("b:1", **known), member("c:1", **known)]
 
 
-def refused(found: list[Facts], wish: Wish, rate: dict[str, float] | None = RATE) -> BackupError:
+def refused(found: list[Facts], wish: Wish) -> BackupError:
     """Return the error that the plan is refused with."""
     with pytest.raises(BackupError) as caught:
-        plan(found, rate, wish)
+        plan(found, RATE, wish)
     return caught.value
 
 
@@ -121,8 +121,9 @@ class TestRefusals:
 
     def test_no_rate(self) -> None:
         """Without any history there is no size to derive."""
-        error = refused(members(projected_hours=0.0), Wish(), rate=None)
-        assert "rate_unknown" == error.code
+        with pytest.raises(BackupError) as caught:
+            plan(members(projected_hours=0.0), None, Wish())
+        assert "rate_unknown" == caught.value.code
 
     def test_unhealthy_comes_before_room(self) -> None:
         """The worst is said first."""

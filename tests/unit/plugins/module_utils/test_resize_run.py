@@ -74,7 +74,7 @@ class TestCarryOut:
         """Nothing is resized, and who is the matter is said."""
         servers = SetInMemory({"a": "PRIMARY", "b": "RECOVERING"})
         with pytest.raises(AskOperator, match=r"b in state RECOVERING.*Resized so far: none; not yet: b, a") as caught:
-            carry_out(servers, steps("b", "a"), Wish(health_timeout_seconds=1), never)
+            carry_out(servers, steps("b", "a"), Wish(health_timeout_seconds=0.05), never)
         assert ("unhealthy", []) == (caught.value.code, servers.resized)
 
     def test_interrupted(self) -> None:
