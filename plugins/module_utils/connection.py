@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timezone
 from typing import Any
 
 try:
@@ -134,8 +136,8 @@ def members(client: MongoClient[dict[str, Any]]) -> tuple[str, list[Member]]:
     hello = client.admin.command("hello")
     name = hello.get("setName")
     if not name:
-        found = "a mongos" if hello.get("msg") == "isdbgrid" else "a server outside of any replica set"
-        message = sentence(expected="a member of a replica set", found=found, remedy="give the address of a member")
+        found, remedy = _instead_of_a_member(hello)
+        message = sentence(expected="a member of a replica set", found=found, remedy=remedy)
         raise FixInput(message, code="not_a_replica_set")
     try:
         return str(name), from_status(
@@ -147,6 +149,18 @@ def members(client: MongoClient[dict[str, Any]]) -> tuple[str, list[Member]]:
         return str(name), from_hello(hello)
 
 
+def _instead_of_a_member(hello: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a server that names no replica set is, and what to do."""
+    if hello.get("msg") == "isdbgrid":
+        return "a mongos", "give the address of a member of a shard or of the config servers"
+    if hello.get("isreplicaset"):
+        return (
+            "a member of a replica set that was not initiated, or that left it",
+            "initiate the set, or name another member",
+        )
+    return "a server outside of any replica set", "give the address of a member"
+
+
 def oplog(client: MongoClient[dict[str, Any]]) -> Any:
     """Return the oplog of the connected member as a collection."""
     return client.local["oplog.rs"]
@@ -154,9 +168,15 @@ def oplog(client: MongoClient[dict[str, Any]]) -> Any:
 
 def window(client: MongoClient[dict[str, Any]]) -> tuple[str, Window]:
     """Return the state that the connected member claims, and its oplog window."""
-    state = state_of(client.admin.command("hello"))
+    hello = client.admin.command("hello")
     first, last = (_entry(client, direction) for direction in (1, -1))
-    return state, Window(first, last, *_fill(client), min_retention_hours=_min_retention(client))
+    its_time = hello["localTime"].replace(tzinfo=timezone.utc).timestamp()
+    more = {
+        "min_retention_hours": _min_retention(client),
+        "clock_skew_seconds": round(its_time - time.time(), 1),
+        "ahead_seconds": last.time - its_time,
+    }
+    return state_of(hello), Window(first, last, *_fill(client), **more)
 
 
 def _entry(client: MongoClient[dict[str, Any]], direction: int) -> Stamp:
@@ -183,8 +203,10 @@ def _min_retention(client: MongoClient[dict[str, Any]]) -> float | None:
         found = client.admin.command("serverStatus")
     except OperationFailure:
         return None
-    hours = found.get("oplogTruncation", {}).get("oplogMinRetentionHours")
-    return None if hours is None else float(hours)
+    if "oplogTruncation" not in found:
+        return None
+    # Seen on 6.0.5: left out where none was ever set.
+    return float(found["oplogTruncation"].get("oplogMinRetentionHours", 0))
 
 
 def _whole(value: Any) -> int | None:

@@ -54,6 +54,9 @@ class Window:
     #: How many entries there are, and for how long the server keeps them however large that makes the oplog (0 for not at all).
     entries: int | None = None
     min_retention_hours: float | None = None
+    #: How far the member's clock is ahead of this host's (below 0: behind), and its newest entry ahead of its own clock.
+    clock_skew_seconds: float | None = None
+    ahead_seconds: float | None = None
 
     @property
     def seconds(self) -> int:
@@ -92,6 +95,8 @@ class Reading:
         verdict, text = judge(self.window, min_hours)
         if verdict == OK and rate is not None:
             verdict, text = foresee(self.window, min_hours, rate)
+        if verdict == OK:
+            verdict, text = judge_clocks(self.window)
         return Finding(verdict, f"{self.member.address}: {text}" if text else "")
 
     def as_dict(self, min_hours: float, rate: Rate | None = None) -> dict[str, Any]:
@@ -148,6 +153,7 @@ def _measures(window: Window | None) -> dict[str, Any]:
             "used_bytes",
             "max_bytes",
             "min_retention_hours",
+            "clock_skew_seconds",
         )
         return dict.fromkeys(keys)
     return {
@@ -160,6 +166,7 @@ def _measures(window: Window | None) -> dict[str, Any]:
         "used_bytes": window.used_bytes,
         "max_bytes": window.max_bytes,
         "min_retention_hours": window.min_retention_hours,
+        "clock_skew_seconds": window.clock_skew_seconds,
     }
 
 
@@ -188,6 +195,33 @@ def judge(window: Window, min_hours: float) -> tuple[str, str]:
     return WARNING, f"{so_far}, which is enough for {min_hours:g} but not proven"
 
 
+def judge_clocks(window: Window) -> tuple[str, str]:
+    """Warn of clocks that differ by more than a minute: windows and lags are differences of times."""
+    ahead, skew = window.ahead_seconds or 0.0, window.clock_skew_seconds or 0.0
+    if ahead > _SKEW_SECONDS:
+        return (
+            WARNING,
+            f"its newest entry is {ahead:.0f} s in the future by its own clock: a clock of the set was wrong, or still is",
+        )
+    if abs(skew) > _SKEW_SECONDS:
+        return (
+            WARNING,
+            f"its clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the one of the host that asks",
+        )
+    return OK, ""
+
+
+#: More than a slow answer explains.
+_SKEW_SECONDS = 60
+
+
+def judge_primary(readings: Iterable[Reading]) -> Finding:
+    """Judge whether the set can be written to; without a primary nobody knows which of the newest entries will stay."""
+    if any(reading.member.state == "PRIMARY" for reading in readings):
+        return Finding(OK)
+    return Finding(UNKNOWN, "the set has no primary: nothing can be written, and the newest entries may be rolled back")
+
+
 def foresee(window: Window, min_hours: float, rate: Rate) -> tuple[str, str]:
     """Warn when a window that is long enough would not be if writes went on at the rate that 5 % of the time exceeds."""
     forecast = _forecast(window, rate, "p95")
@@ -202,10 +236,13 @@ def recommended_bytes(rate: Rate, min_hours: float) -> int:
     return int((rate_of(rate, "p95") or 0.0) * min_hours * 3600)
 
 
-def summarize(readings: Iterable[Reading], min_hours: float, rate: Rate | None = None) -> dict[str, Any]:
-    """Return every member, the shortest window and the verdict over all members that hold data."""
+def summarize(
+    readings: Iterable[Reading], min_hours: float, rate: Rate | None = None, more: Iterable[Finding] = ()
+) -> dict[str, Any]:
+    """Return every member, the shortest window and the verdict over all members that hold data, and over what else was found."""
     listed = list(readings)
     findings = [reading.finding(min_hours, rate) for reading in listed if reading.member.data_bearing]
+    findings += more
     measured = [reading.window.seconds for reading in listed if reading.window is not None]
     members = [reading.as_dict(min_hours, rate) for reading in listed]
     return {

@@ -16,7 +16,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     RetryLater,
     sentence,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Reading, summarize
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Reading, judge_primary, summarize
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import read_rates
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 
@@ -54,7 +54,7 @@ def read_replica_set(login: connection.Login, asked: Asked) -> dict[str, Any]:
         name, members = connection.members(client)
     readings = [_read(login, member) for member in members]
     rate, why_not = _rates(login, readings, asked) if asked.rates else (None, "it was not asked for")
-    record = summarize(readings, asked.min_hours, rate)
+    record = summarize(readings, asked.min_hours, rate, [judge_primary(readings)])
     _demand_a_window(record)
     return {"replica_set": name, **record, "write_rate": rate, "write_rate_reason": why_not}
 
@@ -100,6 +100,6 @@ def _read(login: connection.Login, member: Member) -> Reading:
 def _demand_a_window(record: dict[str, Any]) -> None:
     if record["window_hours"] is not None:
         return
-    found = "none: " + "; ".join(record["reasons"])
+    found = "none: " + "; ".join(reason.rstrip(".") for reason in record["reasons"])
     message = sentence(expected="the oplog of at least one member", found=found, remedy="correct the first of these")
     raise RetryLater(message, code="nothing_measured", details=record)

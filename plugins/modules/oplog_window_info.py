@@ -157,6 +157,10 @@ members:
         - How long entries are kept at least, however large the oplog gets; 0 for not at all. Null where the user may not ask.
       type: float
       sample: 0.0
+    clock_skew_seconds:
+      description: How far its clock is ahead of the one of the host that asks; below 0 it is behind.
+      type: float
+      sample: 0.1
     forecast_p95_hours:
       description: The window if writes went on at the rate that is exceeded in 5 % of the time, or at the mean if that is higher.
       type: float

@@ -15,6 +15,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import (
     Stamp,
     Window,
     judge,
+    judge_clocks,
+    judge_primary,
     rate_of,
     recommended_bytes,
     summarize,
@@ -146,3 +148,38 @@ class TestForecast:
         assert ("ok", None, None) == tuple(
             answer[key] for key in ("verdict", "forecast_p95_hours", "recommended_oplog_bytes")
         )
+
+
+class TestJudgeClocks:
+    @pytest.mark.parametrize(
+        ("verdict", "words", "clocks"),
+        [
+            ("ok", "", {}),
+            ("ok", "", {"clock_skew_seconds": 59.0, "ahead_seconds": -3600.0}),
+            ("warning", "its clock is 61 s ahead of", {"clock_skew_seconds": 61.0}),
+            ("warning", "its clock is 3600 s behind", {"clock_skew_seconds": -3600.0}),
+            ("warning", "its newest entry is 3600 s in the future", {"ahead_seconds": 3600.0}),
+        ],
+    )
+    def test_a_minute_is_borne(self, verdict: str, words: str, clocks: dict[str, float]) -> None:
+        """A slow answer is no skew; an idle set's newest entry may be old."""
+        found, text = judge_clocks(Window(Stamp(0, 1), Stamp(10, 1), **clocks))
+        assert (verdict, True) == (found, text.startswith(words))
+
+
+class TestJudgePrimary:
+    @pytest.mark.parametrize(
+        ("verdict", "states"), [("ok", ["SECONDARY", "PRIMARY"]), ("unknown", ["SECONDARY", "ROLLBACK"])]
+    )
+    def test_somebody_has_to_be(self, verdict: str, states: list[str]) -> None:
+        """Without a primary the newest entries are nobody's."""
+        assert verdict == judge_primary([Reading(Member("a:1", state)) for state in states]).verdict
+
+
+class TestMemberStates:
+    @pytest.mark.parametrize("state", ["STARTUP", "STARTUP2", "RECOVERING", "ROLLBACK", "REMOVED", "DOWN"])
+    def test_a_member_that_is_not_whole_is_not_read(self, state: str) -> None:
+        """Its oplog has holes, or loses entries that others do not have."""
+        member = Member("a:1", state)
+        assert f"the member is in state {state}" in member.unreadable_because
+        assert "unknown" == Reading(member, why_not=member.unreadable_because).finding(24).verdict
