@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from copy import deepcopy
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -49,10 +50,18 @@ def write(directory: Path, checks: list[Json], *arguments: str) -> Written:
     return Written(directory, ran.stdout)
 
 
+def dozen_records() -> list[Json]:
+    """Return twelve records: one backup is near the end of the oplog, and one alert is open twice."""
+    checks = records(12)
+    checks[0]["backup"]["alerts"] *= 2
+    checks[4]["backup"] |= {"slack_minutes": 60.0, "headroom_seconds": 3600.0}
+    return checks
+
+
 @pytest.fixture(scope="module")
 def dozen(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Return the reports over twelve jobs, written in check mode."""
-    return write(tmp_path_factory.mktemp("report"), records(12), "--check")
+    return write(tmp_path_factory.mktemp("report"), dozen_records(), "--check")
 
 
 class Page(HTMLParser):
@@ -122,14 +131,14 @@ def test_a_line_for_each_job(dozen: Written) -> None:
     start = next(number for number, line in enumerate(lines) if line.startswith("VERDICT"))
     table = lines[start + 1 : start + 13]
     assert ["critical", "unknown", "warning", "warning", *["ok"] * 8] == [line.split()[0] for line in table]
-    assert max(len(line) for line in table) <= 140
+    assert max(len(line) for line in table) <= 120
     assert "12 jobs: 1 critical, 1 unknown, 2 warning, 8 ok" == lines[start + 13]
 
 
 def test_the_results_for_programs(dozen: Written) -> None:
     """They are the records, with the worst verdict on top."""
     found = json.loads(dozen.text("check.json"))
-    assert ("critical", records(12)) == (found["verdict"], found["jobs"])
+    assert ("critical", dozen_records()) == (found["verdict"], found["jobs"])
 
 
 def test_three_hundred_jobs(tmp_path: Path) -> None:
@@ -138,6 +147,32 @@ def test_three_hundred_jobs(tmp_path: Path) -> None:
     assert 300 == parse(text).jobs
     assert len(text) < 2_000_000
     assert '<details class="job" open' not in text
+
+
+def test_what_nobody_knows_does_not_hide_the_others(tmp_path: Path) -> None:
+    """No member could be read, only the peak is known, a text has control characters: there is a report over all of them."""
+    blind, peak, torn = (deepcopy(records(12)[4]) for _ in range(3))
+    nothing = dict.fromkeys(("window_hours", "forecast_p95_hours", "forecast_peak_hours", "write_rate"))
+    blind |= {"job": "blind", "verdict": "unknown", "oplog": blind["oplog"] | nothing}
+    peak |= {"job": "peak", "oplog": peak["oplog"] | {"forecast_p95_hours": None}}
+    peak["backup"]["last_validation"] |= {"age_days": None, "equal": None}
+    peak["backup"]["last_resync"]["age_days"] = peak["backup"]["last_snapshot"]["age_hours"] = None
+    torn |= {"job": "torn\x1b[2J", "reasons": ["one\ntwo\tthree"]}
+    written = write(tmp_path / "some", [blind, peak, torn])
+    page = parse(written.text("check.html"))
+    assert 3 == page.jobs
+    shown = " ".join("".join(page.texts).split())
+    assert "no member's oplog could be read" in shown
+    assert "result not known, age not known" in shown
+    assert "different" not in shown
+    assert not re.search(r'oplog_window_seconds\{backup="blind"', written.text("mongodb_backup.prom"))
+    assert re.search(r"^ *ok +torn \[2J .* one two three$", written.printed, re.M)
+
+
+def test_a_directory_that_is_missing_does_not_hide_the_lines(tmp_path: Path) -> None:
+    """What was found is printed before anything is written."""
+    with pytest.raises(AssertionError, match="2 jobs: "):
+        write(tmp_path / "some", records(2), "-e", f"report_textfile_directory={tmp_path}/missing")
 
 
 @needs_promtool
@@ -149,21 +184,28 @@ def test_metrics_and_alerts_are_what_prometheus_takes(dozen: Written) -> None:
         assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert re.search(r'mongodb_backup_verdict\{backup="job001",cluster="",verdict="unknown"\} 1', metrics)
     assert not re.search(r"mongodb_backup_(lag|oplog).*job001", metrics)
+    names = [name for name, _value in samples(metrics)]
+    assert len(set(names)) == len(names)
+
+
+def samples(metrics: str) -> list[tuple[str, str]]:
+    """Return the name with the labels, and the value, of every sample."""
+    return re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", metrics, re.M)
 
 
 def series(metrics: str) -> list[Json]:
     """Return the metrics as promtool takes them for a test: the same value for two hours."""
-    samples = re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", metrics, re.M)
-    return [{"series": name, "values": f"{value}x120"} for name, value in samples]
+    return [{"series": name, "values": f"{value}x120"} for name, value in samples(metrics)]
 
 
 @needs_promtool
 def test_alerts_fire_on_what_the_role_writes(dozen: Written) -> None:
     """Each alert fires for the jobs that it is about, and for no other: its rules are fed with the metrics of the role."""
-    jobs = {check["job"]: check for check in records(12)}
+    jobs = {check["job"]: check for check in dozen_records()}
     expected = {
         "MongoDBBackupResyncRequired": {AWKWARD},
-        "MongoDBBackupSlackShort": set(),
+        "MongoDBBackupSlackShort": {"job004"},
+        "MongoDBBackupHeadroomShort": {"job004"},
         "MongoDBBackupCritical": {AWKWARD},
         "MongoDBBackupUnknown": {"job001"},
         "MongoDBBackupLagging": {AWKWARD},
@@ -172,16 +214,16 @@ def test_alerts_fire_on_what_the_role_writes(dozen: Written) -> None:
         "MongoDBBackupNotProven": {AWKWARD},
     }
     rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
-    assert {rule["alert"] for rule in rules} == {*expected, "MongoDBBackupCheckStale"}
+    assert {rule["alert"] for rule in rules} == {*expected, "MongoDBBackupCheckStale", "MongoDBBackupCheckMissing"}
     checks = [
-        {"expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)', "eval_time": "110m"}
-        | {"exp_samples": [{"labels": "{}", "value": len(names)}]}
+        {"expr": f'count by (backup) (ALERTS{{alertname="{alert}",alertstate="firing"}})', "eval_time": "110m"}
+        | {"exp_samples": [{"labels": f"{{backup={json.dumps(name)}}}", "value": 1} for name in sorted(names)]}
         for alert, names in expected.items()
     ]
     # The first sample is of the time 0, and the last check is of today: it is not stale, it is from the future.
     test = {"interval": "1m", "input_series": series(dozen.text("mongodb_backup.prom")), "promql_expr_test": checks}
     written = dozen.directory / "alerts.test.yml"
-    written.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": [test, STALE]}))
+    written.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": [test, STALE, MISSING]}))
     done = subprocess.run(["promtool", "test", "rules", str(written)], capture_output=True, text=True, timeout=60)
     assert 0 == done.returncode, done.stdout + done.stderr
 
@@ -203,6 +245,21 @@ STALE = {
             "exp_samples": [{"labels": "{}", "value": firing}],
         }
         for minutes, firing in ((100, 0), (130, 1))
+    ],
+}
+
+
+#: No check at all, beside something else that Prometheus does get.
+MISSING = {
+    "interval": "1m",
+    "input_series": [{"series": "up", "values": "1x60"}],
+    "promql_expr_test": [
+        {
+            "expr": 'count(ALERTS{alertname="MongoDBBackupCheckMissing",alertstate="firing"}) or vector(0)',
+            "eval_time": f"{minutes}m",
+            "exp_samples": [{"labels": "{}", "value": firing}],
+        }
+        for minutes, firing in ((20, 0), (40, 1))
     ],
 }
 
