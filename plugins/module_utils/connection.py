@@ -46,7 +46,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import
 )
 
 #: What a connection is made of belongs to it, for whoever uses this file.
-__all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "window"]
+__all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "shards", "window"]
 
 _UNAUTHORIZED, _LOGIN_FAILED = 13, 18
 
@@ -147,6 +147,17 @@ def members(client: MongoClient[dict[str, Any]]) -> tuple[str, list[Member]]:
         if error.code != _UNAUTHORIZED:
             raise
         return str(name), from_hello(hello)
+
+
+def shards(client: MongoClient[dict[str, Any]]) -> dict[str, str] | None:
+    """Return the shards that config servers know, each with its replica set and seeds; None for any other replica set.
+
+    A member of the config servers says so in its reply to `hello`, by `configsvr`.
+    """
+    if "configsvr" not in client.admin.command("hello"):
+        return None
+    found = client.config.shards.find({}, {"host": 1}).sort("_id", 1)
+    return {str(shard["_id"]): str(shard["host"]) for shard in found}
 
 
 def _instead_of_a_member(hello: Mapping[str, Any]) -> tuple[str, str]:

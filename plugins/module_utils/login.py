@@ -69,6 +69,10 @@ class Login:
         """Open one member by its address in the replica set, with the credentials that were given."""
         return self._open(f"mongodb://{address}/", directconnection=True, **self._uri_options())
 
+    def at(self, uri: str) -> MongoClient[dict[str, Any]]:
+        """Open another replica set, with the credentials that were given."""
+        return self._open(uri, **self._uri_options())
+
     def _address(self) -> str:
         host = str(self._params["login_host"])
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 READABLE = ("PRIMARY", "SECONDARY")
@@ -23,6 +23,7 @@ class Member:
     hidden: bool = False
     priority: float = 1.0
     delay_seconds: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data_bearing(self) -> bool:
@@ -59,6 +60,7 @@ def _member(entry: Mapping[str, Any], state: str) -> Member:
         hidden=bool(entry.get("hidden", False)),
         priority=float(entry.get("priority", 1)),
         delay_seconds=int(entry.get("secondaryDelaySecs", entry.get("slaveDelay", 0))),
+        tags={str(name): str(value) for name, value in entry.get("tags", {}).items()},
     )
 
 

@@ -1,0 +1,75 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what a replica set or config servers say to jobs and their members. Pure: addresses and members in, plain values out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
+
+Host = dict[str, Any]
+
+
+def job_name(cluster: str | None, name: str) -> str:
+    """Return a job's name: that of its replica set or shard, behind the one of its cluster; of letters, digits, _ and - only."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name if cluster is None else f"{cluster}-{name}")
+
+
+def seeds_of(host: str) -> tuple[str, str]:
+    """Split the `host` of an entry of `config.shards`, `set/a:1,b:2`, into the set and the addresses. Raises ValueError."""
+    name, slash, addresses = host.partition("/")
+    if not slash or not name or not addresses:
+        raise ValueError(f"expected the host of a shard as set/a:1,b:2, found {host}")
+    return name, addresses
+
+
+def job(cluster: str | None, shard: str | None, replica_set: str, members: Iterable[Member]) -> Host:
+    """Return the host of a job with its variables, as the playbooks take them, and its members.
+
+    An address that only answers for the set (an arbiter), or that clients do not see (hidden), is no address of the source.
+    """
+    listed = list(members)
+    seeds = [member.address for member in listed if member.data_bearing and not member.hidden]
+    variables = {
+        "backup_source_uri": f"mongodb://{','.join(seeds)}/?replicaSet={replica_set}",
+        "backup_replica_set": replica_set,
+        "backup_cluster": cluster,
+        "backup_shard": shard,
+    }
+    known = {key: value for key, value in variables.items() if value is not None}
+    name = job_name(cluster, shard or replica_set)
+    return {"name": name, "variables": known, "members": [_member(name, cluster, shard, one) for one in listed]}
+
+
+def _member(its_job: str, cluster: str | None, shard: str | None, member: Member) -> Host:
+    host, _colon, port = member.address.rpartition(":")
+    variables = {
+        "ansible_host": host.strip("[]"),
+        "mongodb_port": int(port),
+        "mongodb_member": member.address,
+        "mongodb_state": member.state,
+        "mongodb_hidden": member.hidden,
+        "mongodb_arbiter": member.arbiter,
+        "mongodb_priority": member.priority,
+        "mongodb_delay_seconds": member.delay_seconds,
+        "mongodb_tags": dict(member.tags),
+        "mongodb_job": its_job,
+        "backup_cluster": cluster,
+        "backup_shard": shard,
+    }
+    # A colon in the name of a host would be read as the port to connect to.
+    return {"name": f"{host.strip('[]')}_{port}", "variables": {k: v for k, v in variables.items() if v is not None}}
+
+
+def groups_of(variables: Mapping[str, Any]) -> list[str]:
+    """Return the groups of a job or a member, besides the one that all jobs or all members are in."""
+    found = [f"{kind}_{variables[key]}" for kind, key in _GROUPS.items() if key in variables]
+    return found + [f"tag_{name}_{value}" for name, value in sorted(variables.get("mongodb_tags", {}).items())]
+
+
+_GROUPS = {"cluster": "backup_cluster", "shard": "backup_shard", "state": "mongodb_state"}
