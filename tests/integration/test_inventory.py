@@ -45,7 +45,7 @@ def listed(folder: Path, *arguments: str, code: int = 0, **options: Any) -> Json
 
 
 def plain(value: Json) -> Any:
-    """Take values out of what marks them as not to be evaluated, which is what they must be; and leave out what is always there."""
+    """Take values out of what marks them as not to be evaluated, and leave out what is always there."""
     value.pop("ansible_local", None)
     return value.get("__ansible_unsafe", value)
 
