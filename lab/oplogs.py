@@ -41,6 +41,8 @@ class Shape:
     """… and the largest this many."""
     huge: int = 0
     """How many entries of 16 MB there are, all in one minute."""
+    seconds: int = MINUTE
+    """In how many seconds of each minute all its entries are."""
 
 
 def _bursty(chance: random.Random, minute: int, _minutes: int) -> float:
@@ -55,6 +57,7 @@ SHAPES: Mapping[str, Shape] = {
         "idle, with a minute of heavy writes every two hours", lambda _c, m, _n: 2000.0 if m % 120 == 60 else 1.0
     ),
     "huge": Shape("small entries, and a minute of entries of 16 MB", lambda *_: 1.0, huge=40),
+    "ticks": Shape("all writes in the first two seconds of each minute", lambda *_: 1.0, seconds=2),
     "mixed": Shape("sizes from 60 bytes to 60 kB", _bursty, least=60, most=60_000),
 }
 
@@ -71,7 +74,7 @@ def entries(shape: Shape, count: int, seconds: int = DAY, seed: int = 1) -> Iter
 
 
 def _minute(chance: random.Random, shape: Shape, start: int, small: int, huge: int) -> Iterator[bytes]:
-    times = sorted(chance.randrange(MINUTE) for _ in range(small + huge))
+    times = sorted(chance.randrange(shape.seconds) for _ in range(small + huge))
     large = set(chance.sample(range(small + huge), huge))
     second, increment = -1, 0
     for number, time in enumerate(times):

@@ -12,69 +12,22 @@ from __future__ import annotations
 
 import contextlib
 import random
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-try:
-    from bson.timestamp import Timestamp
-except ImportError:
-    HAS_BSON = False
-else:
-    HAS_BSON = True
-
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Window, iso
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_estimate import PAGE_BYTES, Estimate, Slice
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_commands import (
+    SIZE,
+    Budget,
+    Meter,
+    Oplog,
+    TooLong,
+    ranges,
+    run,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_estimate import Estimate, Slice
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.write_rate import Grid, grid, rates
-
-#: `maxTimeMS` ran out.
-_TOO_LONG = 50
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What the estimate may cost the member. Measured: 2 to 3.5 million small entries, or 2 to 3 GB, are read in a second."""
-
-    #: All commands together, in seconds of the server's time.
-    seconds: float = 0.8
-    #: An oplog up to this size is read as a whole, if that takes no longer than `whole_seconds`.
-    whole_entries: int = 1_000_000
-    whole_bytes: int = 512_000_000
-    whole_seconds: float = 0.5
-    #: How many entries are sampled at most, in what time, and which part of all: from a twentieth on the server reads everything
-    #: instead. It looks at every page once for each `$sample` (85 ms for a GB, seen on 6.0.5), so a large oplog is not sampled.
-    sample: int = 8000
-    sample_seconds: float = 0.3
-    sample_part: float = 0.04
-    sample_bytes: int = 2_500_000_000
-    #: How much is read in slices, of all buckets together.
-    slice_entries: int = 300_000
-    slice_bytes: int = 250_000_000
-
-
-@dataclass
-class Meter:
-    """What was spent so far."""
-
-    budget: Budget
-    spent: float = 0.0
-    entries: int = 0
-    #: Whether the time ran out before everything was read that should have been, or what was read does not explain the total.
-    cut_short: bool = False
-    chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - chance, not a secret
-
-    @property
-    def left(self) -> float:
-        """The seconds that are left."""
-        return self.budget.seconds - self.spent
-
-
-Oplog = Any  # a pymongo collection; this file is also imported where there is no pymongo
-
-
-class TooLong(Exception):
-    """The server ended a command because its time was over."""
 
 
 def read_rates(
@@ -97,11 +50,11 @@ def read_rates(
         return _answer(cut, whole, sum(whole), meter.entries, meter, True)
     estimate = Estimate(cut, total)
     _slice(oplog, estimate, meter, count or 0)
-    _decide(oplog, estimate, meter, count or 0, Piece(0, 0, 0, _CHEAP_ENTRIES, _CHEAP_BYTES))
+    _decide(oplog, estimate, meter, count or 0, cheap=True)
     if not meter.cut_short and (estimate.undecided() or abs(1 - estimate.found()) > _WELL_FOUND):
         _sample(oplog, estimate, meter, count)
         _decide(oplog, estimate, meter, count or 0)
-    meter.cut_short = meter.cut_short or abs(1 - estimate.found()) > _BADLY_FOUND
+    meter.cut_short = estimate.unsure() > _ROUGH or abs(1 - estimate.found()) > _BADLY_FOUND
     return _answer(cut, [guess.size for guess in estimate.guesses()], total, count, meter, False)
 
 
@@ -124,7 +77,7 @@ def _answer(
 
 def _all(oplog: Oplog, cut: Grid, meter: Meter) -> list[float]:
     """Read every bucket, a command for each: none of them takes so long that a connection would be given up."""
-    return [_ranges(oplog, [_span(cut, index)], meter, None)[0].size for index in range(cut.count)]
+    return [ranges(oplog, [_span(cut, index)], meter, None)[0].size for index in range(cut.count)]
 
 
 def _whole(oplog: Oplog, cut: Grid, meter: Meter, total: float, count: int | None) -> list[float] | None:
@@ -133,10 +86,10 @@ def _whole(oplog: Oplog, cut: Grid, meter: Meter, total: float, count: int | Non
     if count is None or count > budget.whole_entries or total > budget.whole_bytes:
         return None
     bucket = {"$floor": {"$divide": [{"$subtract": [{"$tsSecond": "$ts"}, cut.first]}, cut.seconds]}}
-    group = {"$group": {"_id": bucket, "size": {"$sum": _SIZE}, "entries": {"$sum": 1}}}
+    group = {"$group": {"_id": bucket, "size": {"$sum": SIZE}, "entries": {"$sum": 1}}}
     found = [0.0] * cut.count
     try:
-        for row in _run(oplog, [group], meter, budget.whole_seconds):
+        for row in run(oplog, [group], meter, budget.whole_seconds):
             found[min(max(0, int(row["_id"])), cut.count - 1)] += row["size"]
             meter.entries += row["entries"]
     except TooLong:
@@ -144,7 +97,8 @@ def _whole(oplog: Oplog, cut: Grid, meter: Meter, total: float, count: int | Non
     return found
 
 
-_SIZE: Mapping[str, Any] = {"$bsonSize": "$$ROOT"}
+#: What a sample leaves for reading what it showed.
+_KEPT_SECONDS = 0.1
 
 
 def _sample(oplog: Oplog, estimate: Estimate, meter: Meter, count: int | None) -> None:
@@ -153,9 +107,12 @@ def _sample(oplog: Oplog, estimate: Estimate, meter: Meter, count: int | None) -
     if estimate.total > budget.sample_bytes:
         return
     size = budget.sample if count is None else min(budget.sample, int(count * budget.sample_part))
-    shape = {"$project": {"_id": 0, "second": {"$tsSecond": "$ts"}, "size": _SIZE}}
+    shape = {"$project": {"_id": 0, "second": {"$tsSecond": "$ts"}, "size": SIZE}}
+    # Where bytes are missing only the sample can tell where they are, so it may take longer.
+    missing = abs(1 - estimate.found()) > _WELL_FOUND
+    seconds = meter.left - _KEPT_SECONDS if missing else budget.sample_seconds
     with contextlib.suppress(TooLong):
-        rows = _run(oplog, [{"$sample": {"size": max(1, size)}}, shape], meter, budget.sample_seconds)
+        rows = run(oplog, [{"$sample": {"size": max(1, size)}}, shape], meter, seconds)
         meter.entries += len(rows)
         estimate.add_sample((row["second"], row["size"]) for row in rows)
 
@@ -170,20 +127,16 @@ class Piece:
     entries: float = 0.0
     size: float = 0.0
 
-
-@dataclass(frozen=True)
-class Sums:
-    """The entries of a stretch: their number, their bytes, and these with no entry counted above a page."""
-
-    entries: int = 0
-    size: int = 0
-    capped: int = 0
+    def part(self, entries: float, size: float) -> float:
+        """Return which part of it has no more than so many entries and bytes."""
+        return 1 / max(1.0, self.entries / entries, self.size / size)
 
 
 #: By which part the bytes found may differ from those that there are before it is looked for the others.
 _WELL_FOUND = 0.04
-#: From which part on the estimate is called rough.
+#: From which part on the estimate is called rough, and from which uncertainty of the percentile on.
 _BADLY_FOUND = 0.2
+_ROUGH = 0.1
 
 #: Into how many parts a bucket is cut, with a slice of each.
 _PIECES = 6
@@ -192,30 +145,41 @@ _PIECES = 6
 def _slice(oplog: Oplog, estimate: Estimate, meter: Meter, count: int) -> None:
     """Read slices of all buckets, in an order of chance, so that those that there was no time for are like the others."""
     cut, budget = estimate.grid, meter.budget
-    part = 1 / max(1.0, count / budget.slice_entries, estimate.total / budget.slice_bytes)
-    order = meter.chance.sample(range(cut.count), cut.count)
     whole = Piece(0, 0, 0, count / cut.count, estimate.total / cut.count)
+    part = whole.part(budget.slice_entries / cut.count, budget.slice_bytes / cut.count)
+    order = meter.chance.sample(range(cut.count), cut.count)
     _read(oplog, estimate, meter, (_pieces(cut, index, part, whole, meter.chance) for index in order))
 
 
-def _decide(oplog: Oplog, estimate: Estimate, meter: Meter, count: int, most: Piece | None = None) -> None:
-    """Read whole buckets, as long as one of them may change percentile or peak; with `most` only those that hold less than it."""
+def _decide(oplog: Oplog, estimate: Estimate, meter: Meter, count: int, cheap: bool = False) -> None:
+    """Read more of the buckets that may change percentile or peak, as long as there are such; with `cheap` only small ones.
+
+    A large bucket is read in longer slices first, and as a whole when that has not decided it.
+    """
+    seen: set[int] = set()
     while not meter.cut_short:
-        guesses, whole = estimate.guesses(), sum(guess.size for guess in estimate.guesses())
-        each = count / whole if whole else 0.0
-        pieces = [
-            Piece(index, *_span(estimate.grid, index), each * guesses[index].size, guesses[index].size)
-            for index in estimate.undecided()
-        ]
-        if most:
-            pieces = [piece for piece in pieces if piece.entries <= most.entries and piece.size <= most.size]
-        if not pieces:
+        guesses = estimate.guesses()
+        wholes = [_whole_bucket(estimate, index, guesses[index].size, count) for index in estimate.undecided()]
+        if cheap:
+            wholes = [whole for whole in wholes if whole.entries <= _CHEAP_ENTRIES and whole.size <= _CHEAP_BYTES]
+        if not wholes:
             return
-        _read(oplog, estimate, meter, ([piece] for piece in pieces[: _RANGES if most else _AT_A_TIME]))
+        some = wholes[: _RANGES if cheap else _AT_A_TIME]
+        parts = {whole.index: 1.0 if whole.index in seen else whole.part(_MUCH_ENTRIES, _MUCH_BYTES) for whole in some}
+        pieces = [_pieces(estimate.grid, whole.index, parts[whole.index], whole, meter.chance) for whole in some]
+        _read(oplog, estimate, meter, pieces)
+        seen.update(parts)
+
+
+def _whole_bucket(estimate: Estimate, index: int, size: float, count: int) -> Piece:
+    """Return all of a bucket that holds so many bytes; its entries are taken for as large as they are on average."""
+    return Piece(index, *_span(estimate.grid, index), count * size / (estimate.total or 1.0), size)
 
 
 #: A bucket with less than this is read for next to nothing.
-_CHEAP_ENTRIES, _CHEAP_BYTES = 1000, 1_000_000
+_CHEAP_ENTRIES, _CHEAP_BYTES = 1500, 1_000_000
+#: And of one with more than this longer slices are read at first.
+_MUCH_ENTRIES, _MUCH_BYTES = 40_000, 30_000_000
 #: After so many buckets it is asked anew which ones decide.
 _AT_A_TIME = 8
 
@@ -239,13 +203,15 @@ def _read(oplog: Oplog, estimate: Estimate, meter: Meter, buckets: Iterable[list
             meter.cut_short = True
             return
         try:
-            found = _ranges(oplog, [(piece.start, piece.end) for piece in pieces], meter, meter.left)
+            found = ranges(oplog, [(piece.start, piece.end) for piece in pieces], meter, meter.left)
         except TooLong:
             meter.cut_short = True
             return
         for index in dict.fromkeys(piece.index for piece in pieces):
             mine = [(piece, sums) for piece, sums in zip(pieces, found) if piece.index == index]
-            estimate.add_slices(index, [Slice.of(p.end - p.start, s.size, s.capped) for p, s in mine])
+            estimate.add_slices(
+                index, [Slice(p.end - p.start, s.capped, s.size - s.capped, s.entries) for p, s in mine]
+            )
 
 
 _LEAST_SECONDS = 0.05
@@ -272,46 +238,3 @@ def _span(cut: Grid, index: int) -> tuple[int, int]:
     start, end = cut.span(index)
     # Entries that came since the window was read belong to the last bucket.
     return start, end + (60 if index == cut.count - 1 else 0)
-
-
-def _ranges(oplog: Oplog, ranges: Sequence[tuple[int, int]], meter: Meter, seconds: float | None) -> list[Sums]:
-    """Return size and number of the entries in each range of seconds, all in one command.
-
-    The server reads a range of an oplog without reading what lies before it, because an oplog's records are kept by their `ts`.
-    """
-    pipelines = [_range(number, start, end) for number, (start, end) in enumerate(ranges)]
-    others = [{"$unionWith": {"coll": "oplog.rs", "pipeline": pipeline}} for pipeline in pipelines[1:]]
-    rows = _run(oplog, [*pipelines[0], *others], meter, seconds)
-    found = {row["_id"]: Sums(row["entries"], row["size"], row["capped"]) for row in rows}
-    meter.entries += sum(sums.entries for sums in found.values())
-    return [found.get(number, Sums()) for number in range(len(ranges))]
-
-
-_SUMS: Mapping[str, Any] = {
-    "entries": {"$sum": 1},
-    "size": {"$sum": "$size"},
-    "capped": {"$sum": {"$min": ["$size", PAGE_BYTES]}},
-}
-
-
-def _range(number: int, start: int, end: int) -> list[Mapping[str, Any]]:
-    between = {"$gte": Timestamp(start, 0), "$lt": Timestamp(end, 0)}
-    return [
-        {"$match": {"ts": between}},
-        {"$project": {"_id": 0, "size": _SIZE}},
-        {"$group": {"_id": {"$literal": number}, **_SUMS}},
-    ]
-
-
-def _run(oplog: Oplog, pipeline: Sequence[Mapping[str, Any]], meter: Meter, seconds: float | None) -> list[Any]:
-    """Return the answer of the server. Raises TooLong when the time was over before it had one."""
-    options = {} if seconds is None else {"maxTimeMS": max(1, int(1000 * min(seconds, meter.left)))}
-    started = time.monotonic()
-    try:
-        return list(oplog.aggregate(list(pipeline), batchSize=20_000, **options))
-    except Exception as error:
-        if getattr(error, "code", None) == _TOO_LONG:
-            raise TooLong from None
-        raise
-    finally:
-        meter.spent += time.monotonic() - started

@@ -75,3 +75,32 @@ def test_a_dead_member_hides_nobody(orders: ReplicaSet, tmp_path: Path) -> None:
         assert result["window_hours"] is not None
     finally:
         orders.restart_member(2)
+
+
+def test_the_rate_of_writing_is_read_from_a_secondary(orders: ReplicaSet, tmp_path: Path) -> None:
+    """A young oplog is read as a whole; what it would hold at these rates is reckoned for every member."""
+    succeeded, result = play(tmp_path, login_uri=orders.uri, bucket_seconds=30)
+    assert succeeded
+    rate = result["write_rate"]
+    secondaries = [each["member"] for each in result["members"] if "SECONDARY" == each["state"]]
+    assert rate["member"] in secondaries
+    assert (True, False, 30, None) == (
+        rate["exact"],
+        rate["cut_short"],
+        rate["bucket_seconds"],
+        result["write_rate_reason"],
+    )
+    assert 0 < rate["mean_bytes_per_second"] <= rate["peak_bytes_per_second"]
+    assert 0 < rate["p95_bytes_per_second"] <= rate["peak_bytes_per_second"]
+    assert 1 <= len(rate["buckets"]) <= 96
+    assert all(not each["wrapped"] and 0 == each["min_retention_hours"] for each in result["members"])
+    assert result["forecast_peak_hours"] == min(each["forecast_peak_hours"] for each in result["members"])
+    assert result["forecast_peak_hours"] <= result["forecast_p95_hours"]
+    assert 24 * 3600 * rate["mean_bytes_per_second"] * 0.99 <= result["recommended_oplog_bytes"]
+
+
+def test_options_that_contradict_each_other(orders: ReplicaSet, tmp_path: Path) -> None:
+    """One line says which."""
+    succeeded, result = play(tmp_path, login_uri=orders.uri, exact=True, rates=False)
+    assert (False, "bad_option") == (succeeded, result["error"]["code"])
+    assert "found rates=false; leave one of them out." in result["msg"]

@@ -10,7 +10,8 @@ import pytest
 from pymongo import MongoClient
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import Budget, read_rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_commands import Budget
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import read_rates
 from lab.binaries import find_mongod
 from lab.mongod import Mongod
 from lab.oplogs import DAY, SHAPES, START, fill
@@ -54,6 +55,27 @@ def test_the_estimate_is_close(shape: str, mongod: Mongod) -> None:
     assert found["peak_bytes_per_second"] == pytest.approx(exact["peak_bytes_per_second"], rel=0.25)
     assert found["mean_bytes_per_second"] == pytest.approx(exact["mean_bytes_per_second"], rel=0.01)
     assert ENTRIES == pytest.approx(exact["entries_read"], rel=0.01)
+
+
+def test_an_estimate_that_is_off_says_so(mongod: Mongod) -> None:
+    """Writes in two seconds of each minute mislead slices. Where there is no time to find that out, it is called rough."""
+    with mongod.client() as client:
+        fill(client, SHAPES["ticks"], ENTRIES)
+        exact = read(client, True, Budget())
+        hurried = read(client, False, Budget(whole_entries=0, slice_entries=30_000, seconds=0.25))
+        found = read(client, False, AS_IF_LARGE)
+    for each in (hurried, found):
+        close = each["p95_bytes_per_second"] == pytest.approx(exact["p95_bytes_per_second"], rel=0.15)
+        assert close or each["cut_short"]
+
+
+def test_what_is_read_is_bounded_by_the_budget(mongod: Mongod) -> None:
+    """Steady writes need slices and nothing else, so what is read is the budget however large the oplog is."""
+    with mongod.client() as client:
+        fill(client, SHAPES["uniform"], ENTRIES)
+        found = read(client, False, Budget(whole_entries=0, slice_entries=100_000))
+    assert 80_000 < found["entries_read"] < 120_000
+    assert not found["exact"]
 
 
 def test_a_small_oplog_is_read_as_a_whole(mongod: Mongod) -> None:
