@@ -18,6 +18,7 @@ description:
   - Says nothing about who makes the backups. A job gets C(backup_agent_host) and its other variables from C(group_vars) or
     C(host_vars), or by O(compose).
   - The credentials are used for asking only. They are neither cached nor put into variables.
+  - How a job's machine speaks TLS is not found out. Set C(backup_source_tls) in C(group_vars), with the paths on that machine.
   - A shard that does not answer still is a job, with the addresses that the config servers have. There is a warning.
   - The file has to end with C(backup_jobs.yml) or C(backup_jobs.yaml).
 author: The mongodb_ops.backup contributors (@mongodb-ops)
@@ -118,7 +119,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _shard(self, options: dict[str, Any], cluster: str, shard: str, host: str) -> Host:
         """Ask a shard for its members; if it does not answer, the config servers' addresses have to do."""
-        name, addresses = seeds_of(host)
+        try:
+            name, addresses = seeds_of(host)
+        except ValueError as error:
+            # An inventory without one of the shards would pass for a cluster in good order.
+            raise AnsibleParserError(f"Shard {shard} in config.shards: {error}; correct it there.") from None
         # The credentials of a URI belong to every shard as well.
         login = Login(options).at(f"mongodb://{addresses}/?replicaSet={name}")
         try:

@@ -14,7 +14,7 @@ from datetime import timezone
 from typing import Any
 
 try:
-    from pymongo import MongoClient
+    from pymongo import MongoClient, ReadPreference
     from pymongo.errors import (
         ConfigurationError,
         ConnectionFailure,
@@ -131,18 +131,21 @@ def _refused(address: str, error: OperationFailure) -> BackupError:
     return RetryLater(message, code="server_error")
 
 
+def ask(client: MongoClient[dict[str, Any]], command: str) -> dict[str, Any]:
+    """Run an administrative command on the primary, or on a secondary where there is none; the driver alone asks primaries only."""
+    return client.admin.command(command, read_preference=ReadPreference.PRIMARY_PREFERRED)
+
+
 def members(client: MongoClient[dict[str, Any]]) -> tuple[str, list[Member]]:
     """Return the name and the members of the replica set; less is known about them without clusterMonitor."""
-    hello = client.admin.command("hello")
+    hello = ask(client, "hello")
     name = hello.get("setName")
     if not name:
         found, remedy = _instead_of_a_member(hello)
         message = sentence(expected="a member of a replica set", found=found, remedy=remedy)
         raise FixInput(message, code="not_a_replica_set")
     try:
-        return str(name), from_status(
-            client.admin.command("replSetGetConfig"), client.admin.command("replSetGetStatus")
-        )
+        return str(name), from_status(ask(client, "replSetGetConfig"), ask(client, "replSetGetStatus"))
     except OperationFailure as error:
         if error.code != _UNAUTHORIZED:
             raise
@@ -154,9 +157,10 @@ def shards(client: MongoClient[dict[str, Any]]) -> dict[str, str] | None:
 
     A member of the config servers says so in its reply to `hello`, by `configsvr`.
     """
-    if "configsvr" not in client.admin.command("hello"):
+    if "configsvr" not in ask(client, "hello"):
         return None
-    found = client.config.shards.find({}, {"host": 1}).sort("_id", 1)
+    known = client.config.get_collection("shards", read_preference=ReadPreference.PRIMARY_PREFERRED)
+    found = known.find({}, {"host": 1}).sort("_id", 1)
     return {str(shard["_id"]): str(shard["host"]) for shard in found}
 
 

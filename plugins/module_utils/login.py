@@ -97,8 +97,11 @@ class Login:
         parsed = parse_uri(uri, validate=False)
         kept = {key.lower(): value for key, value in parsed["options"].items()}
         if parsed["username"]:
-            source = {"authsource": parsed["database"] or "admin"}
+            external = kept.get("authmechanism") in _EXTERNAL
+            source = {"authsource": "$external" if external else parsed["database"] or "admin"}
             kept = {**source, **kept, "username": parsed["username"], "password": parsed["password"]}
+            if not parsed["password"]:  # a certificate is its own, and the parser makes none an empty one
+                del kept["password"]
         return {key: value for key, value in kept.items() if key not in _ABOUT_THE_SET}
 
     def _open(self, uri: str, **options: Any) -> MongoClient[dict[str, Any]]:
@@ -119,7 +122,7 @@ class Login:
             "tlsallowinvalidcertificates": self._params["ssl_cert_reqs"] == "CERT_NONE" or None,
         }
         given = {name: value for name, value in named.items() if value is not None}
-        external = self._params["auth_mechanism"] in ("MONGODB-X509", "GSSAPI", "PLAIN")
+        external = self._params["auth_mechanism"] in _EXTERNAL
         if self._params["login_user"]:
             given["authsource"] = "$external" if external else self._params["login_database"]
         return {**given, **dict(_pairs(self._params["connection_options"] or []))}
@@ -139,5 +142,8 @@ def _pairs(options: list[Any]) -> Iterator[tuple[str, Any]]:
             raise FixInput(sentence(expected=expected, found=found, remedy="correct it"), code="bad_connection_options")
         yield name.strip().lower(), value.strip()
 
+
+#: Mechanisms whose users are not in a database.
+_EXTERNAL = ("MONGODB-X509", "GSSAPI", "PLAIN")
 
 _ABOUT_THE_SET = frozenset({"replicaset", "directconnection", "loadbalanced", "readpreference", "readpreferencetags"})

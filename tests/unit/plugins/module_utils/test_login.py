@@ -65,6 +65,13 @@ class TestLogin:
             credentials = client.options.pool_options._credentials
             assert ("MONGODB-X509", "$external") == (credentials.mechanism, credentials.source)
 
+    def test_x509_with_a_name_in_the_uri(self) -> None:
+        """A member gets the name as well, and no password that nobody gave."""
+        uri = "mongodb://CN%3Dchecker@a:1/?authMechanism=MONGODB-X509&tls=true"
+        with login(login_uri=uri).member("b:1") as client:
+            credentials = client.options.pool_options._credentials
+            assert ("CN=checker", "$external") == (credentials.username, credentials.source)
+
     def test_further_options_win(self) -> None:
         """Both forms of community.mongodb are taken."""
         with login(connection_options=["appName=mine", {"serverSelectionTimeoutMS": 700}]).seed() as client:
