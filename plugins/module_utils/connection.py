@@ -132,7 +132,7 @@ def _refused(address: str, error: OperationFailure) -> BackupError:
 
 
 def ask(client: MongoClient[dict[str, Any]], command: str) -> dict[str, Any]:
-    """Run an administrative command on the primary, or on a secondary where there is none; the driver alone asks primaries only."""
+    """Run an administrative command on the primary, or on a secondary where there is none; the driver alone asks no other."""
     return client.admin.command(command, read_preference=ReadPreference.PRIMARY_PREFERRED)
 
 
