@@ -32,9 +32,11 @@ def job(cluster: str | None, shard: str | None, replica_set: str, members: Itera
     """Return the host of a job with its variables, as the playbooks take them, and its members.
 
     An address that only answers for the set (an arbiter), or that clients do not see (hidden), is no address of the source.
+    The addresses are sorted: config servers keep them in another order than the shard, and a job whose shard does not answer
+    must not look like one that was changed.
     """
     listed = list(members)
-    seeds = [member.address for member in listed if member.data_bearing and not member.hidden]
+    seeds = sorted(member.address for member in listed if member.data_bearing and not member.hidden)
     variables = {
         "backup_source_uri": f"mongodb://{','.join(seeds)}/?replicaSet={replica_set}",
         "backup_replica_set": replica_set,
