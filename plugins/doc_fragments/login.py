@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The counterpart of LOGIN in module_utils/connection.py."""
+    """The counterpart of LOGIN in module_utils/login.py."""
 
     DOCUMENTATION = r"""
 options:
@@ -55,17 +55,17 @@ options:
     description:
       - The certificates of the authorities that are trusted, on the host that the module runs on.
     type: path
-    aliases: [ssl_ca_certs]
+    aliases: [ssl_ca_certs, tlsCAFile]
   tls_certificate_key_file:
     description:
       - The client's certificate and key in one file, on the host that the module runs on.
     type: path
-    aliases: [ssl_certfile]
+    aliases: [ssl_certfile, tlsCertificateKeyFile]
   tls_certificate_key_file_password:
     description:
       - The password of the key in that file.
     type: str
-    aliases: [ssl_pem_passphrase]
+    aliases: [ssl_pem_passphrase, tlsCertificateKeyFilePassword]
   tls_crl_file:
     description:
       - Certificates that were revoked, on the host that the module runs on.
@@ -74,12 +74,14 @@ options:
   ssl_cert_reqs:
     description:
       - With V(CERT_NONE) the certificates of the members are not checked, and anybody could pretend to be one of them.
+      - V(CERT_OPTIONAL) is there for variables of community.mongodb, and is the same as V(CERT_REQUIRED).
     type: str
     choices: [CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED]
     default: CERT_REQUIRED
   connection_options:
     description:
       - Further options of the driver, each as C(name=value) or as a mapping. They win over everything else.
+      - They are shown in logs. A password belongs into the option that is made for it.
     type: list
     elements: raw
   connect_timeout_seconds:

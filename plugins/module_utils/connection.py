@@ -2,27 +2,19 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connections to mongod: what goes wrong with them, and the few reads that the modules need."""
+"""Connections to mongod, and the few reads that the modules need."""
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
 try:
     from pymongo import MongoClient, ReadPreference
-    from pymongo.errors import (
-        ConfigurationError,
-        ConnectionFailure,
-        InvalidURI,
-        OperationFailure,
-        PyMongoError,
-        ServerSelectionTimeoutError,
-    )
+    from pymongo.errors import OperationFailure
 except ImportError:
     HAS_PYMONGO = False
     PYMONGO_IMPORT_ERROR: str | None = traceback.format_exc()
@@ -30,12 +22,8 @@ else:
     HAS_PYMONGO = True
     PYMONGO_IMPORT_ERROR = None
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    RetryLater,
-    sentence,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.driver_errors import UNAUTHORIZED, described
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, RetryLater, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import LOGIN, Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Stamp, Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import (
@@ -47,88 +35,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import
 
 #: What a connection is made of belongs to it, for whoever uses this file.
 __all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "shards", "window"]
-
-_UNAUTHORIZED, _LOGIN_FAILED = 13, 18
-
-
-@contextmanager
-def described(address: str) -> Iterator[None]:
-    """Turn what pymongo raises into our classes. Its own texts can quote a URI or a command, so they are not passed on."""
-    try:
-        yield
-    except OperationFailure as error:
-        raise _refused(address, error) from None
-    except (ConfigurationError, InvalidURI, ValueError, OSError) as error:
-        found, remedy = _unusable(error)
-        message = sentence(expected=f"usable connection options for {address}", found=found, remedy=remedy)
-        raise FixInput(message, code="bad_connection_options") from None
-    except (ServerSelectionTimeoutError, ConnectionFailure) as error:
-        found, remedy = _cause(error)
-        message = sentence(expected=f"an answer from {address}", found=found, remedy=remedy)
-        raise RetryLater(message, code="unreachable") from None
-    except PyMongoError as error:
-        found = f"a driver error ({type(error).__name__})"
-        message = sentence(expected=f"an answer from {address}", found=found, remedy="try again")
-        raise RetryLater(message, code="driver_error") from None
-
-
-def _unusable(error: Exception) -> tuple[str, str]:
-    if isinstance(error, OSError) and error.filename:
-        return f"no readable file {error.filename}", "correct the option that names it"
-    if "PEM" in str(error) or "rivate key" in str(error):
-        return (
-            "a key that cannot be read",
-            "check tls_certificate_key_file, which holds a certificate and its key, and the password of the key",
-        )
-    return (
-        f"options that the driver refuses ({type(error).__name__})",
-        (
-            "correct login_uri, auth_mechanism, connection_options and the tls options;"
-            " special characters in a URI must be percent-encoded"
-        ),
-    )
-
-
-#: Parts of the driver's texts, what each of them means, and what to do. Only these words go on, never the text.
-_CAUSES = (
-    ("mismatch, certificate is not valid", "a certificate that is for another name", "use the name that is in it"),
-    ("CERTIFICATE_VERIFY_FAILED", "a certificate that tls_ca_file does not vouch for", "correct tls_ca_file"),
-    ("[SSL:", "no TLS that both sides can speak", "check tls and the tls options of that mongod"),
-    (
-        "connection closed",
-        "a connection that was closed at once, as by a server that wants TLS or a client certificate that it knows",
-        "check tls, tls_ca_file and tls_certificate_key_file, and the log of that mongod",
-    ),
-    ("refused", "nobody who listens there", "check that mongod runs there, and on which port"),
-    ("not known", "no address of that name", "correct the name, or the name server of this host"),
-    ("No address", "no address of that name", "correct the name, or the name server of this host"),
-    ("timed out", "none in time", "check that it is up and that no firewall drops packets on the way"),
-)
-
-
-def _cause(error: Exception) -> tuple[str, str]:
-    """Return what a connection failed of, and what to do."""
-    text = str(error)
-    for part, found, remedy in _CAUSES:
-        if part in text:
-            return found, remedy
-    remedy = "check that mongod runs there, that the address resolves from this host, and the tls options"
-    return f"no connection ({type(error).__name__})", remedy
-
-
-def _refused(address: str, error: OperationFailure) -> BackupError:
-    found = f"a refusal (code {error.code})"
-    if error.code == _UNAUTHORIZED:
-        remedy = "give the user the roles clusterMonitor and read on the database local"
-        expected = f"permission to read the replica set and its oplog on {address}"
-        return FixInput(sentence(expected=expected, found=found, remedy=remedy), code="unauthorized")
-    if error.code == _LOGIN_FAILED:
-        remedy = "check login_user, login_password, login_database and auth_mechanism"
-        return FixInput(sentence(expected=f"a login on {address}", found=found, remedy=remedy), code="login_failed")
-    message = sentence(
-        expected=f"an answer from {address}", found=found, remedy="see the log of that mongod for the reason"
-    )
-    return RetryLater(message, code="server_error")
 
 
 def ask(client: MongoClient[dict[str, Any]], command: str) -> dict[str, Any]:
@@ -147,7 +53,7 @@ def members(client: MongoClient[dict[str, Any]]) -> tuple[str, list[Member]]:
     try:
         return str(name), from_status(ask(client, "replSetGetConfig"), ask(client, "replSetGetStatus"))
     except OperationFailure as error:
-        if error.code != _UNAUTHORIZED:
+        if error.code != UNAUTHORIZED:
             raise
         return str(name), from_hello(hello)
 

@@ -34,9 +34,13 @@ LOGIN = Arguments(
             "choices": ["SCRAM-SHA-256", "SCRAM-SHA-1", "MONGODB-X509", "GSSAPI", "PLAIN"],
         },
         "tls": {"type": "bool", "default": False, "aliases": ["ssl"]},
-        "tls_ca_file": {"type": "path", "aliases": ["ssl_ca_certs"]},
-        "tls_certificate_key_file": {"type": "path", "aliases": ["ssl_certfile"]},
-        "tls_certificate_key_file_password": {"type": "str", "no_log": True, "aliases": ["ssl_pem_passphrase"]},
+        "tls_ca_file": {"type": "path", "aliases": ["ssl_ca_certs", "tlsCAFile"]},
+        "tls_certificate_key_file": {"type": "path", "aliases": ["ssl_certfile", "tlsCertificateKeyFile"]},
+        "tls_certificate_key_file_password": {
+            "type": "str",
+            "no_log": True,
+            "aliases": ["ssl_pem_passphrase", "tlsCertificateKeyFilePassword"],
+        },
         "tls_crl_file": {"type": "path", "aliases": ["ssl_crlfile"]},
         "ssl_cert_reqs": {
             "type": "str",
