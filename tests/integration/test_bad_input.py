@@ -151,6 +151,37 @@ def test_initial_sync(mixed: ReplicaSet, tmp_path: Path) -> None:
     say("a member in STARTUP2", member(record, mongod.address)["reason"])
 
 
+def test_rollback(tmp_path: Path) -> None:
+    """A former primary that takes back what the others never had is not read, whichever member is asked."""
+    hang = 'failpoint.rollbackHangAfterTransitionToRollback={"mode":"alwaysOn"}'
+    members = [Member(priority=2, mongod_args=("--setParameter", hang)), Member(), Member()]
+    with ReplicaSet("orders", members, directory=tmp_path / "rs", set_parameters=ENABLED) as replica_set:
+        with replica_set.member_client(0, w=3, journal=True) as client:
+            # In all journals: a member that is killed before that has no common point to go back to, and copies everything anew.
+            client["shop"]["orders"].insert_one({"_id": "all have it"})
+        for number in (1, 2):
+            replica_set.kill_member(number)
+        with replica_set.member_client(0, w=1, journal=True) as client:
+            client["shop"]["orders"].insert_one({"_id": "nobody else has it"})
+        replica_set.kill_member(0)
+        for number in (1, 2):
+            replica_set.restart_member(number, wait=False)
+        new = replica_set.wait_primary(other_than=0)
+        with replica_set.member_client(new, w=2) as client:
+            client["shop"]["orders"].insert_one({"_id": "the old primary lacks it"})
+        replica_set.restart_member(0, wait=False)
+
+        def rolls_back(asked: int) -> Record | None:
+            record = read(replica_set.addresses[asked])
+            return record if member(record, replica_set.addresses[0])["state"] == "ROLLBACK" else None
+
+        records = [wait_until(f"member {asked} knows of ROLLBACK", lambda: rolls_back(asked)) for asked in (new, 0)]  # noqa: B023
+    for record in records:
+        found = member(record, replica_set.addresses[0])
+        assert ("unknown", "unknown", None) == (record["verdict"], found["verdict"], found["window_hours"])
+    say("a member in ROLLBACK", found["reason"])
+
+
 def reconfigure(replica_set: ReplicaSet, change: Callable[[list[Record]], list[Record]]) -> None:
     """Change the members of a set."""
     with replica_set.client() as client:
