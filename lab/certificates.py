@@ -15,6 +15,9 @@ from cryptography.x509.oid import NameOID
 PASSWORD = "open sesame"
 """Of `locked`, the client's certificate with an encrypted key."""
 
+VALID_HOURS = 48.0
+"""How long a certificate lasts, unless it is said."""
+
 
 class Certificates:
     """Files in PEM below a directory; a certificate and its key are in one file, as mongod and pymongo want them."""
@@ -24,7 +27,9 @@ class Certificates:
         self.ca, self.server, self.client, self.locked, self.stranger = (
             directory / f"{name}.pem" for name in ("ca", "server", "client", "locked", "stranger")
         )
-        self.other_ca = directory / "other-ca.pem"
+        self.other_ca, self.expired, self.revoked = (
+            directory / f"{name}.pem" for name in ("other-ca", "expired", "revoked")
+        )
         authority, other = Authority("lab"), Authority("somebody else")
         self.ca.write_bytes(authority.pem)
         self.other_ca.write_bytes(other.pem)
@@ -32,6 +37,8 @@ class Certificates:
         authority.issue(self.client, "checker")
         authority.issue(self.locked, "checker", password=PASSWORD)
         other.issue(self.stranger, "checker")
+        authority.issue(self.expired, "members", "127.0.0.1", valid_hours=-0.5)
+        self.revoked.write_bytes(authority.revoke(self.server))
         self.subject = "CN=checker,O=lab-checker"
         """The name of the client as a user in `$external`."""
 
@@ -63,10 +70,17 @@ class Authority:
         """Its own certificate."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, path: Path, name: str, address: str | None = None, password: str | None = None) -> None:
-        """Write a certificate and its key."""
+    def issue(
+        self,
+        path: Path,
+        name: str,
+        address: str | None = None,
+        password: str | None = None,
+        valid_hours: float = VALID_HOURS,
+    ) -> None:
+        """Write a certificate and its key; with less than 0 hours it was valid in the past."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name, f"lab-{name}"), self._name, key)
+        builder = _builder(_name(name, f"lab-{name}"), self._name, key, valid_hours)
         if address is not None:
             names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
             builder = builder.add_extension(names, critical=False)
@@ -77,13 +91,24 @@ class Authority:
         path.touch(mode=0o600)
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
 
+    def revoke(self, path: Path) -> bytes:
+        """Return a list that revokes the certificate in a file."""
+        number = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+        now = datetime.now(UTC)
+        entry = x509.RevokedCertificateBuilder(number, now).build()
+        revoked = x509.CertificateRevocationListBuilder(self._name, now, now + timedelta(days=1))
+        revoked = revoked.add_revoked_certificate(entry)
+        return revoked.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
 
 def _name(common: str, organization: str) -> x509.Name:
     pairs = [(NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, common)]
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, valid_hours: float = VALID_HOURS
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
-    return builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=2))
+    return builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=valid_hours))

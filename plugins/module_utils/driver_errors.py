@@ -128,6 +128,18 @@ _OURS = {
 #: Parts of the driver's texts, what each of them means, and what to do. Only these words go on, never the text.
 _CAUSES = (
     ("mismatch, certificate is not valid", "a certificate that is for another name", "use the name that is in it"),
+    (
+        "certificate has expired",
+        "a certificate that has expired",
+        "renew that of the mongod, or its authority's, or correct the clock of this host",
+    ),
+    (
+        "certificate is not yet valid",
+        "a certificate that is not valid yet",
+        "correct the clock of this host, or wait",
+    ),
+    ("certificate revoked", "a certificate that tls_crl_file revokes", "give that mongod another one"),
+    ("unable to get certificate CRL", "a tls_crl_file without the list of that authority", "correct tls_crl_file"),
     ("CERTIFICATE_VERIFY_FAILED", "a certificate that tls_ca_file does not vouch for", "correct tls_ca_file"),
     ("[SSL:", "no TLS that both sides can speak", "check tls and the tls options of that mongod"),
     (

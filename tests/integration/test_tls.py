@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +106,7 @@ CLOSED = "found a connection that was closed at once, as by a server that wants 
         (CLOSED, {"tls_certificate_key_file": None}),
         (CLOSED, {"tls_certificate_key_file": "stranger"}),
         ("found a certificate that tls_ca_file does not vouch for", {"tls_ca_file": "other_ca"}),
+        ("found a certificate that tls_crl_file revokes", {"tls_crl_file": "revoked"}),
         ("found a certificate that is for another name", {"login_host": "localhost"}),
         ("found no readable file /nowhere.pem", {"tls_ca_file": "/nowhere.pem"}),
         ("found a key that cannot be read", {"tls_certificate_key_file": "locked", "ssl_wrong": True}),
@@ -121,3 +126,32 @@ def test_what_is_wrong_is_said(expected: str, changes: Options, secured: Secured
     assert expected in caught.value.message
     assert "\n" not in caught.value.message
     assert secured.password["login_password"] not in str(caught.value.failure())
+
+
+def test_an_expired_certificate(secured: Secured) -> None:
+    """Not the authority is wrong then. A TLS server of our own shows it: a mongod does not start with one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(secured.certificates.expired)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=greet, args=(listener, context, over))
+        thread.start()
+        try:
+            with pytest.raises(BackupError) as caught:
+                read(secured, **secured.password, **secured.tls, login_port=listener.getsockname()[1])
+        finally:
+            over.set()
+            thread.join()
+    print(caught.value.message)
+    assert "found a certificate that has expired; renew that of the mongod" in caught.value.message
+
+
+def greet(listener: socket.socket, context: ssl.SSLContext, over: threading.Event) -> None:
+    """Begin TLS with everybody who comes, until it is over."""
+    listener.settimeout(0.2)
+    while not over.is_set():
+        with contextlib.suppress(OSError):
+            peer, _address = listener.accept()
+            peer.settimeout(2)
+            with peer, context.wrap_socket(peer, server_side=True):
+                pass
