@@ -76,6 +76,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     """Asks, or takes what the cache has, and fills the inventory."""
 
     NAME = "mongodb_ops.backup.backup_jobs"
+    #: Whether a shard did not answer.
+    _degraded = False
 
     def verify_file(self, path: str) -> bool:
         return super().verify_file(path) and path.endswith(("backup_jobs.yml", "backup_jobs.yaml"))
@@ -101,7 +103,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             jobs = self._asked()
         except BackupError as error:
             raise AnsibleParserError(error.message) from None
-        if kept:
+        # What is not whole is asked for again by the next run.
+        if kept and not self._degraded:
             self._cache[key] = jobs
         return jobs
 
@@ -131,6 +134,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 _name, members = connection.members(client)
         except BackupError as error:
             self.display.warning(error.message)
+            self._degraded = True
             members = [Member(address) for address in addresses.split(",")]
         return job(cluster, shard, name, members)
 

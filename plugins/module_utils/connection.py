@@ -87,9 +87,15 @@ def oplog(client: MongoClient[dict[str, Any]]) -> Any:
     return client.local["oplog.rs"]
 
 
-def window(client: MongoClient[dict[str, Any]]) -> tuple[str, Window]:
-    """Return the state that the connected member claims, and its oplog window."""
+def window(client: MongoClient[dict[str, Any]], replica_set: str | None = None) -> tuple[str, Window]:
+    """Return the state that the connected member claims, and its oplog window.
+
+    With the name of a set, a server that does not belong to it now, or is neither primary nor secondary, is refused with
+    RetryLater: without the role clusterMonitor nobody else says so.
+    """
     hello = client.admin.command("hello")
+    if replica_set is not None:
+        _demand_member(hello, replica_set)
     first, last = (_entry(client, direction) for direction in (1, -1))
     its_time = hello["localTime"].replace(tzinfo=timezone.utc).timestamp()
     more = {
@@ -98,6 +104,18 @@ def window(client: MongoClient[dict[str, Any]]) -> tuple[str, Window]:
         "ahead_seconds": last.time - its_time,
     }
     return state_of(hello), Window(first, last, *_fill(client), **more)
+
+
+def _demand_member(hello: Mapping[str, Any], replica_set: str) -> None:
+    found = hello.get("setName")
+    if found != replica_set:
+        what = f"one of {found}" if found else "a server that is in no replica set now"
+        message = sentence(expected=f"a member of {replica_set}", found=what, remedy="see why it was started like that")
+        raise RetryLater(message, code="not_a_member")
+    if state_of(hello) == "UNKNOWN":
+        found = "neither, as while it starts, recovers or rolls back"
+        message = sentence(expected="a primary or a secondary", found=found, remedy="wait until it is, or see its log")
+        raise RetryLater(message, code="not_readable")
 
 
 def _entry(client: MongoClient[dict[str, Any]], direction: int) -> Stamp:

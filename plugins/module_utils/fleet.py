@@ -67,8 +67,8 @@ JOBS = respawn.PYTHON.merge(
 def check_jobs(params: Mapping[str, Any]) -> list[Record]:
     """Check every job of the option `jobs`, several at once, and return the records in the order of the jobs.
 
-    What cannot be read of one job is part of its record and hides no other. Raises FixInput for an option that contradicts
-    itself, before anything is read.
+    What cannot be read of one job, or contradicts itself, is part of its record and hides no other. Raises FixInput where it is
+    not clear which jobs are meant, before anything is read.
     """
     jobs: Sequence[Mapping[str, Any]] = params["jobs"]
     _demand_jobs(jobs)
@@ -90,14 +90,12 @@ def _demand_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
             expected="jobs, each once", found=found, remedy="give every job a name of its own in the option jobs"
         )
         raise FixInput(message, code="bad_jobs")
-    for job in jobs:
-        thresholds.check(job["thresholds"])
-        Asked(job["min_hours"]).check()
 
 
 def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tuple[int, str, str]]) -> Record:
     """Return the record of one job. Never raises: a mistake in here must not hide the other jobs."""
-    oplog, oplog_error = _attempt(_read_oplog, job, rates)
+    _nothing, wrong = _attempt(_check_limits, job)
+    oplog, oplog_error = (None, wrong) if wrong else _attempt(_read_oplog, job, rates)
     backup, backup_error = _attempt(_read_backup, job, oplog, run)
     findings = [*_findings("the oplog", oplog, oplog_error), *_findings("the backup", backup, backup_error)]
     findings = findings or [Finding(UNKNOWN, _NOTHING)]
@@ -153,6 +151,11 @@ def _attempt(read: Callable[..., Record | None], *arguments: Any) -> tuple[Recor
 def _place(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+
+
+def _check_limits(job: Mapping[str, Any]) -> None:
+    thresholds.check(job["thresholds"])
+    Asked(job["min_hours"]).check()
 
 
 def _read_oplog(job: Mapping[str, Any], rates: bool) -> Record | None:

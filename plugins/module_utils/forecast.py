@@ -22,13 +22,14 @@ Record = Mapping[str, Any]
 def slack_seconds(oplog: Record, cursor_time: float | None, source: str | None, rate: str = "p95") -> float | None:
     """Return how long until the cursor falls off if writes go on at that rate; None where that is not known.
 
+    A member that could not be read is not replaced by another one that reaches back further: then nothing is known.
     `cursor_time` is the time of the optime up to which the backup has captured, in seconds since 1970; None stands for a cursor
     at the newest entry. `source` is the member that the backup reads; if it is not known, the member where the cursor falls off
     first counts.
     `rate` is `mean`, `p95` or `peak`. Never negative: 0 is a cursor that has fallen off already.
     """
     written = rate_of(oplog.get("write_rate") or {}, rate)
-    members = [member for member in oplog["members"] if member.get("max_bytes") and member.get("first")]
+    members = [member for member in oplog["members"] if member.get("state") != "ARBITER"]
     chosen = [member for member in members if member["member"] == source] or members
     found = [_of_member(member, oplog, cursor_time, written) for member in chosen]
     known = [seconds for seconds in found if seconds is not None]
@@ -36,7 +37,7 @@ def slack_seconds(oplog: Record, cursor_time: float | None, source: str | None, 
 
 
 def _of_member(member: Record, oplog: Record, cursor_time: float | None, written: float | None) -> float | None:
-    if not written or member.get("used_bytes") is None:
+    if not written or not member.get("first") or not member.get("max_bytes") or member.get("used_bytes") is None:
         return None
     first, last = member["first"]["time"], member["last"]["time"]
     cursor = last if cursor_time is None else cursor_time

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,11 +15,15 @@ from typing import Any
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import forecast
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import rate_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN
 
 Record = Mapping[str, Any]
 
 #: The rates of writing that can be reckoned with, and what they are called.
 RATES = {"mean": "mean", "p95": "95th percentile", "peak": "peak"}
+
+
+_TEN_YEARS = 10 * 365 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Plan:
             ("planned_downtime_minutes", self.downtime_minutes, "more than 0"),
             ("margin_minutes", self.margin_minutes, "0 or more"),
         ):
-            if value < 0 or (value == 0 and least == "more than 0"):
+            if not math.isfinite(value) or value < 0 or (value == 0 and least == "more than 0"):
                 raise FixInput(
                     sentence(expected=f"{name} to be {least}", found=f"{value:g}", remedy="correct it"), code="bad_plan"
                 )
@@ -66,6 +71,8 @@ def _least_time_first(job: Record) -> tuple[bool, float]:
 def _judge(record: Record, plan: Plan, now: datetime) -> dict[str, Any]:
     hindrance = _hindrance(record)
     seconds, how = (None, hindrance) if hindrance else _time_left(record, plan.rate)
+    # A nearly idle set would be safe beyond the end of the calendar.
+    seconds = None if seconds is None else min(seconds, _TEN_YEARS)
     answer = {"job": record["job"], "cluster": record["cluster"], "seconds_until_lost": seconds}
     if seconds is None:
         return {**answer, "safe": False, "latest_safe_restart": None, "arithmetic": f"{record['job']}: unsafe, {how}"}
@@ -91,8 +98,14 @@ def _hindrance(record: Record) -> str:
         if record[part] is not None:
             return f"{part.removesuffix('_error')} not read: {record[part]}"
     backup, oplog = record["backup"], record["oplog"]
+    for part in (oplog, backup):
+        # A short window or a lag is in the sum already; what is not known cannot be.
+        if part is not None and part["verdict"] == UNKNOWN:
+            return "; ".join(part["reasons"][:2]) or "its verdict is unknown"
     if backup is None:
         return "" if oplog else "nothing is known of it"
+    if any(alert.get("kind") == "resync_required" for alert in backup.get("alerts") or []):
+        return "its backup is out of sync already: resync it first, or go on without it"
     state = backup["state"]
     if state == "resync_required":
         return "its backup is out of sync already: resync it first, or go on without it"
@@ -117,11 +130,17 @@ def _time_left(record: Record, rate: str) -> tuple[float | None, str]:
         why = oplog.get("write_rate_reason") or "the rate of writing is not known"
         return (held, f"{how}; {why}") if _turning_over(oplog) else (None, f"the oplog is young and {why}")
     written = rate_of(oplog["write_rate"], rate) or 0.0
-    name = RATES[rate] if written == oplog["write_rate"][f"{rate}_bytes_per_second"] else RATES["mean"]
-    at = f"{written / 1e6:.3g} MB/s, the {name} rate"
+    rough = f", {oplog['write_rate_reason']}" if oplog.get("write_rate_reason") else ""
+    at = f"{written / 1e6:.3g} MB/s, the {_name(oplog['write_rate'], rate, written)} rate{rough}"
     if held is not None and held < slack and _turning_over(oplog):
         return held, f"{how}, which is less than at {at}"
     return slack, f"at {at}"
+
+
+def _name(found: Record, rate: str, written: float) -> str:
+    """Return which rate it was in the end: one that is asked for and lower than a lesser one is not reckoned with."""
+    names = [rate, *(name for name in RATES if name != rate)]
+    return RATES[next((name for name in names if found.get(f"{name}_bytes_per_second") == written), rate)]
 
 
 def _held(oplog: Record | None, backup: Record | None) -> tuple[float | None, str]:

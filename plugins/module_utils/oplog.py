@@ -133,12 +133,16 @@ def rate_of(rate: Rate, which: str) -> float | None:
     """Return the rate to reckon with, in bytes per second: `mean`, `p95` or `peak`; None where it is not known.
 
     Where nearly all is written in fewer than 5 % of the buckets, like by one nightly job, the 95th percentile is that of an idle
-    set and far below the mean. Nobody gets by with less than the mean, so that is the least that `p95` stands for here.
+    set and far below the mean. Nobody gets by with less than the mean, so that is the least that `p95` stands for here. A peak
+    that was estimated too low is no less than that either.
     """
-    found = rate.get(f"{which}_bytes_per_second")
-    if which != "p95" or found is None:
-        return found
-    return max(float(found), float(rate.get("mean_bytes_per_second") or 0.0))
+    if rate.get(f"{which}_bytes_per_second") is None:
+        return None
+    names = _AT_LEAST[which]
+    return max(float(rate.get(f"{name}_bytes_per_second") or 0.0) for name in names)
+
+
+_AT_LEAST = {"mean": ("mean",), "p95": ("p95", "mean"), "peak": ("peak", "p95", "mean")}
 
 
 def _measures(window: Window | None) -> dict[str, Any]:

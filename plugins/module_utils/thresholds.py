@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -66,6 +67,11 @@ def check(limits: Limits) -> None:
     """Refuse limits that contradict each other: the critical one must not be reached before the warning."""
     for measure in MEASURES:
         warning, critical = _of(limits, measure)
+        for limit in (warning, critical):
+            if limit is not None and not math.isfinite(limit):
+                expected, found = f"numbers as thresholds.{measure.name}", f"{limit:g}"
+                message = sentence(expected=expected, found=found, remedy="correct it, or leave it out")
+                raise FixInput(message, code="bad_thresholds")
         if warning is None or critical is None or warning == critical or measure.breaks(critical, warning):
             continue
         side = "less" if measure.at_least else "more"

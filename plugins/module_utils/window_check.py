@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Asked:
 
     def check(self) -> None:
         """Refuse what contradicts itself."""
-        if self.min_hours < 0:
+        if not math.isfinite(self.min_hours) or self.min_hours < 0:
             raise _bad("min_hours to be 0 or more", f"{self.min_hours:g}", "correct it")
         if self.bucket_seconds is not None and self.bucket_seconds < 1:
             raise _bad("bucket_seconds to be at least 1", str(self.bucket_seconds), "leave it out")
@@ -52,7 +53,7 @@ def read_replica_set(login: connection.Login, asked: Asked) -> dict[str, Any]:
     """
     with connection.described("the replica set"), login.seed() as client:
         name, members = connection.members(client)
-    readings = [_read(login, member) for member in members]
+    readings = [_read(login, member, name) for member in members]
     rate, why_not = _rates(login, readings, asked) if asked.rates else (None, "it was not asked for")
     record = summarize(readings, asked.min_hours, rate, [judge_primary(readings)])
     _demand_a_window(record)
@@ -86,12 +87,12 @@ def _most_suitable(readings: list[Reading]) -> Reading | None:
     return max((reading for reading in readings if reading.window is not None), key=order, default=None)
 
 
-def _read(login: connection.Login, member: Member) -> Reading:
+def _read(login: connection.Login, member: Member, replica_set: str) -> Reading:
     if member.unreadable_because:
         return Reading(member, why_not=member.unreadable_because)
     try:
         with connection.described(member.address), login.member(member.address) as client:
-            state, window = connection.window(client)
+            state, window = connection.window(client, replica_set)
     except BackupError as error:
         return Reading(member, why_not=error.message)
     return Reading(member.in_state(state), window)

@@ -76,15 +76,26 @@ class TestCheckJobs:
         assert ["critical", "ok"] == [record["verdict"] for record in records]
 
     @pytest.mark.parametrize(
+        ("message", "wrong"),
+        [
+            ("found critical 1 and warning 2", {"thresholds": {"apply_lag_seconds": {"warning": 2, "critical": 1}}}),
+            ("found nan", {"thresholds": {"slack_minutes": {"critical": float("nan")}}}),
+            ("found -1", {"min_hours": -1}),
+        ],
+    )
+    def test_limits_that_make_no_sense(self, executable_agent: Any, message: str, wrong: dict[str, Any]) -> None:
+        """They make their own job unknown, and the others are checked."""
+        executable_agent.answer("status", STATUS)
+        command = {"agent_command": str(executable_agent.path), "agent_config": "/etc/orders.yml"}
+        bad, good = check(job("a", **command, **wrong), job("b", **command))
+        assert ("unknown", "ok") == (bad["verdict"], good["verdict"])
+        assert message in bad["reasons"][0]
+
+    @pytest.mark.parametrize(
         ("message", "jobs", "params"),
         [
             ("found none", [], {}),
             ("found a more than once", [job("a"), job("b"), job("a")], {}),
-            (
-                "found critical 1 and warning 2",
-                [job(thresholds={"apply_lag_seconds": {"warning": 2, "critical": 1}})],
-                {},
-            ),
             ("parallel to be at least 1", [job()], {"parallel": 0}),
         ],
     )

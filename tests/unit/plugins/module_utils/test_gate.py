@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.forecast import slack_seconds
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.gate import Plan, judge
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -25,6 +26,8 @@ def oplog(hours: float, p95: float | None = 1000.0, wrapped: bool = True) -> dic
     return {
         "members": [{**entry, "used_bytes": 36_000_000, "max_bytes": 36_000_000}],
         "window_hours": hours,
+        "verdict": "ok",
+        "reasons": [],
         "write_rate": rate or None,
         "write_rate_reason": None if p95 else "the user may not read the oplog",
     }
@@ -34,7 +37,8 @@ def backup(state: str = "tailing", headroom_hours: float | None = 10.0, captured
     """Return the record of a backup."""
     headroom = None if headroom_hours is None else headroom_hours * HOUR
     status = {"captured": {"time": captured}, "source": "a:1"}
-    return {"state": state, "headroom_seconds": headroom, "status": status, "reasons": ["the source is silent"]}
+    known = {"verdict": "ok", "reasons": ["the source is silent"], "alerts": []}
+    return {"state": state, "headroom_seconds": headroom, "status": status, **known}
 
 
 def job(name: str = "orders", **parts: Any) -> dict[str, Any]:
@@ -107,6 +111,15 @@ class TestWithAnAgent:
             ("backup not read: no agent", {"backup_error": "no agent", "oplog": oplog(20)}),
             ("oplog not read: refused", {"oplog_error": "refused", "backup": backup()}),
             ("nothing is known", {}),
+            ("has no primary", {"oplog": {**oplog(20), "verdict": "unknown", "reasons": ["the set has no primary"]}}),
+            (
+                "no sign of life",
+                {"backup": {**backup(), "verdict": "unknown", "reasons": ["it gave no sign of life for 900 s"]}},
+            ),
+            (
+                "out of sync already",
+                {"backup": {**backup(), "verdict": "critical", "alerts": [{"kind": "resync_required"}]}},
+            ),
         ],
     )
     def test_silence_is_not_safe(self, words: str, parts: dict[str, Any]) -> None:
@@ -114,6 +127,23 @@ class TestWithAnAgent:
         answer = gate(job(**parts))
         assert (False, "critical", None) == (answer["safe"], answer["verdict"], answer["latest_safe_restart"])
         assert words in answer["reasons"][0]
+
+    def test_a_source_that_was_not_read_is_not_replaced(self) -> None:
+        """Another member's longer oplog says nothing about the one that the agent reads; what the agent says of it does."""
+        found = oplog(10)
+        away = {
+            **found["members"][0],
+            "member": "b:1",
+            "first": None,
+            "last": None,
+            "used_bytes": None,
+            "max_bytes": None,
+        }
+        found["members"].append(away)
+        record = backup()
+        record["status"]["source"] = "b:1"
+        assert slack_seconds(found, 0, "b:1") is None
+        assert gate(job(oplog=found, backup=record))["seconds_until_lost"] == 10 * HOUR
 
 
 class TestArithmetic:
@@ -123,6 +153,22 @@ class TestArithmetic:
         answer = gate(job(oplog=oplog(20)), margin=margin)
         assert safe is answer["safe"]
         assert ("1 min too little" in answer["arithmetic"]) is not safe
+
+    def test_no_end_of_the_calendar(self) -> None:
+        """A set that writes next to nothing is safe for years, and years have to be enough."""
+        idle = oplog(20, p95=0.0001, wrapped=False)
+        assert (True, "2035-12-30T00:00:00Z") == tuple(
+            gate(job(oplog=idle), margin=0)[k] for k in ("safe", "latest_safe_restart")
+        )
+
+    def test_a_peak_that_was_missed(self) -> None:
+        """The cautious rate must not be the less cautious one, and a rough rate is called so."""
+        rough = oplog(100)
+        rough["write_rate"]["peak_bytes_per_second"] = 10.0
+        rough["write_rate_reason"] = "the estimate is rougher than usual"
+        answer = gate(job(oplog=rough), rate="peak")
+        assert 10 * HOUR == answer["seconds_until_lost"]
+        assert "the 95th percentile rate, the estimate is rougher than usual" in answer["arithmetic"]
 
     def test_words(self) -> None:
         """An operator can check the sum, and knows when to be back."""
@@ -144,7 +190,9 @@ class TestSeveralJobs:
 
 
 class TestPlan:
-    @pytest.mark.parametrize("plan", [Plan(0, 60), Plan(-1, 60), Plan(60, -1)])
+    @pytest.mark.parametrize(
+        "plan", [Plan(0, 60), Plan(-1, 60), Plan(60, -1), Plan(60, float("inf")), Plan(float("nan"), 1)]
+    )
     def test_nonsense(self, plan: Plan) -> None:
         """A downtime of nothing, or a negative margin, would make anything safe."""
         with pytest.raises(FixInput, match="Expected"):

@@ -19,12 +19,12 @@ LOGIN = connection.Login({**DEFAULTS, "connect_timeout_seconds": 1})
 class TestRead:
     def test_arbiter_is_not_asked(self) -> None:
         """No connection is opened to a member that has nothing to say."""
-        reading = window_check._read(LOGIN, Member("127.0.0.1:1", "ARBITER", arbiter=True))
+        reading = window_check._read(LOGIN, Member("127.0.0.1:1", "ARBITER", arbiter=True), "rs0")
         assert ("an arbiter holds no data and no oplog", None) == (reading.why_not, reading.window)
 
     def test_unreachable_member_is_part_of_the_answer(self) -> None:
         """A member that is gone becomes a reason and not an exception."""
-        reading = window_check._read(LOGIN, Member("127.0.0.1:1", "SECONDARY"))
+        reading = window_check._read(LOGIN, Member("127.0.0.1:1", "SECONDARY"), "rs0")
         assert reading.window is None
         assert "Expected an answer from 127.0.0.1:1, found nobody who listens there" in reading.why_not
 
