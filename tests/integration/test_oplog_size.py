@@ -13,6 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.connection import Login
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize import plan
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_facts import Step, Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_run import Wire, carry_out
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 from lab import Member, ReplicaSet
 from tests.integration import task
 
@@ -138,6 +144,40 @@ def test_goes_on_after_a_member_was_down(orders: ReplicaSet, tmp_path: Path) -> 
     _, result = play(orders, tmp_path, size_bytes=LARGE)
     assert [orders.addresses[2], orders.addresses[0]] == result["steps"]
     assert [LARGE] * 3 == sizes(orders)
+
+
+class KillsTheNext(Wire):
+    """The real commands, and after the first resizing another secondary dies."""
+
+    def __init__(self, login: Login, orders: ReplicaSet) -> None:
+        super().__init__(login)
+        self.orders = orders
+
+    def resize(self, step: Step) -> None:
+        super().resize(step)
+        self.orders.kill_member(2)
+
+
+def test_goes_on_after_a_member_died_between(orders: ReplicaSet, tmp_path: Path) -> None:
+    """It stops before the primary and says how far it came; the next run does the others and leaves the first alone."""
+    set_sizes(orders, [SMALL] * 3)
+    login = Login({"login_uri": orders.uri, "connect_timeout_seconds": 1})
+    servers = KillsTheNext(login, orders)
+    wish = Wish(size_bytes=LARGE, health_timeout_seconds=3)
+    record = read_replica_set(login, Asked())
+    known = [servers.facts(member) for member in record["members"] if member["verdict"] is not None]
+    steps = plan(known, None, wish)
+    try:
+        with pytest.raises(BackupError) as caught:
+            carry_out(servers, steps, wish)
+        first, second, last = orders.addresses[1], orders.addresses[2], orders.addresses[0]
+        assert [first] == caught.value.details["steps"]
+        assert {second, last} == set(caught.value.details["not_done"])
+        assert [SMALL, LARGE] == [_stats(orders, number) for number in (0, 1)]
+    finally:
+        orders.restart_member(2)
+    _, result = play(orders, tmp_path, size_bytes=LARGE)
+    assert ([second, last], [LARGE] * 3) == (result["steps"], sizes(orders))
 
 
 def run_playbook(orders: ReplicaSet, folder: Path, *arguments: str) -> str:
