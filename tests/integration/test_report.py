@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -45,7 +47,9 @@ def write(directory: Path, checks: list[Json], *arguments: str) -> Written:
     (directory / "variables.json").write_text(json.dumps(variables))
     (directory / "play.yml").write_text(yaml.safe_dump(PLAY))
     command = ["ansible-playbook", str(directory / "play.yml"), "-e", f"@{directory}/variables.json", *arguments]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    # Far from UTC: what is written must not depend on where the controller stands.
+    far = {**os.environ, "TZ": "Asia/Tokyo"}
+    ran = subprocess.run(command, cwd=ROOT, env=far, capture_output=True, text=True, timeout=120)
     assert 0 == ran.returncode, ran.stdout + ran.stderr
     return Written(directory, ran.stdout)
 
@@ -182,10 +186,42 @@ def test_metrics_and_alerts_are_what_prometheus_takes(dozen: Written) -> None:
     for command, text in ((["check", "metrics"], metrics), (["check", "rules", str(ALERTS)], "")):
         done = subprocess.run(["promtool", *command], input=text, capture_output=True, text=True, timeout=60)
         assert (0, "") == (done.returncode, done.stderr), done.stdout
-    assert re.search(r'mongodb_backup_verdict\{backup="job001",cluster="",verdict="unknown"\} 1', metrics)
+    assert re.search(
+        r'mongodb_backup_verdict\{backup="job001",cluster="",machine="backup1",verdict="unknown"\} 1', metrics
+    )
     assert not re.search(r"mongodb_backup_(lag|oplog).*job001", metrics)
     names = [name for name, _value in samples(metrics)]
     assert len(set(names)) == len(names)
+
+
+def test_the_time_of_the_check_does_not_depend_on_the_time_zone(dozen: Written) -> None:
+    """The metric and the time for programs are the same, up to the seconds between writing the two files."""
+    said = datetime.fromisoformat(json.loads(dozen.text("check.json"))["checked_at"].replace("Z", "+00:00")).timestamp()
+    measured = float(dict(samples(dozen.text("mongodb_backup.prom")))["mongodb_backup_checked_timestamp_seconds"])
+    assert said <= measured < said + 120
+
+
+def test_two_jobs_of_one_name(tmp_path: Path) -> None:
+    """On two machines both have metrics; on one, the worse one has. The collector takes no series twice."""
+    worse, better, elsewhere = (deepcopy(records(12)[4]) for _ in range(3))
+    worse |= {"verdict": "critical"}
+    elsewhere |= {"machine": "backup2"}
+    written = write(tmp_path / "some", [worse, better, elsewhere])
+    found = samples(written.text("mongodb_backup.prom"))
+    assert len(dict(found)) == len(found)
+    verdicts = [name for name, value in found if name.startswith("mongodb_backup_verdict") and value == "1"]
+    assert [["backup1", "critical"], ["backup2", "ok"]] == [
+        re.findall(r'(?:machine|verdict)="(\w+)"', name) for name in verdicts
+    ]
+
+
+def test_a_lag_that_is_longer_than_the_window_is_said(dozen: Written) -> None:
+    """The chart shows both, and words say what that means."""
+    text = dozen.text("check.html")
+    assert 1 == text.count("longer than the window, so what the backup needs next is gone.")
+    bars = re.findall(r'<rect .*?width="([\d.]+)" height="\d+" fill="var\(--(\w+)\)"', text)[:3]
+    assert ["room", "bar", "lag"] == [fill for _width, fill in bars]
+    assert 0 < float(bars[1][0]) < float(bars[2][0]) < 600
 
 
 def samples(metrics: str) -> list[tuple[str, str]]:
