@@ -96,8 +96,10 @@ class Estimate:
             self.sampled_entries += 1
             self._weight += weight + excess
 
-    def add_slices(self, index: int, slices: Sequence[Slice]) -> None:
-        """Take the slices of a bucket; together they may be all of it."""
+    def add_slices(self, index: int, slices: Sequence[Slice], also: bool = False) -> None:
+        """Take the slices of a bucket, instead of the earlier ones or beside them; together they may be all of it."""
+        if also:
+            slices = [*self._slices.get(index, ()), *slices]
         if sum(piece.seconds for piece in slices) >= self.grid.length(index):
             self.known[index] = sum(piece.capped + piece.excess for piece in slices)
         else:

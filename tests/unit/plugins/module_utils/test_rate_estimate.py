@@ -98,6 +98,17 @@ class TestSlices:
         found.add_slices(1, [Slice(300, 0.0, 0.0)])
         assert [(35.0, 0.0), (0.0, 0.0)] == [(guess.size, guess.deviation) for guess in found.guesses()]
 
+    def test_slices_come_beside_the_earlier_ones(self) -> None:
+        """What is read in two goes is as good as in one; longer slices take the place of shorter ones."""
+        found, at_once = estimate(1000.0, 1), estimate(1000.0, 1)
+        slices = [Slice(10, float(size), 0.0, 20) for size in (20, 30, 40, 50)]
+        found.add_slices(0, slices[:2])
+        found.add_slices(0, slices[2:], also=True)
+        at_once.add_slices(0, slices)
+        assert at_once.guesses() == found.guesses()
+        found.add_slices(0, [Slice(300, 900.0, 0.0)])
+        assert [900.0] == [guess.size for guess in found.guesses()]
+
     def test_a_bucket_that_there_was_no_time_for(self) -> None:
         """It is taken for one like the others, and for one of which little is known."""
         found = estimate(900.0, 3)

@@ -7,12 +7,19 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from itertools import pairwise
+from typing import Any
 
 import pytest
+from pymongo.errors import OperationFailure
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_commands import Budget, Meter
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_estimate import Estimate
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import (
     Piece,
     _pieces,
+    _slice,
     _span,
     _together,
 )
@@ -56,3 +63,42 @@ class TestTogether:
         found = [len(pieces) for pieces in _together([small, small, large, large, small])]
         assert [3, 2] == found
         assert [80, 20] == [len(pieces) for pieces in _together([small] * 100)]
+
+
+class _Slow:
+    """An oplog whose server ends every command after so many, as if its time were over. Nothing is in it."""
+
+    def __init__(self, commands: int) -> None:
+        self.left = commands
+        self.ranges: list[tuple[int, int]] = []
+
+    def aggregate(self, pipeline: list[Any], **_options: Any) -> list[Any]:
+        """Take a command of `rate_commands.ranges`; remember what it asks for."""
+        if not self.left:
+            raise OperationFailure("operation exceeded time limit", 50)
+        self.left -= 1
+        others = [stage["$unionWith"]["pipeline"][0] for stage in pipeline if "$unionWith" in stage]
+        asked = [match["$match"]["ts"] for match in (pipeline[0], *others)]
+        self.ranges += [(ts["$gte"].time, ts["$lt"].time) for ts in asked]
+        return []
+
+
+class TestSlice:
+    def slices(self, commands: int) -> list[tuple[int, int]]:
+        """Read slices of 160 buckets, as long as there is time for so many commands."""
+        oplog, meter = _Slow(commands), Meter(Budget())
+        _slice(oplog, Estimate(Grid(0, 160 * 300 - 1, 300), 1e9), meter, 3_000_000)
+        assert meter.cut_short is (not oplog.left)
+        return oplog.ranges
+
+    def test_every_bucket_has_two_before_any_has_more(self) -> None:
+        """Where there is only time for a third of it, no bucket is left out."""
+        found = Counter(start // 300 for start, end in self.slices(4))
+        assert {2} == set(found.values())
+        assert set(range(160)) == set(found)
+
+    def test_all_six_in_the_end(self) -> None:
+        """None is read twice, and none overlaps another."""
+        found = sorted(self.slices(1000))
+        assert {6} == set(Counter(start // 300 for start, end in found).values())
+        assert all(one[1] <= following[0] for one, following in pairwise(found))
