@@ -144,7 +144,7 @@ def collect(config: Config, store: Store) -> Json:
         "archive": store.observed("archive"),
         "last_verification": store.observed("verification"),
     }
-    if not alive:
+    if not alive or _silence(status) is not None:
         for name in (
             "waiting",
             "majority",
@@ -154,7 +154,7 @@ def collect(config: Config, store: Store) -> Json:
             "backup_lag_primary_seconds",
             "headroom_seconds",
         ):
-            status[name] = None  # seen by a daemon that is gone: it says nothing about now
+            status[name] = None  # seen by a daemon that is gone or hangs: it says nothing about now
     judged = verdict(config, status)
     status["waiting"] = status["waiting"] or _apply_waits(status)
     return status | judged
@@ -167,15 +167,22 @@ def _apply_waits(status: Json) -> str | None:
     return reason if tails and word == "waiting" and status["applied"] is None else None
 
 
+def _silence(status: Json) -> str | None:
+    """Say how long the daemon has given no sign of life; None while that is usual."""
+    seen = status["agent"].get("cycle_at")
+    age = 0 if seen is None else age_seconds(seen)
+    if abs(age) <= SILENT_SECONDS:
+        return None
+    return f"gave no sign of life for {age} s" if age > 0 else f"gave one {-age} s from now: the clock was set back"
+
+
 def verdict(config: Config, status: Json) -> Json:
     """Return `verdict` and `reasons`. Pure. What is not known is never `ok`."""
     found = [("critical", f"{a['kind']} since {a['since']}: {a['cause']}") for a in status["alerts"]]
-    seen = status["agent"].get("cycle_at")
     if not status["agent"]["alive"]:
         found.append(("critical", "the agent is not running"))
-    elif seen is not None and abs(age := age_seconds(seen)) > SILENT_SECONDS:
-        told = f"gave no sign of life for {age} s" if age > 0 else f"gave one {-age} s from now: the clock was set back"
-        found.append(("unknown", f"the agent runs, but {told}"))
+    elif (silence := _silence(status)) is not None:
+        found.append(("unknown", f"the agent runs, but {silence}"))
     elif status["state"] == "new" and status["last_sync_failed"]:
         found.append(("critical", f"there is no backup: {status['last_sync_failed']}"))
     elif status["state"] == "tailing":

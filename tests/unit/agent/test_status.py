@@ -112,6 +112,24 @@ def test_a_head_that_takes_nothing_is_never_ok(config: Config, applied: OpTime |
     assert ("unknown" if applied is None else "warning") == found["verdict"]  # there is no snapshot
 
 
+def test_what_a_hung_daemon_saw_says_nothing_about_now(config: Config) -> None:
+    """It holds its lock and writes nothing: a headroom of long ago must not let maintenance pass."""
+    optime = OpTime(Timestamp(100, 1), 1)
+    view = View("a:1", optime, optime, optime, optime, time.monotonic())
+    store = Store(config.state_file)
+    store.switch_generation(store.new_generation()["number"])
+    agent = {"pid": 1, "version": "1", "started_at": now_iso(), "cycle_at": "2026-01-01T00:00:00Z", "cycle": "applied"}
+    store.observe("live", {"agent": agent, **live(1, view, optime)})
+    lock = hold_lock(config)
+    try:
+        found = collect(config, store)
+    finally:
+        os.close(lock)
+    assert ("unknown", True) == (found["verdict"], found["agent"]["alive"])
+    assert "gave no sign of life" in found["reasons"][0]
+    assert [None, None, None] == [found[k] for k in ("headroom_seconds", "backup_lag_seconds", "oldest")]
+
+
 def test_progress_never_goes_back_inside_a_phase(config: Config) -> None:
     """A total that grows while documents are copied does not make the percentage fall; a new phase begins at its own."""
     store = Store(config.state_file)
