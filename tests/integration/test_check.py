@@ -111,7 +111,9 @@ def inventory(folder: Path, replica_set: ReplicaSet, agent: Agent) -> Path:
     }
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "check_min_window_hours": 0}
     path = folder / "inventory.yml"
-    path.write_text(yaml.safe_dump({"backup_jobs": {"vars": local, "hosts": hosts}}))
+    path.write_text(
+        yaml.safe_dump({"backup_jobs": {"vars": local, "hosts": hosts}, "mongod_hosts": {"hosts": {"db1": {}}}})
+    )
     return path
 
 
@@ -144,6 +146,8 @@ def test_the_playbook_checks_a_fleet(orders: ReplicaSet, agent: Agent, tmp_path:
     [
         (0, "2 jobs: 2 ok", ["--limit", "orders,alone,localhost"]),
         (0, "5 jobs", ["-e", "check_fail_on=never"]),
+        (2, "found none within the limit; nothing was checked", ["--limit", "db1"]),
+        (2, "expected a backup_job of its own for each host, found same more than once", ["-e", "backup_job=same"]),
         (2, "expected never, warning or critical in check_fail_on, found sometimes", ["-e", "check_fail_on=sometimes"]),
     ],
 )
