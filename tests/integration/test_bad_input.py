@@ -227,7 +227,9 @@ def test_unreachable(mixed: ReplicaSet) -> None:
 
 def test_nobody_there() -> None:
     """The address leads nowhere."""
-    say("an address where nobody listens", refusal("127.0.0.1:1"))
+    found = refusal("127.0.0.1:1")
+    assert "found nobody who listens there" in found
+    say("an address where nobody listens", found)
 
 
 def test_wrong_credentials(tmp_path: Path) -> None:

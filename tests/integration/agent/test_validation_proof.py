@@ -483,7 +483,8 @@ def test_an_orphaned_lock_is_taken_back(work: Replay) -> None:
 
     snapshot.ensure_unlocked(work.head.client)
 
-    work.head.client.mongodb_ops_backup_head.test.insert_one({})
+    assert not work.head.client.admin.command("currentOp").get("fsyncLock")
+    assert work.head.client.mongodb_ops_backup_head.test.insert_one({}).acknowledged
 
 
 def test_a_snapshot_ends_when_the_operation_is_canceled(work: Replay) -> None:
