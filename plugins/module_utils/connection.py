@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
@@ -17,10 +16,8 @@ try:
     from pymongo.errors import OperationFailure
 except ImportError:
     HAS_PYMONGO = False
-    PYMONGO_IMPORT_ERROR: str | None = traceback.format_exc()
 else:
     HAS_PYMONGO = True
-    PYMONGO_IMPORT_ERROR = None
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.driver_errors import UNAUTHORIZED, described
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, RetryLater, sentence
@@ -119,20 +116,25 @@ def _demand_member(hello: Mapping[str, Any], replica_set: str) -> None:
 
 
 def _entry(client: MongoClient[dict[str, Any]], direction: int) -> Stamp:
-    found = client.local["oplog.rs"].find_one({}, {"ts": 1, "_id": 0}, sort=[("$natural", direction)])
+    found = oplog(client).find_one({}, {"ts": 1, "_id": 0}, sort=[("$natural", direction)])
     if found is None:
         message = sentence(expected="entries in the oplog", found="none", remedy="check that the member is initialized")
         raise RetryLater(message, code="empty_oplog")
     return Stamp(found["ts"].time, found["ts"].inc)
 
 
+def storage_of(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
+    """Return the storage statistics of the connected member's oplog: `size`, `maxSize`, `storageSize` in bytes, `count`."""
+    stats: dict[str, Any] = next(iter(oplog(client).aggregate([{"$collStats": {"storageStats": {}}}])), {})
+    return dict(stats.get("storageStats", {}))
+
+
 def _fill(client: MongoClient[dict[str, Any]]) -> tuple[int | None, int | None, int | None]:
     """Return used and greatest size of the oplog, and its number of entries; a user without the right to ask gets none."""
     try:
-        stats = next(iter(client.local["oplog.rs"].aggregate([{"$collStats": {"storageStats": {}}}])), {})
+        storage = storage_of(client)
     except OperationFailure:
         return None, None, None
-    storage = stats.get("storageStats", {})
     return _whole(storage.get("size")), _whole(storage.get("maxSize")), _whole(storage.get("count"))
 
 

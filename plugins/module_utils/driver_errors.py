@@ -20,9 +20,7 @@ try:
         ServerSelectionTimeoutError,
     )
 except ImportError:
-    HAS_PYMONGO = False
-else:
-    HAS_PYMONGO = True
+    pass  # `connection.HAS_PYMONGO` says so
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     BackupError,

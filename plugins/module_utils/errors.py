@@ -51,3 +51,8 @@ class GiveUp(BackupError):
 def sentence(*, expected: str, found: str, remedy: str) -> str:
     """Put a message into the one form that all of them have, on one line."""
     return " ".join(f"Expected {expected}, found {found}; {remedy}.".split())
+
+
+def bad_option(expected: str, found: str, remedy: str) -> FixInput:
+    """Return the refusal of an option that makes no sense, whatever the servers say."""
+    return FixInput(sentence(expected=expected, found=found, remedy=remedy), code="bad_option")

@@ -21,8 +21,10 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     BackupError,
     FixInput,
     RetryLater,
+    bad_option,
     sentence,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_for
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN, Finding, reasons, worst
@@ -73,10 +75,7 @@ def check_jobs(params: Mapping[str, Any]) -> list[Record]:
     jobs: Sequence[Mapping[str, Any]] = params["jobs"]
     _demand_jobs(jobs)
     if params["parallel"] < 1:
-        found = str(params["parallel"])
-        raise FixInput(
-            sentence(expected="parallel to be at least 1", found=found, remedy="leave it out"), code="bad_parallel"
-        )
+        raise bad_option("parallel to be at least 1", str(params["parallel"]), "leave it out")
     with ThreadPoolExecutor(max_workers=min(params["parallel"], len(jobs))) as pool:
         return list(pool.map(lambda job: check_job(job, params["rates"], _run), jobs))
 
@@ -107,7 +106,7 @@ def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tu
         "replica_set": (oplog or {}).get("replica_set"),
         "verdict": worst(finding.verdict for finding in findings),
         "reasons": reasons(findings),
-        "checked_at": iso(now()),
+        "checked_at": iso(now().timestamp()),
         "oplog": oplog,
         "oplog_error": oplog_error,
         "backup": backup,
@@ -118,11 +117,6 @@ def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tu
 def now() -> datetime:
     """Return the time of this host, with its zone."""
     return datetime.now(timezone.utc)
-
-
-def iso(at: datetime) -> str:
-    """Return a time the way that all modules of this collection do."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def needs_pymongo(params: Mapping[str, Any]) -> bool:

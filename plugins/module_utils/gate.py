@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import forecast
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import rate_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso, rate_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN
 
 Record = Mapping[str, Any]
@@ -22,7 +22,7 @@ Record = Mapping[str, Any]
 #: The rates of writing that can be reckoned with, and what they are called.
 RATES = {"mean": "mean", "p95": "95th percentile", "peak": "peak"}
 
-
+#: Nobody asks what will be then.
 _TEN_YEARS = 10 * 365 * 86400.0
 
 
@@ -83,11 +83,11 @@ def _judge(record: Record, plan: Plan, now: datetime) -> dict[str, Any]:
         f"{_minutes(seconds)} until the cursor falls off ({how}); planned {plan.downtime_minutes:g} min and a margin of"
         f" {plan.margin_minutes:g} min make {_minutes(needed)}"
     )
-    end = f"start again by {_iso(latest)}" if safe else f"{_minutes(needed - seconds)} too little"
+    end = f"start again by {iso(latest.timestamp())}" if safe else f"{_minutes(needed - seconds)} too little"
     return {
         **answer,
         "safe": safe,
-        "latest_safe_restart": _iso(latest),
+        "latest_safe_restart": iso(latest.timestamp()),
         "arithmetic": f"{record['job']}: {'safe' if safe else 'unsafe'}, {sum_}: {end}",
     }
 
@@ -158,7 +158,3 @@ def _turning_over(oplog: Record) -> bool:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6 * 3600 else f"{seconds / 3600:.1f} h"
-
-
-def _iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

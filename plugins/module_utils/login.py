@@ -13,9 +13,7 @@ try:
     from pymongo import MongoClient
     from pymongo.uri_parser import parse_uri
 except ImportError:
-    HAS_PYMONGO = False
-else:
-    HAS_PYMONGO = True
+    pass  # `connection.HAS_PYMONGO` says so
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence

@@ -15,9 +15,7 @@ from typing import Any
 try:
     from bson.timestamp import Timestamp
 except ImportError:
-    HAS_BSON = False
-else:
-    HAS_BSON = True
+    pass  # `connection.HAS_PYMONGO` says so
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_estimate import CAP_BYTES
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     AskOperator,
     BackupError,
-    FixInput,
+    bad_option,
     sentence,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import rate_of
 
 Record = Mapping[str, Any]
 
@@ -51,11 +53,11 @@ class Wish:
             "health_timeout_seconds",
         ):
             value = getattr(self, name)
-            if value is not None and value < 0:
-                raise _bad(f"{name} to be 0 or more", f"{value:g}", "correct it")
+            if value is not None and (not math.isfinite(value) or value < 0):
+                raise bad_option(f"{name} to be 0 or more", f"{value:g}", "correct it")
         size = self.size_bytes
         if size is not None and not LEAST_BYTES <= size <= MOST_BYTES:
-            raise _bad(
+            raise bad_option(
                 f"size_bytes of {LEAST_BYTES} (990 MiB) to {MOST_BYTES} (1 PiB)",
                 str(size),
                 "the server takes no other size",
@@ -141,17 +143,10 @@ class Step:
 def needed_bytes(facts: Facts, rate: Record | None, hours: float) -> int | None:
     """Return the size that holds so many hours, in bytes; None where that cannot be told.
 
-    Counted at the rate that 5 % of the time exceeds, but never below the mean: where nearly everything is written in rare
-    bursts, that rate is lower than the mean.
+    Counted at the rate that 5 % of the time exceeds, but never below the mean (`rate_of`), nor below the member's own mean.
     """
-    written = [value for value in (_busy(rate), _mean(facts)) if value is not None]
+    written = [value for value in (rate_of(rate or {}, "p95"), _mean(facts)) if value is not None]
     return int(max(written) * hours * 3600) if written else None
-
-
-def _busy(rate: Record | None) -> float | None:
-    if rate is None:
-        return None
-    return float(max(rate["p95_bytes_per_second"], rate["mean_bytes_per_second"]))
 
 
 def _mean(facts: Facts) -> float | None:
@@ -163,10 +158,6 @@ def _mean(facts: Facts) -> float | None:
 def refusal(expected: str, found: str, remedy: str, code: str) -> BackupError:
     """Return the refusal of what the state of the set does not allow."""
     return AskOperator(sentence(expected=expected, found=found, remedy=remedy), code=code)
-
-
-def _bad(expected: str, found: str, remedy: str) -> FixInput:
-    return FixInput(sentence(expected=expected, found=found, remedy=remedy), code="bad_option")
 
 
 def gib(size: float) -> str:

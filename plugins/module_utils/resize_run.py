@@ -45,8 +45,8 @@ class Wire:
     def status(self) -> tuple[list[Member], Json]:
         """Return the members and the reply of replSetGetStatus. Raises BackupError."""
         with connection.described("the replica set"), self._login.seed() as client:
-            status = client.admin.command("replSetGetStatus")
-            return from_status(client.admin.command("replSetGetConfig"), status), status
+            status = connection.ask(client, "replSetGetStatus")
+            return from_status(connection.ask(client, "replSetGetConfig"), status), status
 
     def facts(self, member: Json) -> Facts:
         """Return what is known of one member that holds data, given its part of the oplog record."""
@@ -67,7 +67,7 @@ class Wire:
             known = replace(known, may_resize=may)
             if known.max_bytes is None:
                 return known
-            known = replace(known, storage_bytes=_storage(client)["storageSize"])
+            known = replace(known, storage_bytes=connection.storage_of(client)["storageSize"])
         disk, free = self._space(known.address)
         return replace(known, disk_bytes=disk, free_bytes=free)
 
@@ -90,7 +90,7 @@ class Wire:
         try:
             with connection.described(address), self._login.member(address) as client:
                 client.admin.command({"replSetResizeOplog": 1, **_arguments(step)})
-                found = _storage(client)["maxSize"]
+                found = connection.storage_of(client)["maxSize"]
         except BackupError as error:
             raise unauthorized(address) from None if error.code == "unauthorized" else error
         if found != step.size_bytes:
@@ -106,11 +106,6 @@ def _arguments(step: Step) -> dict[str, float]:
     # Both are doubles for the server, which has counted the size in MiB since it has had the command.
     size = {"size": float(step.size_bytes // MIB)} if step.resizes else {}
     return {**size, **({"minRetentionHours": float(step.min_retention_hours)} if step.retains else {})}
-
-
-def _storage(client: Any) -> dict[str, Any]:
-    found: dict[str, Any] = next(iter(client.local["oplog.rs"].aggregate([{"$collStats": {"storageStats": {}}}])), {})
-    return dict(found["storageStats"])
 
 
 def may_resize(status: Json) -> bool | None:

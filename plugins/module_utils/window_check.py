@@ -13,8 +13,8 @@ from typing import Any
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     BackupError,
-    FixInput,
     RetryLater,
+    bad_option,
     sentence,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Reading, judge_primary, summarize
@@ -35,15 +35,11 @@ class Asked:
     def check(self) -> None:
         """Refuse what contradicts itself."""
         if not math.isfinite(self.min_hours) or self.min_hours < 0:
-            raise _bad("min_hours to be 0 or more", f"{self.min_hours:g}", "correct it")
+            raise bad_option("min_hours to be 0 or more", f"{self.min_hours:g}", "correct it")
         if self.bucket_seconds is not None and self.bucket_seconds < 1:
-            raise _bad("bucket_seconds to be at least 1", str(self.bucket_seconds), "leave it out")
+            raise bad_option("bucket_seconds to be at least 1", str(self.bucket_seconds), "leave it out")
         if self.exact and not self.rates:
-            raise _bad("rates=true together with exact=true", "rates=false", "leave one of them out")
-
-
-def _bad(expected: str, found: str, remedy: str) -> FixInput:
-    return FixInput(sentence(expected=expected, found=found, remedy=remedy), code="bad_option")
+            raise bad_option("rates=true together with exact=true", "rates=false", "leave one of them out")
 
 
 def read_replica_set(login: connection.Login, asked: Asked) -> dict[str, Any]:

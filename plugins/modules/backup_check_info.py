@@ -129,6 +129,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import continue_with_pymongo
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import worst, worst_first
@@ -138,7 +139,7 @@ def run(module: AnsibleModule) -> Outcome:
     records = fleet.check_jobs(module.params)
     verdict = worst(record["verdict"] for record in records)
     ordered = worst_first(records)
-    return Outcome({"checked_at": fleet.iso(fleet.now()), "verdict": verdict, "jobs": ordered})
+    return Outcome({"checked_at": iso(fleet.now().timestamp()), "verdict": verdict, "jobs": ordered})
 
 
 def main() -> None:

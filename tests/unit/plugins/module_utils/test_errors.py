@@ -6,7 +6,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, RetryLater, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
+    AskOperator,
+    RetryLater,
+    bad_option,
+    sentence,
+)
 
 
 class TestFailure:
@@ -27,3 +32,11 @@ class TestSentence:
     def test_is_one_line(self) -> None:
         """A message of several lines would be cut by whoever shows only the first."""
         assert "Expected a b, found c; do d." == sentence(expected="a\nb", found="c", remedy="do  d")
+
+
+class TestBadOption:
+    def test_form(self) -> None:
+        """It is a matter of input, in the one form that all messages have."""
+        found = bad_option("parallel to be at least 1", "0", "leave it out")
+        assert ("bad_option", False) == (found.code, found.retry)
+        assert "Expected parallel to be at least 1, found 0; leave it out." == found.message
