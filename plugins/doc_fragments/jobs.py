@@ -60,15 +60,6 @@ _MORE = r"""
       - How many jobs are looked at at a time.
     type: int
     default: 16
-  agent_command:
-    description:
-      - Where the Python of this host has no pymongo, the module continues with the Python that this command runs with.
-    type: str
-    default: backup-agent
-  agent_python:
-    description:
-      - The Python to continue with in that case. By default it is derived from O(agent_command).
-    type: path
 """
 
 

@@ -20,6 +20,7 @@ description:
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.jobs
+  - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
 attributes:
   check_mode:

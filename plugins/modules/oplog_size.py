@@ -24,6 +24,7 @@ description:
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.login
+  - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
 attributes:
   check_mode:
@@ -78,15 +79,6 @@ options:
       - How long to wait for the set to be healthy before each member.
     type: float
     default: 120
-  agent_command:
-    description:
-      - Where the Python of this host has no pymongo, the module continues with the Python that this command runs with.
-    type: str
-    default: backup-agent
-  agent_python:
-    description:
-      - The Python to continue with in that case. By default it is derived from O(agent_command).
-    type: path
 """
 
 EXAMPLES = r"""

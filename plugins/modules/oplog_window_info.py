@@ -24,6 +24,7 @@ description:
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.login
+  - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
 attributes:
   check_mode:
@@ -55,15 +56,6 @@ options:
       - The length of the stretches of time (buckets) that the rate is taken by. By default the window is cut into at most 300, of
         a minute at least.
     type: int
-  agent_command:
-    description:
-      - Where the Python of this host has no pymongo, the module continues with the Python that this command runs with.
-    type: str
-    default: backup-agent
-  agent_python:
-    description:
-      - The Python to continue with in that case. By default it is derived from O(agent_command).
-    type: path
 """
 
 EXAMPLES = r"""

@@ -92,20 +92,25 @@ def test_a_job_that_never_ran_is_critical(config: Config) -> None:
     assert not daemon_alive(config)
 
 
-@pytest.mark.parametrize("applied", [None, OpTime(Timestamp(100, 1), 1)])
-def test_a_head_that_takes_nothing_is_never_ok(config: Config, applied: OpTime | None) -> None:
-    """While nothing can be applied the verdict is unknown, and the reason of the last cycle is what the job waits for."""
+def seen_of(config: Config, applied: OpTime | None, cycle_at: str, cycle: str) -> dict[str, Any]:
+    """Return the status of a job that tails, whose daemon holds its lock and wrote this of its last cycle."""
     optime = OpTime(Timestamp(100, 1), 1)
     view = View("a:1", optime, optime, optime, optime, time.monotonic())
     store = Store(config.state_file)
     store.switch_generation(store.new_generation()["number"])
-    agent = {"pid": 1, "version": "1", "started_at": now_iso(), "cycle_at": now_iso(), "cycle": "waiting: no such luck"}
+    agent = {"pid": 1, "version": "1", "started_at": now_iso(), "cycle_at": cycle_at, "cycle": cycle}
     store.observe("live", {"agent": agent, **live(1, view, applied)})
     lock = hold_lock(config)
     try:
-        found = collect(config, store)
+        return collect(config, store)
     finally:
         os.close(lock)
+
+
+@pytest.mark.parametrize("applied", [None, OpTime(Timestamp(100, 1), 1)])
+def test_a_head_that_takes_nothing_is_never_ok(config: Config, applied: OpTime | None) -> None:
+    """While nothing can be applied the verdict is unknown, and the reason of the last cycle is what the job waits for."""
+    found = seen_of(config, applied, now_iso(), "waiting: no such luck")
     assert "tailing" == found["state"]
     assert ("no such luck" if applied is None else None) == found["waiting"]
     assert ("no such luck" in "; ".join(found["reasons"])) == (applied is None)
@@ -114,17 +119,7 @@ def test_a_head_that_takes_nothing_is_never_ok(config: Config, applied: OpTime |
 
 def test_what_a_hung_daemon_saw_says_nothing_about_now(config: Config) -> None:
     """It holds its lock and writes nothing: a headroom of long ago must not let maintenance pass."""
-    optime = OpTime(Timestamp(100, 1), 1)
-    view = View("a:1", optime, optime, optime, optime, time.monotonic())
-    store = Store(config.state_file)
-    store.switch_generation(store.new_generation()["number"])
-    agent = {"pid": 1, "version": "1", "started_at": now_iso(), "cycle_at": "2026-01-01T00:00:00Z", "cycle": "applied"}
-    store.observe("live", {"agent": agent, **live(1, view, optime)})
-    lock = hold_lock(config)
-    try:
-        found = collect(config, store)
-    finally:
-        os.close(lock)
+    found = seen_of(config, OpTime(Timestamp(100, 1), 1), "2026-01-01T00:00:00Z", "applied")
     assert ("unknown", True) == (found["verdict"], found["agent"]["alive"])
     assert "gave no sign of life" in found["reasons"][0]
     assert [None, None, None] == [found[k] for k in ("headroom_seconds", "backup_lag_seconds", "oldest")]
