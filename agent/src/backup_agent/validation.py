@@ -413,6 +413,7 @@ class _Validation:
                 self._pause()
             except _MemberLost as signal:
                 last = str(signal)
+                self._work.sources.failed(self._member)  # the set calls it healthy until a heartbeat is missed
                 self._pause()
                 self._choose_member()
         raise Transient(
