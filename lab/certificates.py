@@ -77,13 +77,18 @@ class Authority:
         address: str | None = None,
         password: str | None = None,
         valid_hours: float = VALID_HOURS,
+        host: str | None = None,
     ) -> None:
-        """Write a certificate and its key; with less than 0 hours it was valid in the past."""
+        """Write a certificate and its key, of a server at this address and of this name, where it has any.
+
+        With less than 0 hours it was valid in the past.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(name, f"lab-{name}"), self._name, key, valid_hours)
-        if address is not None:
-            names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-            builder = builder.add_extension(names, critical=False)
+        names: list[x509.GeneralName] = [] if host is None else [x509.DNSName(host)]
+        names += [] if address is None else [x509.IPAddress(ipaddress.ip_address(address))]
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         lock = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
         form = serialization.PrivateFormat.PKCS8

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from backup_agent.config import Config, digest
 from backup_agent.errors import AgentError, BadConfiguration, Refused
 from backup_agent.head import mongod_version
-from backup_agent.restic import RepositoryMissing, Restic
+from backup_agent.restic import RepositoryMissing, Restic, cache_of
 from backup_agent.source import SourceSet
 from backup_agent.store import Store, other_operation
 
@@ -78,9 +78,9 @@ def _versions(config: Config) -> str:
 
 def repository(config: Config) -> str:
     """Say what the restic repository holds. One that is not there yet is made when the first snapshot is taken."""
-    restic = Restic(config.repository, config.directory / "restic-cache")
     try:
-        return f"{len(restic.snapshots())} snapshots in the repository"
+        with cache_of(config.directory) as cache:
+            return f"{len(Restic(config.repository, cache).snapshots())} snapshots in the repository"
     except RepositoryMissing:
         if config.state_file.exists():  # looking must not make it: it would belong to whoever looked
             with contextlib.closing(Store(config.state_file)) as store:
@@ -116,6 +116,7 @@ def remove_snapshot(config: Config, store: Store, found: Json) -> bool:
         raise other_operation(open_operation)
     if found["held"]:
         raise Refused(f"snapshot {found['name']} is held; release it first")
-    Restic(config.repository, config.directory / "restic-cache").forget([found["restic_id"]])
+    with cache_of(config.directory) as cache:
+        Restic(config.repository, cache).forget([found["restic_id"]])
     store.remove_snapshot(found["name"])
     return True

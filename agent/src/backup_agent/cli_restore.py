@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ from backup_agent.cli import (
 from backup_agent.config import Config, Repository
 from backup_agent.errors import BadConfiguration, Refused
 from backup_agent.inventory import Inventory, inventory, without
-from backup_agent.restic import Restic
+from backup_agent.restic import Restic, cache_of
 from backup_agent.restore import Restorer, explain, restore
 from backup_agent.restore_plan import plan
 from backup_agent.restore_target import Target
@@ -102,14 +101,8 @@ def _opened(context: Context, options: Json) -> Iterator[_Opened]:
             "expected --config before the command, or --repository together with --password-file; name the repository"
         )
     config = context.config
-    with tempfile.TemporaryDirectory(prefix="restic-cache-") as cache:
-        yield _Opened(Restic(config.repository, _cache(config, Path(cache))), job or config.job, _bad(config, job))
-
-
-def _cache(config: Config, other: Path) -> Path:
-    """Return the job's own cache for the agent's user; what another user left in it, the agent could not read."""
-    own = config.directory / "restic-cache"
-    return own if own.exists() and own.stat().st_uid == os.geteuid() else other
+    with cache_of(config.directory) as cache:
+        yield _Opened(Restic(config.repository, cache), job or config.job, _bad(config, job))
 
 
 def _bad(config: Config, job: str | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import queue
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,19 @@ Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in total."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def cache_of(job_directory: Path) -> Iterator[Path]:
+    """Yield restic's cache of a job to the user of its agent, and one that does not stay to anybody else.
+
+    What another user (root, who checks a configuration) leaves in the job's own cache, the agent could not read.
+    """
+    if job_directory.exists() and job_directory.stat().st_uid == os.geteuid():
+        yield job_directory / "restic-cache"
+        return
+    with tempfile.TemporaryDirectory(prefix="restic-cache-") as directory:
+        yield Path(directory)
 
 
 def _die_with_parent() -> None:

@@ -1,0 +1,86 @@
+# Functions that give Molecule machines: podman with a configuration of its own below .cache/, and an image with systemd that
+# is built from Debian's packages, so that no container registry is needed. To be sourced after bin/lib/environment.sh.
+# shellcheck shell=bash
+
+# What the machines of a scenario bring: as little as a fresh server, but for what no role installs.
+image_packages=systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps,libcurl4,sudo
+
+# podman's files and its machines stay below this directory.
+containers=${cache:?}/containers
+
+# Writes the configuration and exports the variables by which podman, Molecule and testinfra find it.
+configure_containers() {
+  mkdir -p "$containers/networks"
+  cat > "$containers/containers.conf" <<END
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
+base_hosts_file = "none"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+stop_timeout = 20
+[network]
+network_backend = "netavark"
+network_config_dir = "$containers/networks"
+default_network = "backup-molecule"
+END
+  cat > "$containers/storage.conf" <<END
+[storage]
+driver = "overlay"
+graphroot = "$containers/storage"
+runroot = "$containers/run"
+END
+  cat > "$containers/networks/backup-molecule.json" <<END
+{"name": "backup-molecule", "id": "6261636b75702d6d6f6c6563756c650000000000000000000000000000000001",
+ "driver": "bridge", "network_interface": "bkmol0", "created": "2026-01-01T00:00:00Z",
+ "subnets": [{"subnet": "10.209.77.0/24", "gateway": "10.209.77.1"}], "ipv6_enabled": false,
+ "internal": false, "dns_enabled": true, "ipam_options": {"driver": "host-local"}}
+END
+  export CONTAINERS_CONF=$containers/containers.conf CONTAINERS_STORAGE_CONF=$containers/storage.conf
+}
+
+# Makes the image of one Debian release, unless it is there.
+need_image() {
+  local release=$1 name work
+  name=localhost/backup-molecule:$release-$(printf '%s' "$image_packages" | sha256sum | cut -c1-8)
+  if ! podman image exists "$name"; then
+    say "building the image of Debian $release" >&2
+    work=$(mktemp -d)
+    mmdebstrap --quiet --variant=minbase --include="$image_packages" "$release" "$work/rootfs.tar"
+    podman import --quiet --change 'CMD ["/sbin/init"]' "$work/rootfs.tar" "$name" >/dev/null
+    rm -rf "$work"
+  fi
+  printf '%s\n' "$name"
+}
+
+# Molecule's own requirements: collections come out of the wheel that bundles them, where Galaxy is out of reach too.
+need_collections() {
+  local into=$root/.ansible/collections
+  [ ! -e "$into/ansible_collections/containers/podman/MANIFEST.json" ] || return 0
+  say "installing the collections that the scenarios use" >&2
+  mkdir -p "$cache/wheels"
+  python -m pip download --quiet --no-deps --dest "$cache/wheels" "$collections_wheel"
+  python - "$cache/wheels" "$into" <<'END'
+import pathlib, sys, zipfile
+
+wheels, into = map(pathlib.Path, sys.argv[1:])
+wanted = ("ansible_collections/containers/podman/", "ansible_collections/community/mongodb/")
+with zipfile.ZipFile(next(wheels.glob("ansible-*.whl"))) as wheel:
+    wheel.extractall(into, [name for name in wheel.namelist() if name.startswith(wanted)])
+END
+}
+collections_wheel=ansible==12.3.0
+
+# Everything that a scenario needs, and the variables that it reads.
+prepare_molecule() {
+  [ "$(id -u)" -eq 0 ] || die "expected root, for machines with systemd and a network of their own, found $(id -un)"
+  need_system_packages podman runc mmdebstrap iptables nft restic
+  configure_containers
+  need_collections
+  export MOLECULE_IMAGE=${MOLECULE_IMAGE:-$(need_image "${RELEASE:-bookworm}")}
+  export MONGOD=${MONGOD:-$(command -v mongod)}
+  export MOLECULE_WHEELHOUSE=$cache/wheelhouse
+  PYTHON=python bin/wheelhouse "$MOLECULE_WHEELHOUSE" 3.11 3.13
+  export MOLECULE_PROJECT_DIRECTORY=$root PYTHONPATH=$root ANSIBLE_HOME=$root/.ansible
+}

@@ -1,0 +1,36 @@
+"""The secrets and certificates of a scenario, made anew each time: python plant.py DIRECTORY NAME=ADDRESS...
+
+Every secret is a word of its own that occurs nowhere else, so that a test can look for it in everything that the machines keep.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+
+from lab.certificates import Authority
+
+WORDS = ("admin", "orders", "invoices", "restic", "keyfile")
+
+
+def main(directory: Path, *servers: str) -> None:
+    """Make what is not there."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for word in WORDS:
+        path = directory / f"{word}.password"
+        if not path.exists():
+            path.write_text(f"planted{secrets.token_hex(12)}")
+    if (directory / "ca.pem").exists():
+        return
+    authority = Authority("molecule")
+    for server in servers:
+        name, _, address = server.partition("=")
+        authority.issue(directory / f"{name}.pem", name, address, host=name)
+    authority.issue(directory / "agent.pem", "agent")
+    authority.issue(directory / "admin.pem", "admin")
+    (directory / "ca.pem").write_bytes(authority.pem)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,52 @@
+# Copies the state of jobs before an upgrade, and puts it back: state_copy.py save|restore LABEL CONFIG...
+#
+# Runs as the user of the agent, with the agents stopped, by the Python of the version that is installed. A copy is put back only
+# where the newer version has changed the schema: otherwise the older one reads what the newer one wrote, and loses nothing.
+import contextlib
+import os
+import pathlib
+import sqlite3
+import sys
+
+import yaml
+
+
+def schema_of(path):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute("PRAGMA user_version").fetchone()[0]
+
+
+def save(state, copy):
+    unfinished = copy.with_name(copy.name + ".part")
+    unfinished.unlink(missing_ok=True)
+    with (
+        contextlib.closing(sqlite3.connect(state)) as source,
+        contextlib.closing(sqlite3.connect(unfinished)) as target,
+    ):
+        source.backup(target)
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.chmod(0o600)
+    unfinished.replace(copy)
+    print("saved", copy)
+
+
+def restore(state, copy):
+    if not copy.exists() or schema_of(copy) == schema_of(state):
+        return
+    for ending in ("-wal", "-shm"):
+        state.with_name(state.name + ending).unlink(missing_ok=True)
+    copy.replace(state)
+    print("restored", state)
+
+
+def main(action, label, *configurations):
+    os.umask(0o077)
+    for configuration in configurations:
+        directory = yaml.safe_load(pathlib.Path(configuration).read_text())["directory"]
+        state = pathlib.Path(directory) / "state.sqlite"
+        if state.exists():
+            {"save": save, "restore": restore}[action](state, state.with_name(f"state.before-{label}.sqlite"))
+
+
+main(*sys.argv[1:])
