@@ -1,0 +1,177 @@
+"""A maintenance that ends in time, and one that does not: the agent's oplog is gone, and the backup is read again under cuts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab.errors import LabError
+from lab.machines import AGENT, agent, client, cut_off, playbook, playbook_command, primary, roll_over, run, wait
+
+MEGABYTES = 60
+CUT_SECONDS = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _documents() -> None:
+    with client("orders", w="majority") as found:
+        text = "x" * 1000
+        for start in range(0, MEGABYTES * 1000, 5000):
+            found.shop.orders.insert_many([{"_id": start + n, "text": text} for n in range(5000)], ordered=False)
+        found.shop.orders.create_index("text")
+    wait("orders", lambda s: s["verdict"] == "ok" and s["backup_lag_seconds"] == 0 and s["apply_lag_seconds"] == 0)
+
+
+def test_maintenance_that_ends_in_time() -> None:
+    """Begin asks the gate, records who and until when, and stops; end starts, waits and takes the record back."""
+    begun = playbook(
+        "maintenance_begin", "-e", "maintenance_hosts=agent1 maintenance_minutes=10 maintenance_reason='new kernel'"
+    )
+    try:
+        assert "has to run again by" in begun
+        for job in ("orders", "invoices"):
+            status = agent(job, "status")
+            assert not status["agent"]["alive"]
+            assert status["maintenance"]["reason"].startswith("new kernel")
+            assert status["verdict"] == "warning"
+            assert run("agent1", "systemctl", "is-active", f"backup-agent@{job}", check=False).strip() == "inactive"
+        run("agent1", "systemctl", "start", "backup-agent-watch.service")
+        assert "down for maintenance" in run(
+            "agent1", "journalctl", "-u", "backup-agent-watch", "-o", "cat", "-n", "20"
+        )
+    finally:
+        playbook("maintenance_end", "-e", "maintenance_hosts=agent1")
+
+    for job in ("orders", "invoices"):
+        status = agent(job, "status")
+        assert (status["state"], status["maintenance"], status["leases"]) == ("tailing", None, [])
+
+
+def test_agents_are_restarted_one_by_one() -> None:
+    """Each agent is another process afterwards, and in sync."""
+    before = {job: agent(job, "status")["agent"]["pid"] for job in ("orders", "invoices")}
+
+    playbook("restart_agents", "-e", "maintenance_hosts=agent1")
+
+    for job, pid in before.items():
+        status = agent(job, "status")
+        assert status["state"] == "tailing"
+        assert status["agent"]["pid"] != pid
+
+
+def test_maintenance_that_was_overrun_is_repaired() -> None:
+    """The watch warns; end says Resync Required with the command; the resync survives a cut of the agent and of its source."""
+    arguments = "maintenance_hosts=orders maintenance_minutes=1 maintenance_margin_minutes=0 maintenance_reason=disk"
+    playbook("maintenance_begin", "-e", arguments)
+    captured = agent("orders", "status")["captured"]["time"]
+    roll_over("orders", captured + 1)
+    watch = subprocess.run(
+        ["podman", "exec", "agent1", AGENT, "watch", "--directory", "/etc/backup-agent"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert watch.returncode == 1
+    assert "Resync Required" in watch.stdout
+
+    ended = playbook("maintenance_end", "-e", "maintenance_hosts=agent1", rc=2)
+
+    assert "Resync Required" in ended
+    assert "mongodb_ops.backup.resync --limit orders" in ended
+    status = agent("orders", "status")
+    assert (status["state"], status["maintenance"], status["leases"]) == ("resync_required", None, [])
+    assert agent("invoices", "status")["state"] == "tailing"
+
+    printed = _resync_under_cuts()
+
+    assert "orders" in printed
+    status = agent("orders", "status")
+    assert (status["state"], status["verdict"]) == ("tailing", "ok")
+    operation = agent("orders", "operation")["operation"]
+    assert operation["kind"] == "resync"
+    assert operation["result"]["validation"]["equal"]
+    assert operation["result"]["proof"]["equal"]
+    assert primary("orders") not in {source.partition(":")[0] for source in operation["result"]["sources"]}
+
+
+def _resync_under_cuts() -> str:
+    """Resync, with the agent's machine and then the member that it reads cut off for a while each, both during the copy."""
+    with _events("orders") as events:
+        command = playbook_command("resync", "--limit", "orders", "-e", "backup_confirm=yes")
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            _until(events, "sync", "running")
+            with cut_off("agent1"):
+                time.sleep(CUT_SECONDS)
+            source = agent("orders", "sources")["chosen"].partition(":")[0]
+            with cut_off(source):
+                time.sleep(CUT_SECONDS)
+            printed, _ = process.communicate(timeout=600)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise LabError(printed[-6000:])
+    return printed
+
+
+@contextmanager
+def _events(job: str) -> Iterator[list[dict[str, object]]]:
+    """Follow the journal of an agent from now on."""
+    command = [
+        "podman",
+        "exec",
+        "agent1",
+        "journalctl",
+        "--follow",
+        "--lines=0",
+        "--output=cat",
+        "-u",
+        f"backup-agent@{job}",
+    ]
+    follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    events: list[dict[str, object]] = []
+
+    def read() -> None:
+        assert follower.stdout
+        for line in follower.stdout:
+            if line.startswith("{"):
+                events.append(json.loads(line))
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        yield events
+    finally:
+        follower.kill()
+        follower.wait()
+
+
+def _until(events: list[dict[str, object]], step: str, state: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not any((event.get("step"), event.get("state")) == (step, state) for event in events):
+        if time.monotonic() > deadline:
+            raise LabError(f"expected step {step} to be {state} within {seconds} s, found {events[-5:]}")
+        time.sleep(0.01)
+
+
+def test_database_hosts_one_after_another() -> None:
+    """Secondaries first, the primary stepped down and last; the operator's own task runs on each, and the backup keeps up."""
+    with client("orders") as found:
+        members = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
+
+    playbook(
+        "rolling_maintenance",
+        "-e",
+        json.dumps({"rolling_tasks": "molecule/default/restart_mongod.yml", "rolling_margin_minutes": 0}),
+    )
+
+    with client("orders") as found:
+        now = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
+    assert all(now[name] < members[name] + 1 for name in members)
+    assert agent("orders", "status")["state"] == "tailing"
