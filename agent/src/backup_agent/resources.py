@@ -10,7 +10,7 @@ from typing import Any
 
 from backup_agent import disks, machine, members
 from backup_agent.config import Config
-from backup_agent.errors import Transient
+from backup_agent.errors import AgentError, Transient
 from backup_agent.preflight import oplog_use
 from backup_agent.source import Client, SourceSet, asked
 
@@ -38,6 +38,21 @@ def look(config: Config) -> Json:
 
     Raises Transient with what each member said when the source cannot be asked, BadConfiguration when it refuses the login.
     """
+    own = {
+        "job": config.job,
+        "memory": _memory(config.head.cache_mb),
+        "cpu": {"needed": PROCESSORS, "have": machine.processors()},
+    }
+    try:
+        found = own | _ask(config)
+    except AgentError as error:
+        error.details |= own  # that is known without the source, and other jobs of the machine must count with it
+        raise
+    return found | {"missing": missing(found)}
+
+
+def _ask(config: Config) -> Json:
+    """Return what only the source can tell."""
     sources = SourceSet(config)
     try:
         configuration = sources.configuration()
@@ -46,16 +61,12 @@ def look(config: Config) -> Json:
         data, oplog = _measure(sources, [m["member"] for m in reached if m["ok"] and m["member"] in bearing])
     finally:
         sources.close()
-    found = {
-        "job": config.job,
-        "memory": _memory(config.head.cache_mb),
-        "cpu": {"needed": PROCESSORS, "have": machine.processors()},
+    return {
         "data_bytes": data,
         "oplog": oplog.as_json(),
         "disks": disks.by_device(disks.parts(config, data, oplog), config.disk_reserve_bytes),
         "members": reached,
     }
-    return found | {"missing": missing(found)}
 
 
 def _memory(cache_mb: int) -> Json:

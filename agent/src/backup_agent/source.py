@@ -236,6 +236,8 @@ def reason(error: PyMongoError) -> str:
     text = str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0]
     if _refused(error):
         return f"login refused ({text.partition(', full error')[0][:200]})"
+    if text == "No servers found yet":  # it is being connected to, still
+        return "timed out (no answer)"
     known = next((word for word, marks in REASONS.items() if any(mark in text for mark in marks)), None)
     return f"{known} ({text[:200]})" if known else text[:300]
 
