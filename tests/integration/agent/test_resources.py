@@ -120,19 +120,20 @@ def test_members_that_are_not_reached_are_named(small: ReplicaSet, tmp_path: Pat
 
     The last test of this set: it is not mended.
     """
-    with socket.create_server(("127.0.0.1", 0)) as deaf, small.client() as client, an_agent(tmp_path, small) as agent:
+    with socket.create_server(("127.0.0.1", 0)) as deaf, an_agent(tmp_path, small) as agent:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
-        found = client.admin.command("replSetGetConfig")["config"]
-        silent = {"_id": 9, "host": address, "priority": 0, "votes": 0, "hidden": True}
-        changed = {**found, "members": [*found["members"], silent], "version": found["version"] + 1}
-        client.admin.command("replSetReconfig", changed)
+        with small.client() as client:
+            found = client.admin.command("replSetGetConfig")["config"]
+            silent = {"_id": 9, "host": address, "priority": 0, "votes": 0, "hidden": True}
+            changed = {**found, "members": [*found["members"], silent], "version": found["version"] + 1}
+            client.admin.command("replSetReconfig", changed, force=True)  # does not wait for the deaf one
         small.kill_member(1)
         answer = looked(agent, 1)
         small.kill_member(0)
         error = looked(agent, 5)["error"]
     refused, timed_out = answer["missing"]
     assert refused.startswith(f"{small.addresses[1]} cannot be reached from here: refused")
-    assert f"{address} cannot be reached from here: timed out (no answer)" == timed_out
+    assert timed_out.startswith(f"{address} cannot be reached from here: timed out (")
     assert 0 < answer["data_bytes"]
     assert all(f"{gone} said: refused" in error["message"] for gone in small.addresses[:2])
     assert {"job", "memory", "cpu"} == set(error["details"])
