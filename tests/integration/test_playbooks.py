@@ -19,6 +19,7 @@ import pytest
 import yaml
 from bson.timestamp import Timestamp
 
+from backup_agent import machine, resources
 from lab import Member, ReplicaSet, roll_over
 from lab.binaries import find_mongod
 from lab.data import load
@@ -549,6 +550,30 @@ def test_a_job_is_restored_from_its_repository_when_all_else_is_lost(
     assert "orders as it was at" in printed
     with started(target, tmp_path) as client:
         assert mistake.found == contents(client)
+
+
+def test_two_jobs_that_only_together_are_too_much(
+    sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each would fit, both do not: no agent is started, what is missing is named, also in a run for one of them."""
+    crowded = Site(tmp_path_factory.mktemp("c"), sets)
+    have = machine.memory_bytes()
+    cache = int((0.6 * have - resources.AGENT_BYTES - resources.RESTIC_BYTES) / 2 - resources.MONGOD_BYTES) // 2**20
+    too_large = ("-e", f"backup_head_cache_mb={cache}")
+    state = crowded.directory / "state"
+    try:
+        assert "are not checked" in flat(crowded.run("provision", "--check"))
+        printed = crowded.run("provision", *too_large, rc=2)
+        assert [1, 1] == [recap(printed, job)["failed"] for job in JOBS]
+        printed = flat(printed)
+        assert 2 <= printed.count(f"GB there, {resources.size(0.2 * have)} missing")
+        assert "the agent was not restarted" in (crowded.directory / "config" / "orders.yml").read_text()
+        printed = flat(crowded.run("provision", *too_large, "--limit", "orders", rc=2))
+        assert f"{resources.size(0.2 * have)} missing" in printed
+        assert "jobs counted: items, orders" in printed
+        assert [] == list(state.glob("*/agent.lock"))
+    finally:
+        crowded.close()
 
 
 def test_an_installed_artifact_provisions_too(

@@ -100,7 +100,7 @@ class TestModule:
 
 
 class TestUtilities:
-    @pytest.mark.parametrize("folder", ["module_utils", "plugin_utils", "action"])
+    @pytest.mark.parametrize("folder", ["module_utils", "plugin_utils", "action", "filter"])
     def test_each_has_a_unit_test(self, folder: str) -> None:
         """The tests mirror plugins/, so that a file without one is seen."""
         top = ROOT / "plugins" / folder

@@ -17,7 +17,7 @@ from typing import Any
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
-from backup_agent import checks, tested
+from backup_agent import checks, disks, tested
 from backup_agent.catalogue import Catalogue
 from backup_agent.config import Config
 from backup_agent.copying import Copier, Moved, Tally
@@ -32,9 +32,6 @@ from backup_agent.topology import Topology
 SAMPLE_SECONDS = 3.0
 MARGIN = 2.0
 """The window must be this many times the estimated sync: indexes are built and validation reads everything again."""
-DISK_FACTOR = 2.5
-"""The new head, the scratch copy of the proof and the slices, as multiples of the data."""
-DISK_FLOOR_BYTES = 1024**3
 
 Json = dict[str, Any]
 Tick = Callable[[], None]
@@ -139,7 +136,7 @@ def _check_collections(client: Client, result: Json) -> list[Json]:
 def _check_disk(directory: Path, reserve: int, result: Json) -> None:
     """The reserve must stay free at the end: a sync that gets to it waits for room."""
     free = shutil.disk_usage(directory).free
-    needed = int((result["data_bytes"] or 0) * DISK_FACTOR) + max(DISK_FLOOR_BYTES, reserve)
+    needed = disks.sync_bytes(result["data_bytes"] or 0) + disks.stays_free(reserve)
     detail = f"{directory}: {free} bytes free, {needed} needed (a second head, the scratch copy of the proof, slices)"
     result["checks"].append(_check("disk", free >= needed, detail, f"free {max(0, needed - free)} bytes there"))
 
@@ -164,16 +161,21 @@ def _check_window(
 
 
 def window_seconds(client: Client) -> int:
-    """Return how many seconds back a member's oplog reaches from now, or will reach at the present rate once it is full.
+    """Return how many seconds back a member's oplog reaches from now, or will reach at the present rate once it is full."""
+    return oplog_use(client).window_seconds
+
+
+def oplog_use(client: Client) -> disks.OplogUse:
+    """Return how far back a member's oplog reaches, and how full it is.
 
     Counted to the member's own clock and not to its newest entry, or an idle set would seem to have no window at all; but to that
     entry where the clock was set back, for entries stay ahead of it then.
     """
     oldest, newest = edge_entry(client, newest=False), edge_entry(client, newest=True)
     if oldest is None or newest is None:
-        return 0
+        return disks.OplogUse(0, 0, 0)
     now = asked("hello", lambda: client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
-    window = max(int(now.timestamp()), int(newest["ts"].time)) - int(oldest["ts"].time)
+    seconds = max(int(now.timestamp()), int(newest["ts"].time)) - int(oldest["ts"].time)
     pipeline: list[Json] = [
         {"$collStats": {"storageStats": {}}},
         {"$project": {"storageStats.size": 1, "storageStats.maxSize": 1}},
@@ -181,8 +183,7 @@ def window_seconds(client: Client) -> int:
     found = asked("collStats", lambda: next(iter(client.local["oplog.rs"].aggregate(pipeline)), {})).get(
         "storageStats", {}
     )
-    size, full = int(found.get("size", 0)), int(found.get("maxSize", 0))
-    return window if not 0 < size < full else int((window + 1) * full / size)
+    return disks.OplogUse(seconds, int(found.get("size", 0)), int(found.get("maxSize", 0)))
 
 
 def measure_rate(config: Config, client: Client, collections: list[Json], tick: Tick) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import pymongo
@@ -34,6 +35,17 @@ FORGIVEN_SECONDS = 60.0
 
 AUTHENTICATION_FAILED = 18
 UNAUTHORIZED = 13
+
+LOGIN = ("username", "password", "authSource", "authMechanism")
+
+REASONS = {
+    "certificate": ("CERTIFICATE_VERIFY_FAILED", "certificate", "SSL", "TLS"),
+    "name not resolved": ("Name or service not known", "name resolution", "No address associated", "nodename nor"),
+    "refused": ("Connection refused",),
+    "no route": ("No route to host", "Network is unreachable"),
+    "timed out": ("timed out", "timeout"),
+}
+"""Why a member cannot be reached, by what the driver and the system say. The first one that is found counts."""
 
 Client = MongoClient[dict[str, Any]]
 Result = TypeVar("Result")
@@ -152,6 +164,50 @@ class SourceSet:
             raise Transient(f"expected an answer from a member of {self._config.source.replica_set}, found: {last}")
         return found
 
+    def configuration(self) -> dict[str, Any]:
+        """Return the configuration of the set, as the first member that answers has it.
+
+        Raises what `topology` does; Transient says what each of them answered.
+        """
+        refusals: dict[str, PyMongoError] = {}
+        # Those that the driver has heard of may be the arbiter alone at first; the seeds are asked, too.
+        for name in dict.fromkeys([*self._names(), *_seed_list(self.seeds())]):
+            try:
+                with pymongo.timeout(self._config.source.connect_timeout_seconds):
+                    found: dict[str, Any] = self.client(name).admin.command("replSetGetConfig")["config"]
+            except PyMongoError as error:
+                refusals[name] = error
+                continue
+            if found["_id"] != self._config.source.replica_set:
+                raise BadConfiguration(
+                    f"source.replica_set: expected the name of the set, found {self._config.source.replica_set!r}, "
+                    f"but {name} is in {found['_id']!r}"
+                )
+            return found
+        if refusals and all(map(_refused, refusals.values())):
+            asked("replSetGetConfig", partial(_raise, next(iter(refusals.values()))))
+        said = "; ".join(f"{name} said: {reason(error)}" for name, error in refusals.items())
+        raise Transient(
+            f"expected an answer from a member of {self._config.source.replica_set}, found none: {said}; "
+            "see that this machine reaches them"
+        )
+
+    def greet(self, member: str, login: bool) -> dict[str, Any]:
+        """Return what one member says of itself, over a connection of its own that is closed again.
+
+        Without `login` nothing but the connection is tried: an arbiter has no users. Raises PyMongoError.
+        """
+        options = self._options(self._config.source.connect_timeout_seconds)
+        if not login:
+            options = {name: value for name, value in options.items() if name not in LOGIN}
+        with (
+            contextlib.closing(
+                cast(Client, MongoClient(f"mongodb://{member}/?directConnection=true", **options))
+            ) as client,
+            pymongo.timeout(self._config.source.connect_timeout_seconds),
+        ):
+            return client.admin.command("hello")
+
     def _names(self) -> list[str]:
         """Return the members to ask in their order: the primary first, those that failed lately last."""
         client = self.seeds()
@@ -173,6 +229,26 @@ class SourceSet:
                 f"but {name} is in {status['set']!r}"
             )
         return judge(status, config, source.max_lag_seconds, source.prefer, self._failed_lately())
+
+
+def reason(error: PyMongoError) -> str:
+    """Return in a few words why a member did not answer; the driver's own words follow, without its view of the set."""
+    text = str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0]
+    if _refused(error):
+        return f"login refused ({text.partition(', full error')[0][:200]})"
+    if text == "No servers found yet":  # it is being connected to, still
+        return "timed out (no answer)"
+    known = next((word for word, marks in REASONS.items() if any(mark in text for mark in marks)), None)
+    return f"{known} ({text[:200]})" if known else text[:300]
+
+
+def _refused(error: PyMongoError) -> bool:
+    """Whether the login, or the user's right, was refused. An arbiter refuses any: it knows no users."""
+    return isinstance(error, OperationFailure) and error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED)
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _seed_list(client: Client) -> list[str]:

@@ -141,8 +141,7 @@ def _events(job: str) -> Iterator[list[dict[str, object]]]:
     def read() -> None:
         assert follower.stdout
         for line in follower.stdout:
-            if line.startswith("{"):
-                events.append(json.loads(line))
+            events.extend([json.loads(line)] if line.startswith("{") else [])
 
     threading.Thread(target=read, daemon=True).start()
     try:

@@ -65,7 +65,7 @@ def test_secrets_are_in_no_output_and_no_argument() -> None:
 
 
 def test_secrets_are_in_no_file_but_their_own() -> None:
-    """On the agents' machine, in its journal and in the reports, no secret is found outside of the files that only the agent reads."""
+    """Machine, journal and reports hold no secret but in the files that only the agent reads."""
     found = run(
         "agent1",
         "grep",
