@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from backup_agent import API, TESTED_SERVER_MAJORS, __version__, checks, daemon, preflight
+from backup_agent import API, TESTED_SERVER_MAJORS, __version__, checks, daemon, maintenance, preflight
 from backup_agent.config import Config, load
 from backup_agent.errors import AgentDown, AgentError, NotFound, PreflightFailed, Refused
 from backup_agent.source import SourceSet
@@ -39,8 +39,8 @@ class Context:
         return load(self.path)
 
 
-def answer(as_json: bool, produce: Callable[[], tuple[Json, int]]) -> None:
-    """Print what a command returns, or its error in the same envelope, and exit with its code."""
+def answer(as_json: bool, produce: Callable[[], tuple[Json, int]], text: Callable[[Json], str] = as_text) -> None:
+    """Print what a command returns, or its error in the same envelope, and exit with its code; `text` makes it readable."""
     try:
         value, code = produce()
         value = {"ok": True, **value}
@@ -52,7 +52,7 @@ def answer(as_json: bool, produce: Callable[[], tuple[Json, int]]) -> None:
     if as_json:
         click.echo(json.dumps(value, default=str))
     elif value["ok"]:
-        click.echo(as_text(value))
+        click.echo(text(value))
     else:
         click.echo(f"backup-agent: {value['error']['message']}", err=True)
     sys.exit(code)
@@ -120,9 +120,16 @@ def status(context: Context, as_json: bool) -> None:
     def produce() -> tuple[Json, int]:
         config = context.config
         found = collect(config, Store(config.state_file))
-        return found, VERDICT_EXIT[found["verdict"]] if found["agent"]["alive"] else AgentDown.exit_code
+        return found, status_exit(found)
 
     answer(as_json, produce)
+
+
+def status_exit(status: Json) -> int:
+    """Return the exit code of a status: 4 while the daemon is down, but 1 when maintenance leaves it no more time."""
+    if status["agent"]["alive"]:
+        return VERDICT_EXIT[status["verdict"]]
+    return VERDICT_EXIT["critical"] if maintenance.is_late(status["maintenance"]) else AgentDown.exit_code
 
 
 @main.command()

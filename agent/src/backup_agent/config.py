@@ -173,6 +173,8 @@ def load(path: Path) -> Config:
         raise BadConfiguration(
             f"expected a readable configuration file, found {path}: {error.strerror}; name it with --config"
         ) from error
+    except UnicodeDecodeError as error:
+        raise BadConfiguration(f"{path}: expected text in UTF-8, found other bytes; write the file anew") from error
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:

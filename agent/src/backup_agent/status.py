@@ -9,7 +9,7 @@ from typing import Any
 
 from bson.timestamp import Timestamp
 
-from backup_agent import room, tested
+from backup_agent import maintenance, room, tested
 from backup_agent.capture import View
 from backup_agent.config import Config
 from backup_agent.store import Store
@@ -62,11 +62,12 @@ def _warnings(view: View) -> list[str]:
 def daemon_alive(config: Config) -> bool:
     """Say whether a daemon holds the job's lock (a process that ended, however, holds none)."""
     try:
-        descriptor = os.open(config.lock_file, os.O_RDWR)
+        descriptor = os.open(config.lock_file, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: two that look at the same moment must not take each other for a daemon.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -134,6 +135,7 @@ def collect(config: Config, store: Store) -> Json:
         "generation": current["number"] if current else None,
         "alerts": alerts,
         "leases": store.leases(),
+        "maintenance": maintenance.shown(store.maintenance()),
         "snapshots_paused": bool(store.leases()) or operation is not None,
         "operation": operation,
         "last_sync_failed": _failure(store.newest_operation("resync", "initial_sync")),
@@ -180,7 +182,7 @@ def verdict(config: Config, status: Json) -> Json:
     """Return `verdict` and `reasons`. Pure. What is not known is never `ok`."""
     found = [("critical", f"{a['kind']} since {a['since']}: {a['cause']}") for a in status["alerts"]]
     if not status["agent"]["alive"]:
-        found.append(("critical", "the agent is not running"))
+        found.append(_down_verdict(config, status))
     elif (silence := _silence(status)) is not None:
         found.append(("unknown", f"the agent runs, but {silence}"))
     elif status["state"] == "new" and status["last_sync_failed"]:
@@ -189,9 +191,26 @@ def verdict(config: Config, status: Json) -> Json:
         found += _lag_verdict(config, status) + _snapshot_verdict(config, status)
     elif not status["alerts"]:
         found.append(("warning", f"the job is in state {status['state']}: no new snapshot is taken"))
+    found += _maintenance_verdict(status)
     order = ("critical", "unknown", "warning")
     worst = min((level for level, _ in found), key=order.index, default="ok")
     return {"verdict": worst, "reasons": [reason for _, reason in sorted(found, key=lambda f: order.index(f[0]))]}
+
+
+def _down_verdict(config: Config, status: Json) -> tuple[str, str]:
+    """Judge an agent that is down: only maintenance that goes on, and leaves time, makes that less than critical."""
+    record = status.get("maintenance")
+    if record is None:
+        return "critical", "the agent is not running"
+    left = record["seconds_left"]
+    return maintenance.down(config.job, record, record["latest_safe_restart"], left, maintenance.LATE_SECONDS)
+
+
+def _maintenance_verdict(status: Json) -> list[tuple[str, str]]:
+    record = status.get("maintenance")
+    if record is None or not record["overdue"] or not status["agent"]["alive"]:
+        return []
+    return [("warning", maintenance.never_ended(record))]
 
 
 def _lag_verdict(config: Config, status: Json) -> list[tuple[str, str]]:

@@ -14,13 +14,13 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from backup_agent import failpoints
+from backup_agent import failpoints, maintenance
 from backup_agent.errors import BadConfiguration, NoRoom, NotFound, OperationOpen
-from backup_agent.times import age_seconds, now_iso
+from backup_agent.times import age_seconds, iso_in, now_iso
 
 SCHEMA_VERSION = 1
 
@@ -61,11 +61,14 @@ Json = dict[str, Any]
 class Store:
     """The state file, opened by the daemon and by every command."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file (mode 0600).
+    def __init__(self, path: Path, reading: bool = False) -> None:
+        """Open or create the file (mode 0600); with `reading`, only look at one that is there.
 
         Raises BadConfiguration when the directory cannot be written or the file is of a newer version.
         """
+        if reading:
+            self._open_to_read(path)
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not path.exists():
@@ -79,19 +82,36 @@ class Store:
             ) from error
         self._prepare(path)
 
-    def _open(self, path: Path) -> None:
+    def _open_to_read(self, path: Path) -> None:
+        """Open a file that is there so that no file is made or changed, whoever looks.
+
+        Without a write-ahead log nobody has the file open, and SQLite is kept from making one (`immutable`). With one, its
+        index may be made anew after a crash; SQLite gives that to the owner of the file.
+        """
+        how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+        self._connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+        self._require_known(path)
+
+    def _connect(self, database: Path | str, uri: bool = False) -> None:
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(database, timeout=30, isolation_level=None, check_same_thread=False, uri=uri)
         self._db.row_factory = sqlite3.Row
+
+    def _open(self, path: Path) -> None:
+        self._connect(path)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
 
-    def _prepare(self, path: Path) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+    def _require_known(self, path: Path) -> int:
+        found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if found > SCHEMA_VERSION:
             raise BadConfiguration(
                 f"{path}: expected state of schema {SCHEMA_VERSION} or older, found {found}; upgrade the agent"
             )
+        return found
+
+    def _prepare(self, path: Path) -> None:
+        found = self._require_known(path)
         if found < SCHEMA_VERSION:
             with self._transaction():
                 for statement in _SCHEMA.split(";\n"):
@@ -208,7 +228,7 @@ class Store:
 
     def add_lease(self, owner: str, reason: str, seconds: int) -> bool:
         """Pause snapshots for an owner; returns whether the lease is new. An owner's own lease is renewed."""
-        expires = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        expires = iso_in(seconds)
         new = owner not in {lease["owner"] for lease in self.leases()}
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (owner, reason, expires))
@@ -223,6 +243,35 @@ class Store:
         """Return the leases that are valid now."""
         rows = self._rows("SELECT * FROM leases WHERE expires_at > ? ORDER BY owner", now_iso())
         return [dict(row) for row in rows]
+
+    # Maintenance ------------------------------------------------------------------------------------------------------
+
+    def begin_maintenance(self, owner: str, reason: str, seconds: int, latest: str | None) -> bool:
+        """Write an owner's record and lease in one step, or renew both; returns whether anything is new.
+
+        Raises Refused while another owner's maintenance is valid.
+        """
+        with self._transaction() as db:
+            before = self.maintenance()
+            record = maintenance.begun(before, owner, reason, seconds, latest, self.observed("live", {}))
+            lease = (owner, reason, record["until"])
+            had = db.execute("SELECT * FROM leases WHERE owner = ?", (owner,)).fetchone()
+            db.execute("INSERT OR REPLACE INTO observed VALUES ('maintenance', ?)", (json.dumps(record),))
+            db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", lease)
+        return record != before or had is None or tuple(had) != lease
+
+    def end_maintenance(self, owner: str) -> bool:
+        """Remove an owner's record and lease, and nobody else's; returns whether there was one."""
+        with self._transaction() as db:
+            found = self.maintenance()
+            mine = found is not None and found["owner"] == owner
+            if mine:
+                db.execute("DELETE FROM observed WHERE name = 'maintenance'")
+            return db.execute("DELETE FROM leases WHERE owner = ?", (owner,)).rowcount > 0 or mine
+
+    def maintenance(self) -> Json | None:
+        """Return the record of maintenance that was not ended, or None."""
+        return cast("Json | None", self.observed("maintenance"))
 
     # Alerts -----------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ ages that people read, never to decide what has been captured.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -26,6 +26,24 @@ def age_seconds(iso: str) -> int:
     """Return how many seconds ago the time of `now_iso` was."""
     then = datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     return int((datetime.now(UTC) - then).total_seconds())
+
+
+def iso_in(seconds: float) -> str:
+    """Return the time in `seconds` from now as `now_iso` writes it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_until(iso: str) -> int:
+    """Return in how many seconds the time of `now_iso` will be; negative when it has been."""
+    return -age_seconds(iso)
+
+
+def moment(text: str) -> str:
+    """Return any ISO time that has its zone as `now_iso` writes it. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"no zone in {text!r}")
+    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def timestamp_json(ts: Timestamp | None) -> dict[str, Any] | None:
