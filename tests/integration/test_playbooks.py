@@ -375,6 +375,21 @@ MODULES = """
     - name: Resume them again
       mongodb_ops.backup.snapshot_schedule: {state: running, owner: tests}
       register: resumed_again
+    - name: Begin maintenance
+      mongodb_ops.backup.maintenance:
+        {state: begun, owner: tests, reason: a test, for_seconds: 600, latest_safe_restart: "2030-01-01T00:00:00Z"}
+      register: begun
+    - name: See that another owner would be refused
+      mongodb_ops.backup.maintenance: {state: begun, owner: others, reason: a test, for_seconds: 600}
+      check_mode: true
+      register: begun_by_others
+      ignore_errors: true
+    - name: End maintenance
+      mongodb_ops.backup.maintenance: {state: ended, owner: tests}
+      register: ended
+    - name: End it again
+      mongodb_ops.backup.maintenance: {state: ended, owner: tests}
+      register: ended_again
     - name: Take a snapshot
       mongodb_ops.backup.snapshot: {name: by-module, owner: tests, prove: true}
       register: taken
@@ -401,13 +416,15 @@ MODULES = """
         content: >-
           {{ {'chosen': source.chosen, 'paused': paused.changed, 'refused': refused.msg, 'resumed': resumed.changed,
               'resumed_again': resumed_again.changed, 'taken_again': taken_again.changed, 'held': held.changed,
+              'begun': begun.changed, 'by_others': begun_by_others.msg, 'record': begun.maintenance, 'ended': ended.changed,
+              'ended_again': ended_again.changed, 'left': ended.maintenance,
               'snapshots': listed.snapshots, 'validated': validated.operation.result.validation} | to_json }}
         mode: "0600"
 """
 
 
 def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
-    """Schedule, snapshot, listing, source and validation against a live agent: changed when they change, refused when paused."""
+    """Against a live agent: changed when they change something, refused when paused or while another has maintenance."""
     playbook = tmp_path / "modules.yml"
     playbook.write_text(MODULES)
     found = tmp_path / "found.json"
@@ -420,6 +437,10 @@ def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
         seen[name] for name in ("paused", "resumed", "resumed_again", "taken_again", "held")
     ]
     assert "paused by tests" in seen["refused"]
+    assert [True, True, False, None] == [seen[name] for name in ("begun", "ended", "ended_again", "left")]
+    assert ("tests", "2030-01-01T00:00:00Z") == (seen["record"]["owner"], seen["record"]["latest_safe_restart"])
+    assert seen["record"]["captured"]
+    assert "that of tests (a test)" in seen["by_others"]
     assert 1 == len(seen["snapshots"])
     assert seen["snapshots"][0]["held"]
     assert seen["snapshots"][0]["proven_at"]

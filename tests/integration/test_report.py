@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from backup_agent.watch import Finding
+from backup_agent.watch_output import metrics
 from tests.integration.records import AWKWARD, Json, records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -182,15 +184,15 @@ def test_a_directory_that_is_missing_does_not_hide_the_lines(tmp_path: Path) -> 
 @needs_promtool
 def test_metrics_and_alerts_are_what_prometheus_takes(dozen: Written) -> None:
     """promtool has nothing to complain about, and what is not known is left out."""
-    metrics = dozen.text("mongodb_backup.prom")
-    for command, text in ((["check", "metrics"], metrics), (["check", "rules", str(ALERTS)], "")):
+    written = dozen.text("mongodb_backup.prom")
+    for command, text in ((["check", "metrics"], written), (["check", "rules", str(ALERTS)], "")):
         done = subprocess.run(["promtool", *command], input=text, capture_output=True, text=True, timeout=60)
         assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert re.search(
-        r'mongodb_backup_verdict\{backup="job001",cluster="",machine="backup1",verdict="unknown"\} 1', metrics
+        r'mongodb_backup_verdict\{backup="job001",cluster="",machine="backup1",verdict="unknown"\} 1', written
     )
-    assert not re.search(r"mongodb_backup_(lag|oplog).*job001", metrics)
-    names = [name for name, _value in samples(metrics)]
+    assert not re.search(r"mongodb_backup_(lag|oplog).*job001", written)
+    names = [name for name, _value in samples(written)]
     assert len(set(names)) == len(names)
 
 
@@ -224,14 +226,14 @@ def test_a_lag_that_is_longer_than_the_window_is_said(dozen: Written) -> None:
     assert 0 < float(bars[1][0]) < float(bars[2][0]) < 600
 
 
-def samples(metrics: str) -> list[tuple[str, str]]:
+def samples(text: str) -> list[tuple[str, str]]:
     """Return the name with the labels, and the value, of every sample."""
-    return re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", metrics, re.M)
+    return re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", text, re.M)
 
 
-def series(metrics: str) -> list[Json]:
+def series(text: str) -> list[Json]:
     """Return the metrics as promtool takes them for a test: the same value for two hours."""
-    return [{"series": name, "values": f"{value}x120"} for name, value in samples(metrics)]
+    return [{"series": name, "values": f"{value}x120"} for name, value in samples(text)]
 
 
 @needs_promtool
@@ -251,15 +253,62 @@ def test_alerts_fire_on_what_the_role_writes(dozen: Written) -> None:
     }
     rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
     assert {rule["alert"] for rule in rules} == {*expected, "MongoDBBackupCheckStale", "MongoDBBackupCheckMissing"}
+    assert_rules(dozen, expected, [STALE, MISSING])
+
+
+#: What `watch` may find: one agent that runs, and four that are down.
+FINDINGS = [
+    Finding("runs", "ok", "", True, {"owner": "me"}),
+    Finding("failed", "critical", "", False),
+    Finding("in time", "ok", "", False, {"owner": "me"}, "1970-01-01T03:00:00Z"),
+    Finding("late", "critical", "", False, {"owner": "me"}, "1970-01-01T02:10:00Z"),
+    Finding("open end", "warning", "", False, {"owner": "me"}),
+]
+
+
+@needs_promtool
+def test_alerts_fire_on_what_watch_writes(tmp_path: Path) -> None:
+    """An agent that is down without maintenance, for too long, or for nobody knows how long; and a watch that has ended."""
+    expected = {
+        "MongoDBBackupAgentDown": {"failed"},
+        "MongoDBBackupRestartDue": {"late"},
+        "MongoDBBackupRestartUnknown": {"open end"},
+    }
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    assert {rule["alert"] for rule in groups[1]["rules"]} == {*expected, "MongoDBBackupWatchStale"}
+    text = metrics(FINDINGS).decode()
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    # As scraped: the label `job` of the file gives way to that of the collector.
+    scraped = re.sub(r'job="([^"]*)"', r'exported_job="\1",instance="agents1",job="node"', text)
+    stale = {**STALE, "input_series": [{"series": "mongodb_backup_watch_timestamp_seconds", "values": "0x200"}]}
+    stale["promql_expr_test"] = [
+        {
+            "expr": 'count(ALERTS{alertname="MongoDBBackupWatchStale",alertstate="firing"}) or vector(0)',
+            "eval_time": f"{minutes}m",
+            "exp_samples": [{"labels": "{}", "value": firing}],
+        }
+        for minutes, firing in ((9, 0), (11, 1))
+    ]
+    (tmp_path / "mongodb_backup.prom").write_text(scraped)
+    assert_rules(Written(tmp_path, ""), expected, [stale])
+
+
+def assert_rules(written_by: Written, expected: dict[str, set[str]], others: list[Json]) -> None:
+    """Require that after 110 minutes of these metrics exactly these alerts fire for these jobs, and pass other tests."""
     checks = [
         {"expr": f'count by (backup) (ALERTS{{alertname="{alert}",alertstate="firing"}})', "eval_time": "110m"}
         | {"exp_samples": [{"labels": f"{{backup={json.dumps(name)}}}", "value": 1} for name in sorted(names)]}
         for alert, names in expected.items()
     ]
     # The first sample is of the time 0, and the last check is of today: it is not stale, it is from the future.
-    test = {"interval": "1m", "input_series": series(dozen.text("mongodb_backup.prom")), "promql_expr_test": checks}
-    written = dozen.directory / "alerts.test.yml"
-    written.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": [test, STALE, MISSING]}))
+    test = {
+        "interval": "1m",
+        "input_series": series(written_by.text("mongodb_backup.prom")),
+        "promql_expr_test": checks,
+    }
+    written = written_by.directory / "alerts.test.yml"
+    written.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": [test, *others]}))
     done = subprocess.run(["promtool", "test", "rules", str(written)], capture_output=True, text=True, timeout=60)
     assert 0 == done.returncode, done.stdout + done.stderr
 
@@ -305,9 +354,10 @@ def test_documentation_names_every_metric_and_alert() -> None:
     documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/checks.md").read_text(), re.M))
     template = (ROOT / "roles/report/templates/metrics.prom.j2").read_text()
     variables = yaml.safe_load((ROOT / "roles/report/vars/main.yml").read_text())
-    metrics = {
+    names = {
         *re.findall(r"^# HELP (mongodb_\w+)", template, re.M),
         *(m["name"] for m in variables["__report_metrics"]),
+        *re.findall(r"^# HELP (mongodb_\w+)", metrics([]).decode(), re.M),
     }
     alerts = set(re.findall(r"alert: (\w+)", ALERTS.read_text()))
-    assert metrics | alerts == {name for name in documented if name.startswith(("mongodb_backup_", "MongoDB"))}
+    assert names | alerts == {name for name in documented if name.startswith(("mongodb_backup_", "MongoDB"))}

@@ -91,6 +91,7 @@ def _oldest(client: Client) -> Timestamp:
 
 def _short(error: Exception) -> str:
     text = error.message if isinstance(error, AgentError) else str(error)
+    text = text.partition(" (configured timeouts")[0]  # the driver goes on with its settings
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 

@@ -25,6 +25,7 @@ class Facts:
     name: str
     can_report_status: bool = False
     can_pause_snapshots: bool = False
+    can_record_maintenance: bool = False
     can_start_resync: bool = False
     can_cancel_resync: bool = False
     can_choose_source: bool = False
@@ -85,6 +86,12 @@ class Provider(Protocol):
 
     def resume_snapshots(self, owner: str) -> Answer:
         """Remove the owner's own lease and nobody else's; returns `changed` and `leases`."""
+
+    def begin_maintenance(self, owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None) -> Answer:
+        """Record the owner's maintenance with a lease, or renew both; returns `changed`, `maintenance` and `leases`."""
+
+    def end_maintenance(self, owner: str) -> Answer:
+        """Remove the owner's own record and lease; returns `changed`, and what there is of others."""
 
     def start_resync(self, owner: str, reason: str, policy: str, older_than_days: int | None) -> Answer:
         """Start a resync where the policy says that one is needed; returns the plan or the operation."""

@@ -34,6 +34,7 @@ FACTS = Facts(
     name="embedded",
     can_report_status=True,
     can_pause_snapshots=True,
+    can_record_maintenance=True,
     can_start_resync=True,
     can_cancel_resync=True,
     can_choose_source=True,
@@ -49,6 +50,9 @@ FACTS = Facts(
 )
 
 _FAILED, _WRONG_INPUT, _REFUSED, _AGENT_DOWN, _UNKNOWN = 1, 2, 3, 4, 5
+#: How the command line says that it does not know a command or an option.
+_NOT_KNOWN = ("No such command", "No such option")
+
 _CLASSES: Mapping[int, type[BackupError]] = {
     _FAILED: GiveUp,
     _WRONG_INPUT: FixInput,
@@ -87,6 +91,25 @@ class Embedded:
         if self.check_mode:
             return prediction.resumed(self.status(), owner)
         return self._ask("schedule", "resume", "--owner", owner)
+
+    def begin_maintenance(self, owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None) -> Answer:
+        if self.check_mode:
+            status = self._status_with_maintenance()
+            return prediction.maintenance_begun(status, owner, reason, for_seconds, latest_safe_restart)
+        latest = [] if latest_safe_restart is None else ["--latest-safe-restart", latest_safe_restart]
+        limit = ["--for-seconds", str(for_seconds)]
+        return self._ask("maintenance", "begin", "--owner", owner, "--reason", reason, *limit, *latest)
+
+    def end_maintenance(self, owner: str) -> Answer:
+        if self.check_mode:
+            return prediction.maintenance_ended(self._status_with_maintenance(), owner)
+        return self._ask("maintenance", "end", "--owner", owner)
+
+    def _status_with_maintenance(self) -> Answer:
+        status = self.status()
+        if "maintenance" not in status:
+            raise _too_old("maintenance")
+        return status
 
     def start_resync(self, owner: str, reason: str, policy: str, older_than_days: int | None) -> Answer:
         age = [] if older_than_days is None else ["--older-than-days", str(older_than_days)]
@@ -159,6 +182,8 @@ class Embedded:
             code, out, err = self._run(command)
         except OSError as error:
             raise _not_runnable(self._command[0], error) from error
+        if code == _WRONG_INPUT and any(known in err for known in _NOT_KNOWN):
+            raise _too_old(words[0])
         answer = _parse(out, words[0], code, err)
         if answer.get("ok") is True and (code == 0 or answered_by is None):
             return answer
@@ -171,6 +196,13 @@ def _not_runnable(command: str, error: OSError) -> FixInput:
     found = error.strerror or type(error).__name__
     remedy = "set agent_command to the path of backup-agent, or apply the role backup_agent to this host"
     return FixInput(sentence(expected=f"{command} to run", found=found, remedy=remedy), code="agent_not_installed")
+
+
+def _too_old(word: str) -> FixInput:
+    """Return the error of an agent that was made before a command, or an option of it, that is called here."""
+    expected = f"an agent that knows the command {word} as this collection calls it"
+    message = sentence(expected=expected, found="an older one", remedy="upgrade the agent on this host")
+    return FixInput(message, code="agent_too_old")
 
 
 def _parse(out: str, word: str, code: int, err: str) -> Answer:

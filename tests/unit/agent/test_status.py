@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -83,6 +84,33 @@ def test_each_condition_has_its_verdict(config: Config, changes: dict[str, Any],
     found = verdict(config, status(**changes))
     assert expected == found["verdict"]
     assert bool(found["reasons"]) == (expected != "ok")
+
+
+@pytest.mark.parametrize(("overdue", "expected"), [(False, "ok"), (True, "warning")])
+def test_maintenance_that_nobody_ended_is_a_warning(config: Config, overdue: bool, expected: str) -> None:
+    """While the agent runs, a record is worth a word only when its time is past."""
+    record = {"owner": "me", "until": "2026-01-01T00:00:00Z", "overdue": overdue, "seconds_left": None}
+    found = verdict(config, status(maintenance=record))
+    assert expected == found["verdict"]
+    said = "the maintenance of me ended at 2026-01-01T00:00:00Z and was never ended; run maintenance_end"
+    assert ([said] if overdue else []) == found["reasons"]
+
+
+def test_an_alert_is_critical_whatever_is_recorded(config: Config) -> None:
+    """Maintenance excuses an agent that is down, and nothing else."""
+    record = {"owner": "me", "reason": "r", "until": "2999-01-01T00:00:00Z", "overdue": False}
+    record |= {"latest_safe_restart": "2999-01-01T00:00:00Z", "seconds_left": 9999}
+    down = status(maintenance=record, agent={"alive": False})
+    assert "warning" == verdict(config, down)["verdict"]
+    assert "critical" == verdict(config, down | {"alerts": [ALERT]})["verdict"]
+
+
+def test_those_who_look_at_once_do_not_see_each_other(config: Config) -> None:
+    """Two commands that ask at the same moment whether the daemon runs are none."""
+    os.close(hold_lock(config))
+    with config.lock_file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert not daemon_alive(config)
 
 
 def test_a_job_that_never_ran_is_critical(config: Config) -> None:

@@ -58,6 +58,15 @@ class TestVerbs:
             ("schedule pause --owner me --reason why", lambda p: p.pause_snapshots("me", "why", None)),
             ("schedule pause --owner me --reason why --for-seconds 5", lambda p: p.pause_snapshots("me", "why", 5)),
             ("schedule resume --owner me", lambda p: p.resume_snapshots("me")),
+            (
+                "maintenance begin --owner me --reason why --for-seconds 5",
+                lambda p: p.begin_maintenance("me", "why", 5, None),
+            ),
+            (
+                "maintenance begin --owner me --reason why --for-seconds 5 --latest-safe-restart 2026-01-31T04:05:06Z",
+                lambda p: p.begin_maintenance("me", "why", 5, "2026-01-31T04:05:06Z"),
+            ),
+            ("maintenance end --owner me", lambda p: p.end_maintenance("me")),
             ("resync --owner me --reason why --policy always", lambda p: p.start_resync("me", "why", "always", None)),
             (
                 "resync --owner me --reason why --policy older_than --older-than-days 90",
@@ -87,6 +96,12 @@ class TestVerbs:
         [
             ("status", {"leases": [], "verdict": "ok"}, lambda p: p.pause_snapshots("me", "why", None)),
             ("status", {"leases": [], "verdict": "ok"}, lambda p: p.resume_snapshots("me")),
+            (
+                "status",
+                {"leases": [], "maintenance": None, "verdict": "ok"},
+                lambda p: p.begin_maintenance("me", "why", 5, None),
+            ),
+            ("status", {"leases": [], "maintenance": None, "verdict": "ok"}, lambda p: p.end_maintenance("me")),
             ("operation r-1", {"operation": None}, lambda p: p.cancel_resync("r-1")),
             ("operation", {"operation": None}, lambda p: p.validate("me", "counts")),
             ("snapshots", {"snapshots": []}, lambda p: p.set_snapshot("n", "absent", "me", False)),
@@ -151,6 +166,14 @@ class TestErrors:
         with pytest.raises(GiveUp, match="exit code 1 and: ModuleNotFoundError: zstandard") as caught:
             Embedded(PARAMS, agent, False).snapshots()
         assert "not_json" == caught.value.code
+
+    @pytest.mark.parametrize("what", ["command 'snapshots'", "option: --json"])
+    def test_an_agent_of_before(self, agent: Any, what: str) -> None:
+        """One that does not know what it is told is too old; that is not a crash."""
+        agent.expect("snapshots", answer="", code=2, err=f"Usage: backup-agent …\n\nError: No such {what}\n")
+        with pytest.raises(FixInput, match=r"the command snapshots .* upgrade the agent") as caught:
+            Embedded(PARAMS, agent, False).snapshots()
+        assert "agent_too_old" == caught.value.code
 
     def test_success_without_ok(self, agent: Any) -> None:
         """An object that does not say ok is not taken for a success."""

@@ -1,0 +1,212 @@
+#!/usr/bin/python
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of maintenance for which the agent of a job is away."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: maintenance
+short_description: Record that the agent of a job is away for maintenance
+version_added: 0.1.0
+description:
+  - O(state=begun) records who keeps the agent away, why, until when, and by when it has to run again. It also adds a lease that
+    pauses the scheduled snapshots. O(state=ended) removes both.
+  - The agent is neither stopped nor started. While it is down under a record that leaves time, its status is a warning and not
+    critical; C(backup-agent watch) warns before the time is over.
+  - The record stays when its time is over, so that maintenance that was overrun is seen, until it is ended or begun anew.
+  - There is one record for a job. While that of another owner is valid, O(state=begun) is refused; it is never removed.
+  - Works whether the agent runs or not, but not before it has run for the first time.
+author: The mongodb_ops.backup contributors (@mongodb-ops)
+extends_documentation_fragment:
+  - mongodb_ops.backup.job
+  - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    support: full
+options:
+  state:
+    description:
+      - Whether the maintenance begins or has ended.
+    type: str
+    required: true
+    choices: [begun, ended]
+  owner:
+    description:
+      - Whose maintenance it is. The same name is needed to renew or end it.
+    type: str
+    required: true
+  reason:
+    description:
+      - Why the agent is away, for whoever finds it down. Required when O(state=begun).
+    type: str
+  for_seconds:
+    description:
+      - How long the maintenance may take, at least 1. Required when O(state=begun).
+      - Running the task again starts the time again, which is a change; RV(maintenance.began_at) stays.
+    type: int
+  latest_safe_restart:
+    description:
+      - By when the agent has to run again, as an ISO time with its zone. It is what
+        RV(mongodb_ops.backup.maintenance_gate#module:latest_safe_restart) says.
+      - Without it nothing is known, or the recorded one stays when one's own maintenance is renewed.
+    type: str
+seealso:
+  - module: mongodb_ops.backup.maintenance_gate
+  - module: mongodb_ops.backup.snapshot_schedule
+"""
+
+EXAMPLES = r"""
+- name: See whether the agent of orders may be away for an hour
+  mongodb_ops.backup.maintenance_gate:
+    planned_downtime_minutes: 60
+    jobs:
+      - name: orders
+        login_uri: mongodb://db1.example.com/?replicaSet=orders
+        agent_config: /etc/backup-agent/orders.yml
+  register: gate
+
+- name: Record the maintenance
+  mongodb_ops.backup.maintenance:
+    agent_config: /etc/backup-agent/orders.yml
+    state: begun
+    owner: maintenance-4711
+    reason: new kernel
+    for_seconds: 3600
+    latest_safe_restart: "{{ gate.latest_safe_restart }}"
+
+- name: Say that it has ended
+  mongodb_ops.backup.maintenance:
+    agent_config: /etc/backup-agent/orders.yml
+    state: ended
+    owner: maintenance-4711
+"""
+
+RETURN = r"""
+maintenance:
+  description: The record that there is now, or in check mode would be; null when there is none.
+  returned: success
+  type: dict
+  contains:
+    owner:
+      description: Whose maintenance it is.
+      type: str
+      sample: maintenance-4711
+    reason:
+      description: Why the agent is away.
+      type: str
+      sample: new kernel
+    began_at:
+      description: When it was begun for the first time.
+      type: str
+      sample: "2026-01-01T00:00:00Z"
+    until:
+      description: When its time is over.
+      type: str
+      sample: "2026-01-01T01:00:00Z"
+    latest_safe_restart:
+      description: By when the agent has to run again; null when nobody said so.
+      type: str
+      sample: "2026-01-01T09:30:00Z"
+    oldest:
+      description: The oldest oplog entry that the agent saw when the maintenance began; null when it is not known.
+      type: dict
+      sample: {time: 1767139200, increment: 1, iso: "2025-12-31T00:00:00Z"}
+    captured:
+      description: The last oplog entry that the agent had captured; null when it is not known.
+      type: dict
+      sample: {time: 1767225600, increment: 3, iso: "2026-01-01T00:00:00Z"}
+leases:
+  description: Every lease that there is now, or in check mode would be. See M(mongodb_ops.backup.snapshot_schedule).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{owner: maintenance-4711, reason: new kernel, expires_at: "2026-01-01T01:00:00Z"}]
+"""
+
+from datetime import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+
+_YEAR_SECONDS = 366 * 86400
+
+ARGUMENTS = JOB.merge(
+    Arguments(
+        options={
+            "state": {"type": "str", "required": True, "choices": ["begun", "ended"]},
+            "owner": {"type": "str", "required": True},
+            "reason": {"type": "str"},
+            "for_seconds": {"type": "int"},
+            "latest_safe_restart": {"type": "str"},
+        },
+        required_if=(("state", "begun", ("reason", "for_seconds")),),
+    )
+)
+
+
+def moment(text: str | None) -> str | None:
+    """Return a time the way that the agent writes it."""
+    if text is None:
+        return None
+    try:
+        # Before Python 3.11 a Z was not understood.
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        expected = "latest_safe_restart as a time with its zone, such as 2026-01-31T04:05:06Z"
+        raise FixInput(sentence(expected=expected, found=repr(text), remedy="correct it"), code="bad_option")
+    return iso(found.timestamp())
+
+
+def change(params: Answer, provider: Provider) -> Answer:
+    if params["state"] == "ended":
+        return provider.end_maintenance(params["owner"])
+    seconds = params["for_seconds"]
+    if not 1 <= seconds <= _YEAR_SECONDS:
+        expected = f"for_seconds of 1 to {_YEAR_SECONDS}, a year"
+        raise FixInput(sentence(expected=expected, found=str(seconds), remedy="correct it"), code="bad_option")
+    latest = moment(params["latest_safe_restart"])
+    return provider.begin_maintenance(params["owner"], params["reason"], seconds, latest)
+
+
+def state_before(provider: Provider) -> Answer:
+    """Return what the difference begins with."""
+    status = provider.status()
+    return {"maintenance": prediction.maintenance_record(status), "leases": status.get("leases") or []}
+
+
+def run(module: AnsibleModule, provider: Provider) -> Outcome:
+    demand(provider.facts, "can_record_maintenance")
+    before = state_before(provider) if module._diff else None
+    answer = change(module.params, provider)
+    record = {"maintenance": answer["maintenance"], "leases": answer["leases"]}
+    diff = difference(before, record) if module._diff else None
+    return Outcome(record, changed=answer["changed"], diff=diff)
+
+
+def main() -> None:
+    module = AnsibleModule(**ARGUMENTS.module_arguments())
+    try:
+        module.exit_json(**run(module, provider_of(module)).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())
+
+
+if __name__ == "__main__":
+    main()
