@@ -80,6 +80,7 @@ prepare_molecule() {
   need_collections
   export MOLECULE_IMAGE=${MOLECULE_IMAGE:-$(need_image "${RELEASE:-bookworm}")}
   export MONGOD=${MONGOD:-$(command -v mongod)}
+  export MOLECULE_IMAGE_NEXT=${MOLECULE_IMAGE_NEXT:-$(need_image trixie)}
   export MOLECULE_WHEELHOUSE=$cache/wheelhouse
   PYTHON=python bin/wheelhouse "$MOLECULE_WHEELHOUSE" 3.11 3.13
   export MOLECULE_PROJECT_DIRECTORY=$root PYTHONPATH=$root ANSIBLE_HOME=$root/.ansible
