@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
 import structlog
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 0.2
 FAILURE_SECONDS = 5.0
+LOCK_SECONDS = 0.5
+"""A command that looks whether a daemon runs holds the lock for a moment; that must not keep a daemon from starting."""
 
 
 def configure_logging(config: Config) -> None:
@@ -45,14 +48,18 @@ def hold_lock(config: Config) -> int:
     """Take the job's lock for the life of this process. Raises Refused when another daemon has it."""
     config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(config.lock_file, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise Refused(
-            f"expected no other daemon of job {config.job}, found one that holds {config.lock_file}"
-        ) from error
-    return descriptor
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise Refused(
+                    f"expected no other daemon of job {config.job}, found one that holds {config.lock_file}"
+                ) from error
+        time.sleep(0.01)
 
 
 def run(config: Config) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bson.timestamp import Timestamp
 from backup_agent.capture import View
 from backup_agent.config import Config
 from backup_agent.daemon import hold_lock
+from backup_agent.errors import Refused
 from backup_agent.progress import Progress
 from backup_agent.status import collect, daemon_alive, live, verdict
 from backup_agent.store import Store
@@ -111,6 +113,20 @@ def test_those_who_look_at_once_do_not_see_each_other(config: Config) -> None:
     with config.lock_file.open() as other:
         fcntl.flock(other, fcntl.LOCK_SH)
         assert not daemon_alive(config)
+
+
+def test_one_that_looks_does_not_keep_a_daemon_from_starting(config: Config) -> None:
+    """A timer looks every minute: a daemon that starts at that very moment waits for it, and for no other daemon."""
+    lock = hold_lock(config)
+    with pytest.raises(Refused, match="expected no other daemon of job orders"):
+        hold_lock(config)
+    os.close(lock)
+    with config.lock_file.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        timer = threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
+        timer.start()
+        os.close(hold_lock(config))
+        timer.join()
 
 
 def test_a_job_that_never_ran_is_critical(config: Config) -> None:
