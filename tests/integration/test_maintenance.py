@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,6 +70,12 @@ def site(sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory) 
         found.close()
 
 
+def together(*runs: Callable[[], str]) -> list[str]:
+    """Run playbooks that get in nobody's way at the same time, and return what each printed."""
+    with ThreadPoolExecutor() as pool:
+        return [started.result() for started in [pool.submit(run) for run in runs]]
+
+
 def states(site: Site) -> list[tuple[bool, str | None]]:
     """Return for each job whether its agent runs, and whose maintenance is recorded."""
     found = [site.agent(job, "status") for job in ELECTABLE]
@@ -77,13 +84,16 @@ def states(site: Site) -> list[tuple[bool, str | None]]:
 
 def test_nothing_is_changed_by_a_plan_or_a_refusal(site: Site) -> None:
     """A plan in check mode, too long a downtime, an unknown host, and an operation that is open change nothing."""
-    printed = site.run("maintenance_begin", *asked("here"), "--check")
-    assert "orders – the agent will be stopped" in flat(printed)
-    assert [0, 0] == [recap(printed, job)["changed"] for job in ELECTABLE]
-    printed = flat(site.run("maintenance_begin", *asked("here", 100_000), rc=2))
-    assert "until the cursor falls off" in printed
-    assert "nothing was changed. Plan less time or wait; or say -e maintenance_force=true" in printed
-    assert "found none; nothing was changed" in flat(site.run("maintenance_begin", *asked("nobody"), rc=2))
+    plan, too_long, unknown = together(
+        lambda: site.run("maintenance_begin", *asked("here"), "--check"),
+        lambda: site.run("maintenance_begin", *asked("here", 100_000), rc=2),
+        lambda: site.run("maintenance_begin", *asked("nobody"), rc=2),
+    )
+    assert "orders – the agent will be stopped" in flat(plan)
+    assert [0, 0] == [recap(plan, job)["changed"] for job in ELECTABLE]
+    assert "until the cursor falls off" in flat(too_long)
+    assert "nothing was changed. Plan less time or wait; or say -e maintenance_force=true" in flat(too_long)
+    assert "found none; nothing was changed" in flat(unknown)
     site.hold(HOLD)
     operation = site.agent("orders", "snapshot", "--name", "held", "--owner", "anna", "--prove")["operation"]["id"]
     printed = flat(site.run("maintenance_begin", *asked("backup_jobs"), rc=2))
@@ -101,13 +111,16 @@ def test_maintenance_of_a_machine_is_begun_renewed_and_ended(site: Site) -> None
     before = site.agent("orders", "status")["maintenance"]
     assert "new kernel" == before["reason"]
     assert before["latest_safe_restart"] > before["began_at"]
-    printed = site.run("maintenance_begin", *asked("orders", 10, backup_owner="anna", maintenance_force=True))
+    site.run("maintenance_begin", *asked("orders", 10, backup_owner="anna", maintenance_force=True))
     after = site.agent("orders", "status")["maintenance"]
     assert before["began_at"] == after["began_at"]
     assert before["latest_safe_restart"] == after["latest_safe_restart"]
-    printed = flat(site.run("maintenance_begin", *asked("orders", backup_owner="ben", maintenance_force=True), rc=2))
-    assert "expected no maintenance, found that of anna" in printed
-    assert "let the owner end it" in flat(site.run("maintenance_end", *asked("orders", backup_owner="ben"), rc=2))
+    begun, ended = together(
+        lambda: site.run("maintenance_begin", *asked("orders", backup_owner="ben", maintenance_force=True), rc=2),
+        lambda: site.run("maintenance_end", *asked("orders", backup_owner="ben"), rc=2),
+    )
+    assert "expected no maintenance, found that of anna" in flat(begun)
+    assert "let the owner end it" in flat(ended)
     assert [(False, "anna")] * 2 == states(site)
     printed = site.run("maintenance_end", *asked("backup_jobs", backup_owner="anna"))
     assert [0, 0] == [recap(printed, job)["failed"] for job in ELECTABLE]
