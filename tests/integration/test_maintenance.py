@@ -130,7 +130,7 @@ def test_maintenance_of_a_machine_is_begun_renewed_and_ended(site: Site) -> None
 
 
 def test_restarting_agents_ends_at_the_first_that_does_not_come_back(site: Site) -> None:
-    """One alone has a new process; then it cannot be started any more, and the one after it is left alone. An end without a begin repairs it."""
+    """One has a new process; then it cannot be started, and the next is left alone. An end without a begin repairs it."""
     before = {job: site.agent(job, "status")["agent"]["pid"] for job in ELECTABLE}
     site.run("restart_agents", *asked("items"))
     assert before["items"] != site.agent("items", "status")["agent"]["pid"]
