@@ -103,32 +103,6 @@ def test_nothing_is_changed_by_a_plan_or_a_refusal(site: Site) -> None:
     site.wait("orders", lambda status: not status["operation"])
 
 
-def test_maintenance_of_a_machine_is_begun_renewed_and_ended(site: Site) -> None:
-    """Its agents are stopped and say by when they have to run again; nobody else ends that; then they run and catch up."""
-    printed = flat(site.run("maintenance_begin", *asked("here", backup_owner="anna")))
-    assert "orders stopped has to run again by 20" in printed
-    assert [(False, "anna")] * 2 == states(site)
-    before = site.agent("orders", "status")["maintenance"]
-    assert "new kernel" == before["reason"]
-    assert before["latest_safe_restart"] > before["began_at"]
-    site.run("maintenance_begin", *asked("orders", 10, backup_owner="anna", maintenance_force=True))
-    after = site.agent("orders", "status")["maintenance"]
-    assert before["began_at"] == after["began_at"]
-    assert before["latest_safe_restart"] == after["latest_safe_restart"]
-    begun, ended = together(
-        lambda: site.run("maintenance_begin", *asked("orders", backup_owner="ben", maintenance_force=True), rc=2),
-        lambda: site.run("maintenance_end", *asked("orders", backup_owner="ben"), rc=2),
-    )
-    assert "expected no maintenance, found that of anna" in flat(begun)
-    assert "let the owner end it" in flat(ended)
-    assert [(False, "anna")] * 2 == states(site)
-    printed = site.run("maintenance_end", *asked("backup_jobs", backup_owner="anna"))
-    assert [0, 0] == [recap(printed, job)["failed"] for job in ELECTABLE]
-    assert "orders running lag" in flat(printed)
-    assert [(True, None)] * 2 == states(site)
-    assert [] == site.agent("orders", "status")["leases"]
-
-
 def test_restarting_agents_ends_at_the_first_that_does_not_come_back(site: Site) -> None:
     """One has a new process; then it cannot be started, and the next is left alone. An end without a begin repairs it."""
     before = {job: site.agent(job, "status")["agent"]["pid"] for job in ELECTABLE}
@@ -149,18 +123,38 @@ def test_restarting_agents_ends_at_the_first_that_does_not_come_back(site: Site)
     assert "items running lag" in flat(site.run("maintenance_end", *asked("items")))
 
 
-def test_maintenance_that_took_too_long_ends_with_the_command_to_run(site: Site) -> None:
-    """One oplog rolls over meanwhile: that job says Resync Required, the other runs, and no lease is left in the way."""
-    site.run("maintenance_begin", *asked("here"))
+def test_maintenance_of_a_machine_that_one_job_bears_and_one_does_not(site: Site) -> None:
+    """Nobody else ends it. One oplog rolls over meanwhile: that job says Resync Required and the command to run.
+
+    The other job runs and catches up, and no lease is left in the way of the resync.
+    """
+    printed = flat(site.run("maintenance_begin", *asked("here", backup_owner="anna")))
+    assert "orders stopped has to run again by 20" in printed
+    assert [(False, "anna")] * 2 == states(site)
+    before = site.agent("orders", "status")["maintenance"]
+    assert "new kernel" == before["reason"]
+    assert before["latest_safe_restart"] > before["began_at"]
+    site.run("maintenance_begin", *asked("orders", 10, backup_owner="anna", maintenance_force=True))
+    after = site.agent("orders", "status")["maintenance"]
+    assert before["began_at"] == after["began_at"]
+    assert before["latest_safe_restart"] == after["latest_safe_restart"]
+    begun, ended = together(
+        lambda: site.run("maintenance_begin", *asked("orders", backup_owner="ben", maintenance_force=True), rc=2),
+        lambda: site.run("maintenance_end", *asked("orders", backup_owner="ben"), rc=2),
+    )
+    assert "expected no maintenance, found that of anna" in flat(begun)
+    assert "let the owner end it" in flat(ended)
+    assert [(False, "anna")] * 2 == states(site)
     captured = site.agent("items", "status")["captured"]
     roll_over(site.sets["items"].uri, past=Timestamp(captured["time"] + 1, 0))
-    printed = site.run("maintenance_end", *asked("here"), rc=2)
-    assert "Resync Required" in printed
+    printed = site.run("maintenance_end", *asked("here", backup_owner="anna"), rc=2)
+    assert "items LOST Resync Required since" in flat(printed)
+    assert "orders running lag" in flat(printed)
     command = f"ansible-playbook -i {site.inventory} mongodb_ops.backup.resync --limit items"
     assert f"items – next {command}" in flat(printed)
     assert [1, 0] == [recap(printed, job)["failed"] for job in ("items", "orders")]
     assert [(True, None)] * 2 == states(site)
-    assert [] == site.agent("items", "status")["leases"]
+    assert [[], []] == [site.agent(job, "status")["leases"] for job in ELECTABLE]
 
 
 RESTART = """
@@ -200,28 +194,25 @@ class Restarter:
 
 
 def test_database_hosts_are_maintained_secondaries_first(site: Site, tmp_path: Path) -> None:
-    """Nothing in check mode; then each member is restarted as a secondary, the one that was primary last."""
+    """Each member is restarted as a secondary, the primary last; a plan does nothing, and a failure stops all."""
     tasks, requests = tmp_path / "restart.yml", tmp_path / "asked"
     tasks.write_text(RESTART)
     requests.mkdir()
     arguments = (*asked(""), "-e", f"rolling_tasks={tasks}", "-e", f"asked={requests}", "-e", "rolling_minutes=0.2")
     found = site.sets["orders"]
     primary = found.primary()
+    failing = tmp_path / "fail.yml"
+    failing.write_text("- name: Fail\n  ansible.builtin.fail: {msg: no room left}\n")
     with Restarter(found, requests) as restarter:
-        printed = flat(site.run("rolling_maintenance", *arguments, "--check"))
-        assert f"db{primary} – {found.addresses[primary]}, PRIMARY now, will be stepped down" in printed
+        plan, failed = together(
+            lambda: site.run("rolling_maintenance", *arguments, "--check"),
+            lambda: site.run("rolling_maintenance", *arguments, "-e", f"rolling_tasks={failing}", rc=2),
+        )
         assert [] == restarter.seen
         site.run("rolling_maintenance", *arguments)
+    assert f"db{primary} – {found.addresses[primary]}, PRIMARY now, will be stepped down" in flat(plan)
+    assert "Fail: no room left. Nothing is done on db" in flat(failed)
     assert {0, 1, 2} == {number for number, _state in restarter.seen}
     assert (primary, "SECONDARY") == restarter.seen[-1]
     assert ["SECONDARY"] * 3 == [state for _number, state in restarter.seen]
     assert "tailing" == site.agent("orders", "status")["state"]
-
-
-def test_rolling_maintenance_stops_at_what_fails(site: Site, tmp_path: Path) -> None:
-    """A task that fails on the first host leaves the others alone, and they are named."""
-    tasks = tmp_path / "fail.yml"
-    tasks.write_text("- name: Fail\n  ansible.builtin.fail: {msg: no room left}\n")
-    arguments = (*asked(""), "-e", f"rolling_tasks={tasks}", "-e", "rolling_minutes=0.2")
-    printed = flat(site.run("rolling_maintenance", *arguments, rc=2))
-    assert "Fail: no room left. Nothing is done on db" in printed
