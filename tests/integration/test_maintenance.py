@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,6 +70,12 @@ def site(sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory) 
         found.close()
 
 
+def together(*runs: Callable[[], str]) -> list[str]:
+    """Run playbooks that get in nobody's way at the same time, and return what each printed."""
+    with ThreadPoolExecutor() as pool:
+        return [started.result() for started in [pool.submit(run) for run in runs]]
+
+
 def states(site: Site) -> list[tuple[bool, str | None]]:
     """Return for each job whether its agent runs, and whose maintenance is recorded."""
     found = [site.agent(job, "status") for job in ELECTABLE]
@@ -77,13 +84,16 @@ def states(site: Site) -> list[tuple[bool, str | None]]:
 
 def test_nothing_is_changed_by_a_plan_or_a_refusal(site: Site) -> None:
     """A plan in check mode, too long a downtime, an unknown host, and an operation that is open change nothing."""
-    printed = site.run("maintenance_begin", *asked("here"), "--check")
-    assert "orders – the agent will be stopped" in flat(printed)
-    assert [0, 0] == [recap(printed, job)["changed"] for job in ELECTABLE]
-    printed = flat(site.run("maintenance_begin", *asked("here", 100_000), rc=2))
-    assert "until the cursor falls off" in printed
-    assert "nothing was changed. Plan less time or wait; or say -e maintenance_force=true" in printed
-    assert "found none; nothing was changed" in flat(site.run("maintenance_begin", *asked("nobody"), rc=2))
+    plan, too_long, unknown = together(
+        lambda: site.run("maintenance_begin", *asked("here"), "--check"),
+        lambda: site.run("maintenance_begin", *asked("here", 100_000), rc=2),
+        lambda: site.run("maintenance_begin", *asked("nobody"), rc=2),
+    )
+    assert "orders – the agent will be stopped" in flat(plan)
+    assert [0, 0] == [recap(plan, job)["changed"] for job in ELECTABLE]
+    assert "until the cursor falls off" in flat(too_long)
+    assert "nothing was changed. Plan less time or wait; or say -e maintenance_force=true" in flat(too_long)
+    assert "found none; nothing was changed" in flat(unknown)
     site.hold(HOLD)
     operation = site.agent("orders", "snapshot", "--name", "held", "--owner", "anna", "--prove")["operation"]["id"]
     printed = flat(site.run("maintenance_begin", *asked("backup_jobs"), rc=2))
@@ -93,31 +103,8 @@ def test_nothing_is_changed_by_a_plan_or_a_refusal(site: Site) -> None:
     site.wait("orders", lambda status: not status["operation"])
 
 
-def test_maintenance_of_a_machine_is_begun_renewed_and_ended(site: Site) -> None:
-    """Its agents are stopped and say by when they have to run again; nobody else ends that; then they run and catch up."""
-    printed = flat(site.run("maintenance_begin", *asked("here", backup_owner="anna")))
-    assert "orders stopped has to run again by 20" in printed
-    assert [(False, "anna")] * 2 == states(site)
-    before = site.agent("orders", "status")["maintenance"]
-    assert "new kernel" == before["reason"]
-    assert before["latest_safe_restart"] > before["began_at"]
-    printed = site.run("maintenance_begin", *asked("orders", 10, backup_owner="anna", maintenance_force=True))
-    after = site.agent("orders", "status")["maintenance"]
-    assert before["began_at"] == after["began_at"]
-    assert before["latest_safe_restart"] == after["latest_safe_restart"]
-    printed = flat(site.run("maintenance_begin", *asked("orders", backup_owner="ben", maintenance_force=True), rc=2))
-    assert "expected no maintenance, found that of anna" in printed
-    assert "let the owner end it" in flat(site.run("maintenance_end", *asked("orders", backup_owner="ben"), rc=2))
-    assert [(False, "anna")] * 2 == states(site)
-    printed = site.run("maintenance_end", *asked("backup_jobs", backup_owner="anna"))
-    assert [0, 0] == [recap(printed, job)["failed"] for job in ELECTABLE]
-    assert "orders running lag" in flat(printed)
-    assert [(True, None)] * 2 == states(site)
-    assert [] == site.agent("orders", "status")["leases"]
-
-
 def test_restarting_agents_ends_at_the_first_that_does_not_come_back(site: Site) -> None:
-    """One alone has a new process; then it cannot be started any more, and the one after it is left alone."""
+    """One has a new process; then it cannot be started, and the next is left alone. An end without a begin repairs it."""
     before = {job: site.agent(job, "status")["agent"]["pid"] for job in ELECTABLE}
     site.run("restart_agents", *asked("items"))
     assert before["items"] != site.agent("items", "status")["agent"]["pid"]
@@ -133,21 +120,41 @@ def test_restarting_agents_ends_at_the_first_that_does_not_come_back(site: Site)
     assert "items failed" in printed
     assert "orders not done was not restarted, because a job before it did not come back" in printed
     assert before["orders"] == site.agent("orders", "status")["agent"]["pid"]
-    site.wait("items", lambda status: status["verdict"] == "ok")
+    assert "items running lag" in flat(site.run("maintenance_end", *asked("items")))
 
 
-def test_maintenance_that_took_too_long_ends_with_the_command_to_run(site: Site) -> None:
-    """One oplog rolls over meanwhile: that job says Resync Required, the other runs, and no lease is left in the way."""
-    site.run("maintenance_begin", *asked("here"))
+def test_maintenance_of_a_machine_that_one_job_bears_and_one_does_not(site: Site) -> None:
+    """Nobody else ends it. One oplog rolls over meanwhile: that job says Resync Required and the command to run.
+
+    The other job runs and catches up, and no lease is left in the way of the resync.
+    """
+    printed = flat(site.run("maintenance_begin", *asked("here", backup_owner="anna")))
+    assert "orders stopped has to run again by 20" in printed
+    assert [(False, "anna")] * 2 == states(site)
+    before = site.agent("orders", "status")["maintenance"]
+    assert "new kernel" == before["reason"]
+    assert before["latest_safe_restart"] > before["began_at"]
+    site.run("maintenance_begin", *asked("orders", 10, backup_owner="anna", maintenance_force=True))
+    after = site.agent("orders", "status")["maintenance"]
+    assert before["began_at"] == after["began_at"]
+    assert before["latest_safe_restart"] == after["latest_safe_restart"]
+    begun, ended = together(
+        lambda: site.run("maintenance_begin", *asked("orders", backup_owner="ben", maintenance_force=True), rc=2),
+        lambda: site.run("maintenance_end", *asked("orders", backup_owner="ben"), rc=2),
+    )
+    assert "expected no maintenance, found that of anna" in flat(begun)
+    assert "let the owner end it" in flat(ended)
+    assert [(False, "anna")] * 2 == states(site)
     captured = site.agent("items", "status")["captured"]
     roll_over(site.sets["items"].uri, past=Timestamp(captured["time"] + 1, 0))
-    printed = site.run("maintenance_end", *asked("here"), rc=2)
-    assert "Resync Required" in printed
+    printed = site.run("maintenance_end", *asked("here", backup_owner="anna"), rc=2)
+    assert "items LOST Resync Required since" in flat(printed)
+    assert "orders running lag" in flat(printed)
     command = f"ansible-playbook -i {site.inventory} mongodb_ops.backup.resync --limit items"
     assert f"items – next {command}" in flat(printed)
     assert [1, 0] == [recap(printed, job)["failed"] for job in ("items", "orders")]
     assert [(True, None)] * 2 == states(site)
-    assert [] == site.agent("items", "status")["leases"]
+    assert [[], []] == [site.agent(job, "status")["leases"] for job in ELECTABLE]
 
 
 RESTART = """
@@ -187,28 +194,25 @@ class Restarter:
 
 
 def test_database_hosts_are_maintained_secondaries_first(site: Site, tmp_path: Path) -> None:
-    """Nothing in check mode; then each member is restarted as a secondary, the one that was primary last."""
+    """Each member is restarted as a secondary, the primary last; a plan does nothing, and a failure stops all."""
     tasks, requests = tmp_path / "restart.yml", tmp_path / "asked"
     tasks.write_text(RESTART)
     requests.mkdir()
     arguments = (*asked(""), "-e", f"rolling_tasks={tasks}", "-e", f"asked={requests}", "-e", "rolling_minutes=0.2")
     found = site.sets["orders"]
     primary = found.primary()
+    failing = tmp_path / "fail.yml"
+    failing.write_text("- name: Fail\n  ansible.builtin.fail: {msg: no room left}\n")
     with Restarter(found, requests) as restarter:
-        printed = flat(site.run("rolling_maintenance", *arguments, "--check"))
-        assert f"db{primary} – {found.addresses[primary]}, PRIMARY now, will be stepped down" in printed
+        plan, failed = together(
+            lambda: site.run("rolling_maintenance", *arguments, "--check"),
+            lambda: site.run("rolling_maintenance", *arguments, "-e", f"rolling_tasks={failing}", rc=2),
+        )
         assert [] == restarter.seen
         site.run("rolling_maintenance", *arguments)
+    assert f"db{primary} – {found.addresses[primary]}, PRIMARY now, will be stepped down" in flat(plan)
+    assert "Fail: no room left. Nothing is done on db" in flat(failed)
     assert {0, 1, 2} == {number for number, _state in restarter.seen}
     assert (primary, "SECONDARY") == restarter.seen[-1]
     assert ["SECONDARY"] * 3 == [state for _number, state in restarter.seen]
     assert "tailing" == site.agent("orders", "status")["state"]
-
-
-def test_rolling_maintenance_stops_at_what_fails(site: Site, tmp_path: Path) -> None:
-    """A task that fails on the first host leaves the others alone, and they are named."""
-    tasks = tmp_path / "fail.yml"
-    tasks.write_text("- name: Fail\n  ansible.builtin.fail: {msg: no room left}\n")
-    arguments = (*asked(""), "-e", f"rolling_tasks={tasks}", "-e", "rolling_minutes=0.2")
-    printed = flat(site.run("rolling_maintenance", *arguments, rc=2))
-    assert "Fail: no room left. Nothing is done on db" in printed
