@@ -78,6 +78,15 @@ def test_nothing_listens_on_the_network(host: Host) -> None:
     assert host.file("/var/lib/backup-agent/orders/run").mode == 0o700
 
 
+def test_the_units_are_understood(host: Host) -> None:
+    """systemd has nothing to say about any line of them, and watches every minute."""
+    units = "backup-agent@orders.service backup-agent@invoices.service backup-agent-watch.service backup-agent-watch.timer"
+
+    assert host.run(f"systemd-analyze verify {units} 2>&1 | grep backup-agent").stdout == ""
+    assert host.service("backup-agent-watch.timer").is_running
+    host.run_expect([0], "systemctl start backup-agent-watch.service")
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_the_sandbox_holds(host: Host, job: str) -> None:
     """systemd's own judgement is at most 2.0, and a process in the unit's place cannot write outside or look at others."""
