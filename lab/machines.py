@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson.binary import Binary
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from lab.errors import LabError
 
@@ -107,7 +108,7 @@ def playbook(name: str, *arguments: str, rc: int = 0) -> str:
 def client(job: str, machine: str | None = None, **options: Any) -> Iterator[Client]:
     """Give a connection of the administrator to one member: of a machine, or the primary."""
     directory = scenario_directory() / "secrets"
-    login: Json = {"username": "admin", "password": secrets()["admin"]} | options
+    chosen: Json = {"username": "admin", "password": secrets()["admin"], "serverSelectionTimeoutMS": 10_000} | options
     with MongoClient[Json](
         ADDRESSES[machine or primary(job)],
         PORTS[job],
@@ -115,8 +116,7 @@ def client(job: str, machine: str | None = None, **options: Any) -> Iterator[Cli
         tls=True,
         tlsCAFile=str(directory / "ca.pem"),
         tlsCertificateKeyFile=str(directory / "admin.pem"),
-        serverSelectionTimeoutMS=10_000,
-        **login,
+        **chosen,
     ) as found:
         yield found
 
@@ -130,7 +130,7 @@ def primary(job: str, seconds: float = 60) -> str:
                 with client(job, machine, serverSelectionTimeoutMS=1000) as found:
                     if found.admin.command("hello")["isWritablePrimary"]:
                         return machine
-            except Exception:  # noqa: BLE001 - whatever it is, this one is not the primary at this moment
+            except PyMongoError:  # whatever it is, this one is not the primary at this moment
                 continue
         time.sleep(0.5)
     raise LabError(f"{job}: expected a primary within {seconds} s, found none")

@@ -80,7 +80,9 @@ def test_nothing_listens_on_the_network(host: Host) -> None:
 
 def test_the_units_are_understood(host: Host) -> None:
     """systemd has nothing to say about any line of them, and watches every minute."""
-    units = "backup-agent@orders.service backup-agent@invoices.service backup-agent-watch.service backup-agent-watch.timer"
+    units = (
+        "backup-agent@orders.service backup-agent@invoices.service backup-agent-watch.service backup-agent-watch.timer"
+    )
 
     assert host.run(f"systemd-analyze verify {units} 2>&1 | grep backup-agent").stdout == ""
     assert host.service("backup-agent-watch.timer").is_running

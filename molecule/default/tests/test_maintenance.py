@@ -9,23 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from lab.errors import LabError
 from lab.machines import AGENT, agent, client, cut_off, playbook, playbook_command, primary, roll_over, run, wait
 
 MEGABYTES = 60
 CUT_SECONDS = 20
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _documents() -> None:
-    with client("orders", w="majority") as found:
-        text = "x" * 1000
-        for start in range(0, MEGABYTES * 1000, 5000):
-            found.shop.orders.insert_many([{"_id": start + n, "text": text} for n in range(5000)], ordered=False)
-        found.shop.orders.create_index("text")
-    wait("orders", lambda s: s["verdict"] == "ok" and s["backup_lag_seconds"] == 0 and s["apply_lag_seconds"] == 0)
 
 
 def test_maintenance_that_ends_in_time() -> None:
@@ -65,10 +53,41 @@ def test_agents_are_restarted_one_by_one() -> None:
         assert status["agent"]["pid"] != pid
 
 
+def test_database_hosts_one_after_another() -> None:
+    """Secondaries first, the primary stepped down and last; the operator's own task runs on each, and the backup keeps up."""
+    with client("orders") as found:
+        members = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
+
+    playbook(
+        "rolling_maintenance",
+        "-e",
+        json.dumps({"rolling_tasks": "molecule/default/restart_mongod.yml", "rolling_margin_minutes": 0}),
+    )
+
+    with client("orders") as found:
+        now = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
+    assert all(now[name] < members[name] + 1 for name in members)
+    assert agent("orders", "status")["state"] == "tailing"
+
+
+def _load() -> None:
+    with client("orders", w="majority") as found:
+        found.drop_database("shop")
+        text = "x" * 1000
+        for start in range(0, MEGABYTES * 1000, 5000):
+            found.shop.orders.insert_many([{"_id": start + n, "text": text} for n in range(5000)], ordered=False)
+        found.shop.orders.create_index("text")
+    wait("orders", lambda s: s["verdict"] == "ok" and s["backup_lag_seconds"] == 0 and s["apply_lag_seconds"] == 0)
+
+
 def test_maintenance_that_was_overrun_is_repaired() -> None:
-    """The watch warns; end says Resync Required with the command; the resync survives a cut of the agent and of its source."""
-    arguments = "maintenance_hosts=orders maintenance_minutes=1 maintenance_margin_minutes=0 maintenance_reason=disk"
-    playbook("maintenance_begin", "-e", arguments)
+    """Begun by force, noticed by the watch, ended with Resync Required, and read again while the network is cut twice."""
+    _load()
+    arguments = "maintenance_hosts=orders maintenance_minutes=30 maintenance_reason=disk"
+    refused = playbook("maintenance_begin", "-e", arguments, rc=2)
+    assert "orders: unsafe" in refused
+    assert agent("orders", "status")["agent"]["alive"]
+    playbook("maintenance_begin", "-e", f"{arguments} maintenance_force=true")
     captured = agent("orders", "status")["captured"]["time"]
     roll_over("orders", captured + 1)
     watch = subprocess.run(
@@ -157,20 +176,3 @@ def _until(events: list[dict[str, object]], step: str, state: str, seconds: floa
         if time.monotonic() > deadline:
             raise LabError(f"expected step {step} to be {state} within {seconds} s, found {events[-5:]}")
         time.sleep(0.01)
-
-
-def test_database_hosts_one_after_another() -> None:
-    """Secondaries first, the primary stepped down and last; the operator's own task runs on each, and the backup keeps up."""
-    with client("orders") as found:
-        members = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
-
-    playbook(
-        "rolling_maintenance",
-        "-e",
-        json.dumps({"rolling_tasks": "molecule/default/restart_mongod.yml", "rolling_margin_minutes": 0}),
-    )
-
-    with client("orders") as found:
-        now = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
-    assert all(now[name] < members[name] + 1 for name in members)
-    assert agent("orders", "status")["state"] == "tailing"
