@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lab.errors import LabError
@@ -14,6 +14,8 @@ from lab.machines import AGENT, agent, client, cut_off, playbook, playbook_comma
 
 MEGABYTES = 60
 CUT_SECONDS = 20
+
+Event = dict[str, object]
 
 
 def test_maintenance_that_ends_in_time() -> None:
@@ -125,11 +127,11 @@ def _resync_under_cuts() -> str:
         command = playbook_command("resync", "--limit", "orders", "-e", "backup_confirm=yes")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
-            _until(events, "sync", "running")
+            _until(events, lambda event: (event.get("step"), event.get("state")) == ("sync", "running"))
             with cut_off("agent1"):
                 time.sleep(CUT_SECONDS)
-            source = agent("orders", "sources")["chosen"].partition(":")[0]
-            with cut_off(source):
+            begins = _until(events, lambda event: event["event"] == "initial sync begins")
+            with cut_off(str(begins["member"]).partition(":")[0]):
                 time.sleep(CUT_SECONDS)
             printed, _ = process.communicate(timeout=600)
         except BaseException:
@@ -141,7 +143,7 @@ def _resync_under_cuts() -> str:
 
 
 @contextmanager
-def _events(job: str) -> Iterator[list[dict[str, object]]]:
+def _events(job: str) -> Iterator[list[Event]]:
     """Follow the journal of an agent from now on."""
     command = [
         "podman",
@@ -155,7 +157,7 @@ def _events(job: str) -> Iterator[list[dict[str, object]]]:
         f"backup-agent@{job}",
     ]
     follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    events: list[dict[str, object]] = []
+    events: list[Event] = []
 
     def read() -> None:
         assert follower.stdout
@@ -170,9 +172,12 @@ def _events(job: str) -> Iterator[list[dict[str, object]]]:
         follower.wait()
 
 
-def _until(events: list[dict[str, object]], step: str, state: str, seconds: float = 120) -> None:
+def _until(events: list[Event], wanted: Callable[[Event], bool], seconds: float = 120) -> Event:
     deadline = time.monotonic() + seconds
-    while not any((event.get("step"), event.get("state")) == (step, state) for event in events):
+    while True:
+        for event in list(events):
+            if wanted(event):
+                return event
         if time.monotonic() > deadline:
-            raise LabError(f"expected step {step} to be {state} within {seconds} s, found {events[-5:]}")
+            raise LabError(f"expected another event within {seconds} s, found {events[-5:]}")
         time.sleep(0.01)

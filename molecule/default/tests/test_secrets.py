@@ -52,13 +52,13 @@ def test_secrets_are_in_no_output_and_no_argument() -> None:
     with _arguments_of_all_processes() as arguments:
         printed = playbook("provision", "-vvv", "--diff")
         printed += playbook("check", "-vvv", "--diff", "-e", "check_fail_on=never")
-        printed += playbook(
-            "maintenance_begin", "-vvv", "-e", "maintenance_hosts=agent1 maintenance_minutes=5 maintenance_reason=x"
-        )
-        printed += playbook("maintenance_end", "-vvv", "-e", "maintenance_hosts=agent1")
+        options = "maintenance_hosts=agent1 maintenance_minutes=5 maintenance_reason=x maintenance_force=true"
+        printed += playbook("maintenance_begin", "-vvv", "-e", options)
+        printed += playbook("maintenance_end", "-vvv", "-e", options)
 
     assert len(arguments) > 100
     assert any("backup-agent" in line for line in arguments)
+    assert "PRIVATE KEY" not in printed
     for name, word in words.items():
         assert word not in printed, name
         assert not any(word in line for line in arguments), name
