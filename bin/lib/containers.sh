@@ -56,7 +56,7 @@ need_image() {
 
 # Molecule's own requirements: collections come out of the wheel that bundles them, where Galaxy is out of reach too.
 need_collections() {
-  local into=$root/.ansible/collections
+  local into=${root:?}/.ansible/collections
   [ ! -e "$into/ansible_collections/containers/podman/MANIFEST.json" ] || return 0
   say "installing the collections that the scenarios use" >&2
   mkdir -p "$cache/wheels"
