@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 # What the machines of a scenario bring: as little as a fresh server, but for what no role installs.
-image_packages=systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps,libcurl4,sudo
+image_packages=systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps,libcurl4,sudo,openssh-server
 
 # podman's files and its machines stay below this directory.
 containers=${cache:?}/containers
@@ -75,7 +75,7 @@ collections_wheel=ansible==12.3.0
 # Everything that a scenario needs, and the variables that it reads.
 prepare_molecule() {
   [ "$(id -u)" -eq 0 ] || die "expected root, for machines with systemd and a network of their own, found $(id -un)"
-  need_system_packages podman runc mmdebstrap iptables nft restic
+  need_system_packages podman runc mmdebstrap iptables nft ssh restic
   configure_containers
   need_collections
   export MOLECULE_IMAGE=${MOLECULE_IMAGE:-$(need_image "${RELEASE:-bookworm}")}

@@ -57,6 +57,7 @@ need_system_packages() {
     case $name in
       nft) missing+=(nftables) ;;
       promtool) missing+=(prometheus) ;;
+      ssh) missing+=(openssh-client) ;;
       *) missing+=("$name") ;;
     esac
   done

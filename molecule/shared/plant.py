@@ -6,6 +6,7 @@ Every secret is a word of its own that occurs nowhere else, so that a test can l
 from __future__ import annotations
 
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main(directory: Path, *servers: str) -> None:
             path.write_text(f"planted{secrets.token_hex(12)}")
     if (directory / "ca.pem").exists():
         return
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "ssh")], check=True)
     authority = Authority("molecule")
     for server in servers:
         name, _, address = server.partition("=")

@@ -7,7 +7,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,7 +82,7 @@ def test_secrets_are_in_no_file_but_their_own() -> None:
     )
     assert set(found.split()) == ALLOWED
     assert "planted" not in run("agent1", "journalctl", "--no-pager", "--output=export")
-    reports = [path for path in Path("reports").rglob("*") if path.is_file()]
+    reports = [path for path in (scenario_directory() / "reports").rglob("*") if path.is_file()]
     assert reports
     assert not any(b"planted" in path.read_bytes() for path in reports)
 
