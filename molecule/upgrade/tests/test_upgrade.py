@@ -113,7 +113,7 @@ def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
 def test_an_agent_that_is_too_new_is_not_misunderstood(made: Variant) -> None:
     """The collection says which side to upgrade; nothing is told to the agent."""
     new = made("9.0.0", **{"__init__.py": (r"API = \d+", "API = 9")})
-    provision(new)
+    provision(new, "-e", "backup_wait_for_initial_sync=false")  # which would ask it
 
     printed = playbook("resync", "-e", "backup_confirm=yes", rc=2)
 
