@@ -57,7 +57,7 @@ need_image() {
 # Molecule's own requirements: collections come out of the wheel that bundles them, where Galaxy is out of reach too.
 need_collections() {
   local into=${root:?}/.ansible/collections
-  [ ! -e "$into/ansible_collections/containers/podman/MANIFEST.json" ] || return 0
+  [ ! -e "$into/complete-$collections_wheel" ] || return 0
   say "installing the collections that the scenarios use" >&2
   mkdir -p "$cache/wheels"
   python -m pip download --quiet --no-deps --dest "$cache/wheels" "$collections_wheel"
@@ -65,10 +65,11 @@ need_collections() {
 import pathlib, sys, zipfile
 
 wheels, into = map(pathlib.Path, sys.argv[1:])
-wanted = ("ansible_collections/containers/podman/", "ansible_collections/community/mongodb/")
+wanted = ("ansible_collections/community/mongodb/",)
 with zipfile.ZipFile(next(wheels.glob("ansible-*.whl"))) as wheel:
     wheel.extractall(into, [name for name in wheel.namelist() if name.startswith(wanted)])
 END
+  touch "$into/complete-$collections_wheel"
 }
 collections_wheel=ansible==12.3.0
 

@@ -13,6 +13,7 @@ from backup_agent.cli import Context, answer, json_option, main, owner_option, p
 from backup_agent.config import Config
 from backup_agent.errors import Refused
 from backup_agent.maintenance import parse_latest
+from backup_agent.status import daemon_alive
 from backup_agent.store import Store
 
 YEAR_SECONDS = 366 * 86400
@@ -45,7 +46,7 @@ def begin(context: Context, owner: str, reason: str, for_seconds: int, latest: s
                 "start it once, then begin maintenance"
             )
         with contextlib.closing(Store(config.state_file)) as store:
-            return _result(store, store.begin_maintenance(owner, reason, for_seconds, by)), 0
+            return _result(store, store.begin_maintenance(owner, reason, for_seconds, by, daemon_alive(config))), 0
 
     answer(as_json, produce)
 
@@ -97,10 +98,7 @@ def watch_command(directory: Path, warn_before_minutes: float, textfile: Path | 
     def produce() -> tuple[Json, int]:
         paths = watch.files(directory)
         findings = watch.watch(paths, warn_before_minutes * 60)
-        problems = (
-            [] if paths else [f"expected configurations of jobs (*.yml) in {directory}, found none; see --directory"]
-        )
-        problems += _write_metrics(textfile, findings)
+        problems = _write_metrics(textfile, findings)
         shown.extend(watch_output.lines(findings, problems, watch_output.is_journal(STDOUT)))
         level = (
             watch.worst(findings) if not problems else max(watch.worst(findings), watch.WARNING, key=watch.LEVELS.index)

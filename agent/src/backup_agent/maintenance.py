@@ -30,7 +30,9 @@ def parse_latest(text: str | None) -> str | None:
         ) from None
 
 
-def begun(before: Json | None, owner: str, reason: str, seconds: int, latest: str | None, live: Json) -> Json:
+def begun(
+    before: Json | None, owner: str, reason: str, seconds: int, latest: str | None, live: Json, alive: bool
+) -> Json:
     """Return the record of maintenance that begins now, or is renewed. Raises Refused while another owner's is valid.
 
     `live` is what the daemon observed last. A renewal keeps when it began, together with the oldest entry of that moment (how
@@ -42,7 +44,8 @@ def begun(before: Json | None, owner: str, reason: str, seconds: int, latest: st
             f"{before['until']}; wait for its end, or let its owner end it",
             maintenance=before,
         )
-    mine = before if before is not None and before["owner"] == owner else None
+    ended = before is not None and is_over(before) and alive  # by nobody, but what it reckoned with is long gone
+    mine = before if before is not None and before["owner"] == owner and not ended else None
     return {
         "owner": owner,
         "reason": reason,

@@ -21,7 +21,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from backup_agent import failpoints, maintenance
-from backup_agent.errors import BadConfiguration, NoRoom, NotFound, OperationOpen
+from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationOpen
 from backup_agent.times import age_seconds, iso_in, now_iso
 
 SCHEMA_VERSION = 1
@@ -71,6 +71,8 @@ class Store:
         if reading:
             self._open_to_read(path)
             return
+        if not path.exists():
+            _require_owner(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not path.exists():
@@ -248,14 +250,15 @@ class Store:
 
     # Maintenance ------------------------------------------------------------------------------------------------------
 
-    def begin_maintenance(self, owner: str, reason: str, seconds: int, latest: str | None) -> bool:
+    def begin_maintenance(self, owner: str, reason: str, seconds: int, latest: str | None, alive: bool = False) -> bool:
         """Write an owner's record and lease in one step, or renew both; returns whether anything is new.
 
-        Raises Refused while another owner's maintenance is valid.
+        `alive`: whether the agent runs, which ends a maintenance whose time is over. Raises Refused while another owner's
+        maintenance is valid.
         """
         with self._transaction() as db:
             before = self.maintenance()
-            record = maintenance.begun(before, owner, reason, seconds, latest, self.observed("live", {}))
+            record = maintenance.begun(before, owner, reason, seconds, latest, self.observed("live", {}), alive)
             lease = (owner, reason, record["until"])
             had = db.execute("SELECT * FROM leases WHERE owner = ?", (owner,)).fetchone()
             db.execute("INSERT OR REPLACE INTO observed VALUES ('maintenance', ?)", (json.dumps(record),))
@@ -395,6 +398,20 @@ def current_generation(path: Path) -> int | None:
             f"directory: expected the job's state in {path}, found: {error}; see that file"
         ) from error
     return None if found is None else int(found)
+
+
+def _require_owner(path: Path) -> None:
+    """Make no state for somebody else: the agent could not open what root made. Raises AgentDown.
+
+    A directory that is not there is made by whoever owns the one above it.
+    """
+    nearest = next(above for above in path.parents if above.exists())
+    owner = nearest.stat().st_uid
+    if owner not in (os.geteuid(), 0):
+        raise AgentDown(
+            f"expected the state of the job in {path}, found none: its agent has never run; start it, "
+            f"for only user {owner} makes the file"
+        )
 
 
 def other_operation(found: Json) -> OperationOpen:

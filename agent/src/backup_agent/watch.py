@@ -194,8 +194,8 @@ def _basis(found: Finding, reckoned: Estimate) -> str:
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """Return the worst level."""
-    return max((found.level for found in findings), key=LEVELS.index, default=WARNING)
+    """Return the worst level. A machine whose jobs are yet to come, or have been removed, is in order."""
+    return max((found.level for found in findings), key=LEVELS.index, default=OK)
 
 
 def timestamp_of(iso: str) -> float:

@@ -120,6 +120,10 @@ def test_an_operator_needs_no_root(host: Host) -> None:
     assert host.run(f"su ned -c '{ask} orders status'").rc != 0
     assert host.run(f"su olga -c '{ask} orders restore --target /tmp/x'").rc == 2
     assert host.run(f"su olga -c '{ask} ../orders status'").rc == 2
+    assert (
+        host.run(f"su olga -c '{ask} orders ranges --restic /tmp/x --repository /tmp --password-file /tmp/p'").rc == 2
+    )
+    assert host.run(f"su olga -c '{ask} orders snapshot --name x --state absent --owner olga'").rc == 2
     assert host.run("su olga -c 'sudo -n -u backup-agent cat /etc/backup-agent/orders.password'").rc != 0
 
 

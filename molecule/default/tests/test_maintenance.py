@@ -10,7 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lab.errors import LabError
-from lab.machines import AGENT, agent, client, cut_off, playbook, playbook_command, primary, roll_over, run, wait
+from lab.machines import (
+    AGENT,
+    DATABASES,
+    agent,
+    client,
+    cut_off,
+    playbook,
+    playbook_command,
+    primary,
+    roll_over,
+    run,
+    wait,
+)
 
 MEGABYTES = 60
 CUT_SECONDS = 20
@@ -55,20 +67,27 @@ def test_agents_are_restarted_one_by_one() -> None:
         assert status["agent"]["pid"] != pid
 
 
+def _started() -> dict[str, int]:
+    """Return when the member of each machine was started, in microseconds of the clock that all of them share."""
+    show = ("systemctl", "show", "--property", "ExecMainStartTimestampMonotonic", "--value", "mongod@27017-orders")
+    return {machine: int(run(machine, *show)) for machine in DATABASES}
+
+
 def test_database_hosts_one_after_another() -> None:
     """Secondaries first, the primary stepped down and last; the operator's own task runs on each, and the backup keeps up."""
-    with client("orders") as found:
-        members = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
+    before, first = _started(), primary("orders")
 
     playbook(
         "rolling_maintenance",
         "-e",
-        json.dumps({"rolling_tasks": "molecule/default/restart_mongod.yml", "rolling_margin_minutes": 0}),
+        json.dumps({"rolling_tasks": "molecule/default/tasks/restart_mongod.yml", "maintenance_margin_minutes": 0}),
     )
 
-    with client("orders") as found:
-        now = {member["name"]: member["uptime"] for member in found.admin.command("replSetGetStatus")["members"]}
-    assert all(now[name] < members[name] + 1 for name in members)
+    after = _started()
+    assert all(after[machine] > before[machine] for machine in DATABASES)
+    assert max(after, key=lambda machine: after[machine]) == first
+    log = run(first, "journalctl", "-u", "mongod@27017-orders", "--no-pager", "-o", "cat")
+    assert "replSetStepDown" in log
     assert agent("orders", "status")["state"] == "tailing"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
 
-from backup_agent.errors import BadConfiguration, NoRoom, NotFound, OperationOpen
+from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationOpen
 from backup_agent.store import Store
 
 
@@ -151,3 +152,15 @@ def test_one_alert_is_closed_alone(store: Store) -> None:
     store.close_alert("disk_full", "head")
     assert ["slices"] == [alert["cause"] for alert in store.alerts()]
     assert {"disk_full"} == store.alert_kinds()
+
+
+def test_no_state_is_made_for_another_user(tmp_path: Path) -> None:
+    """What root looks at before the agent has ever run stays as it is, or the agent could not open its own state."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to give a directory away")
+    os.chown(tmp_path, 65534, 65534)
+
+    with pytest.raises(AgentDown, match="its agent has never run"):
+        Store(tmp_path / "job" / "state.sqlite")
+
+    assert list(tmp_path.iterdir()) == []
