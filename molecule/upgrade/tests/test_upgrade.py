@@ -18,6 +18,7 @@ Json = dict[str, Any]
 Variant = Callable[..., Path]
 
 BROKEN = {"daemon.py": (r"(?m)^    job = Job\(config, store\)$", '    raise OSError("this version does not work")')}
+NO_HEAD = {"head.py": (r'"--bind_ip"', '"--bind_nothing"')}
 NEXT_SCHEMA = {"store.py": (r"SCHEMA_VERSION = 1", "SCHEMA_VERSION = 2")}
 
 
@@ -108,6 +109,30 @@ def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
     assert version() == working
     assert schema() == 1
     assert wait("orders", lambda status: status["verdict"] == "ok")["state"] == "tailing"
+
+
+def test_a_version_that_does_not_back_up_is_taken_back(made: Variant) -> None:
+    """Its agent comes up and says that it is alive, but follows nothing: that is not enough."""
+    working, link = version(), run("agent1", "readlink", LINK)
+    broken = made("9.9.8", **NO_HEAD)
+
+    printed = provision(broken, "-e", "backup_agent_start_seconds=15", rc=2)
+
+    assert "The old version runs again" in printed
+    assert run("agent1", "readlink", LINK) == link
+    assert wait("orders", lambda status: status["verdict"] == "ok")["agent"]["version"] == working
+
+
+def test_an_upgrade_that_was_interrupted_is_finished() -> None:
+    """Whoever runs it again finds the agent that was stopped for it, although the link is right already."""
+    change = {"old": run("agent1", "readlink", LINK).strip(), "running": ["backup-agent@orders.service"]}
+    run("agent1", "systemctl", "stop", "backup-agent@orders")
+    run("agent1", "sh", "-c", f"echo '{json.dumps(change)}' > /opt/backup-agent/changing.json")
+
+    provision(None, "--limit", "agent1")
+
+    assert agent("orders", "status")["agent"]["alive"]
+    assert run("agent1", "ls", "/opt/backup-agent").split() == ["backup-job", "venv", "versions"]
 
 
 def test_an_agent_that_is_too_new_is_not_misunderstood(made: Variant) -> None:
