@@ -1,7 +1,8 @@
-# Copies the state of jobs before an upgrade, and puts it back: state_copy.py save|restore LABEL CONFIG...
+# Copies the state of jobs before an upgrade, and puts it back: state_copy.py save|restore|restore-form LABEL CONFIG...
 #
-# Runs as the user of the agent, with the agents stopped, by the Python of the version that is installed. A copy is put back only
-# where the newer version has changed the schema: otherwise the older one reads what the newer one wrote, and loses nothing.
+# Runs as the user of the agent, with the agents stopped, by the Python of the version that is installed. `restore` takes back whatever
+# a version that did not work has written, such as an alert that it raised by mistake. `restore-form` is for a copy that may be old: it
+# is put back only where the newer version has changed the schema; otherwise the older one reads what the newer one wrote.
 import contextlib
 import os
 import pathlib
@@ -31,8 +32,13 @@ def save(state, copy):
     print("saved", copy)
 
 
+def restore_form(state, copy):
+    if copy.exists() and schema_of(copy) != schema_of(state):
+        restore(state, copy)
+
+
 def restore(state, copy):
-    if not copy.exists() or schema_of(copy) == schema_of(state):
+    if not copy.exists():
         return
     for ending in ("-wal", "-shm"):
         state.with_name(state.name + ending).unlink(missing_ok=True)
@@ -46,7 +52,9 @@ def main(action, label, *configurations):
         directory = yaml.safe_load(pathlib.Path(configuration).read_text())["directory"]
         state = pathlib.Path(directory) / "state.sqlite"
         if state.exists():
-            {"save": save, "restore": restore}[action](state, state.with_name(f"state.before-{label}.sqlite"))
+            {"save": save, "restore": restore, "restore-form": restore_form}[action](
+                state, state.with_name(f"state.before-{label}.sqlite")
+            )
 
 
 main(*sys.argv[1:])
