@@ -1,8 +1,9 @@
 # Copies the state of jobs before an upgrade, and puts it back: state_copy.py save|restore|restore-form LABEL CONFIG...
 #
-# Runs as the user of the agent, with the agents stopped, by the Python of the version that is installed. `restore` takes back whatever
-# a version that did not work has written, such as an alert that it raised by mistake. `restore-form` is for a copy that may be old: it
-# is put back only where the newer version has changed the schema; otherwise the older one reads what the newer one wrote.
+# Runs as the user of the agent, with the agents stopped, by the Python of the version that is installed. `restore` takes back
+# whatever a version that did not work has written, such as an alert that it raised by mistake. `restore-form` is for a copy that
+# may be old: it is put back only where the newer version has changed the schema; otherwise the older one reads what the newer
+# one wrote.
 import contextlib
 import os
 import pathlib
