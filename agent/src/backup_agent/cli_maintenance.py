@@ -99,15 +99,12 @@ def watch_command(directory: Path, warn_before_minutes: float, textfile: Path | 
         paths = watch.files(directory)
         findings = watch.watch(paths, warn_before_minutes * 60)
         problems = _write_metrics(textfile, findings)
-        shown.extend(watch_output.lines(findings, problems, watch_output.is_journal(STDOUT)))
-        level = (
-            watch.worst(findings) if not problems else max(watch.worst(findings), watch.WARNING, key=watch.LEVELS.index)
-        )
+        least = watch.WARNING if problems else watch.OK
+        level = max(watch.worst(findings), least, key=watch.LEVELS.index)
         value = {"level": level, "jobs": [found.as_json() for found in findings], "problems": problems}
         return value, int(level != watch.OK)
 
-    shown: list[str] = []
-    answer(as_json, produce, lambda _value: "\n".join(shown))
+    answer(as_json, produce, lambda value: "\n".join(watch_output.lines(value, watch_output.is_journal(STDOUT))))
 
 
 def _write_metrics(path: Path | None, findings: list[watch.Finding]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from backup_agent.config import Config
 from backup_agent.room import local_repository
-from backup_agent.store import current_generation
+from backup_agent.store import Store
 
 SLICES_FACTOR = 0.5
 """The slices of a sync, as a multiple of the data. Never more than the oplog: a sync that takes longer fails."""
@@ -93,7 +93,7 @@ def parts(config: Config, data_bytes: int, oplog: OplogUse) -> list[Part]:
     """
     generations, scratch = config.directory / "generations", config.directory / "scratch"
     head = data_bytes + HEAD_BYTES
-    current = current_generation(config.state_file)
+    current = _current_generation(config)
     unfinished = max((int(path.name) for path in generations.glob("[0-9]*")), default=0)
     begun = _used(config.generation_directory(unfinished) / "head") if unfinished > (current or 0) else 0
     first, second = (head - begun, head) if current is None else (0, head - begun)
@@ -111,6 +111,14 @@ def parts(config: Config, data_bytes: int, oplog: OplogUse) -> list[Part]:
     if repository is not None and not any(repository.glob("snapshots/*")):
         found.append(Part("first snapshot", repository, data_bytes - _used(repository)))
     return [part for part in found if part.bytes > 0]
+
+
+def _current_generation(config: Config) -> int | None:
+    if not config.state_file.exists():
+        return None
+    with contextlib.closing(Store(config.state_file, reading=True)) as store:
+        found = store.generation("current")
+    return found["number"] if found else None
 
 
 def _used(path: Path) -> int:

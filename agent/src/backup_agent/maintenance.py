@@ -13,8 +13,6 @@ from backup_agent.times import iso_in, moment, now_iso, seconds_until
 LATE_SECONDS = 30 * 60
 """With less time than this before the latest safe restart, an agent that is down is critical."""
 
-FIELDS = ("owner", "reason", "began_at", "until", "latest_safe_restart", "oldest", "captured")
-
 Json = dict[str, Any]
 
 

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
-from backup_agent.source import Client, SourceSet, edge_entry, member_state
+from backup_agent.source import Client, SourceSet, edge_entry, member_state, plain, reason
 from backup_agent.times import age_seconds, timestamp_from_json, timestamp_json
 
 LONGEST_SECONDS = 10 * 366 * 86400.0
@@ -90,8 +90,9 @@ def _oldest(client: Client) -> Timestamp:
 
 
 def _short(error: Exception) -> str:
-    text = error.message if isinstance(error, AgentError) else str(error)
-    text = text.partition(" (configured timeouts")[0]  # the driver goes on with its settings
+    if isinstance(error, PyMongoError):
+        return reason(error)
+    text = plain(error.message if isinstance(error, AgentError) else str(error))
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 

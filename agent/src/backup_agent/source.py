@@ -178,11 +178,7 @@ class SourceSet:
             except PyMongoError as error:
                 refusals[name] = error
                 continue
-            if found["_id"] != self._config.source.replica_set:
-                raise BadConfiguration(
-                    f"source.replica_set: expected the name of the set, found {self._config.source.replica_set!r}, "
-                    f"but {name} is in {found['_id']!r}"
-                )
+            self._require_set(found["_id"], name)
             return found
         if refusals and all(map(_refused, refusals.values())):
             asked("replSetGetConfig", partial(_raise, next(iter(refusals.values()))))
@@ -191,6 +187,13 @@ class SourceSet:
             f"expected an answer from a member of {self._config.source.replica_set}, found none: {said}; "
             "see that this machine reaches them"
         )
+
+    def _require_set(self, found: str, member: str) -> None:
+        wanted = self._config.source.replica_set
+        if found != wanted:
+            raise BadConfiguration(
+                f"source.replica_set: expected the name of the set, found {wanted!r}, but {member} is in {found!r}"
+            )
 
     def greet(self, member: str, login: bool) -> dict[str, Any]:
         """Return what one member says of itself, over a connection of its own that is closed again.
@@ -223,17 +226,18 @@ class SourceSet:
         with pymongo.timeout(source.connect_timeout_seconds):  # the next one is asked soon
             status = admin.command("replSetGetStatus")
             config = admin.command("replSetGetConfig")["config"]
-        if status["set"] != source.replica_set:
-            raise BadConfiguration(
-                f"source.replica_set: expected the name of the set, found {source.replica_set!r}, "
-                f"but {name} is in {status['set']!r}"
-            )
+        self._require_set(status["set"], name)
         return judge(status, config, source.max_lag_seconds, source.prefer, self._failed_lately())
+
+
+def plain(text: str) -> str:
+    """Return what the driver says of an error without its settings and its view of the set, which it puts behind that."""
+    return text.partition(" (configured timeouts")[0].partition(", Timeout:")[0]
 
 
 def reason(error: PyMongoError) -> str:
     """Return in a few words why a member did not answer; the driver's own words follow, without its view of the set."""
-    text = str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0]
+    text = plain(str(error))
     if _refused(error):
         return f"login refused ({text.partition(', full error')[0][:200]})"
     if text == "No servers found yet":  # it is being connected to, still

@@ -7,7 +7,6 @@ one transaction with `synchronous=FULL`, so a crash leaves the state before it o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -18,7 +17,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote
 
 from backup_agent import failpoints, maintenance
 from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationOpen
@@ -377,27 +375,6 @@ class Store:
     def snapshot(self, name: str) -> Json | None:
         """Return a snapshot by its name, or None."""
         return next((s for s in self.snapshots() if s["name"] == name), None)
-
-
-def current_generation(path: Path) -> int | None:
-    """Return the number of the current generation, None when there is none. Nothing is written, no file is made.
-
-    That is not so with a Store: one that root opens leaves files that the agent could not write.
-    """
-    if not path.exists():
-        return None
-    in_use = path.with_name(
-        f"{path.name}-shm"
-    ).exists()  # otherwise all of it is in the one file, and SQLite would make this one
-    try:
-        where = f"file:{quote(str(path))}?{'mode=ro' if in_use else 'immutable=1'}"
-        with contextlib.closing(sqlite3.connect(where, uri=True, timeout=30)) as db:
-            found = db.execute("SELECT max(number) FROM generations WHERE state = 'current'").fetchone()[0]
-    except sqlite3.Error as error:
-        raise BadConfiguration(
-            f"directory: expected the job's state in {path}, found: {error}; see that file"
-        ) from error
-    return None if found is None else int(found)
 
 
 def _require_owner(path: Path) -> None:

@@ -19,13 +19,17 @@ LAST_INCREMENT = 2**32 - 1
 
 def now_iso() -> str:
     """Return the present time as an ISO 8601 string in UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso_in(0)
+
+
+def unix_seconds(iso: str) -> float:
+    """Return the time of `now_iso` in seconds since 1970."""
+    return datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
 
 
 def age_seconds(iso: str) -> int:
     """Return how many seconds ago the time of `now_iso` was."""
-    then = datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    return int((datetime.now(UTC) - then).total_seconds())
+    return int(datetime.now(UTC).timestamp() - unix_seconds(iso))
 
 
 def iso_in(seconds: float) -> str:

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +195,3 @@ def _basis(found: Finding, reckoned: Estimate) -> str:
 def worst(findings: Iterable[Finding]) -> str:
     """Return the worst level. A machine whose jobs are yet to come, or have been removed, is in order."""
     return max((found.level for found in findings), key=LEVELS.index, default=OK)
-
-
-def timestamp_of(iso: str) -> float:
-    """Return a time of the state in seconds since 1970."""
-    return datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()

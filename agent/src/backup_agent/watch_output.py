@@ -7,13 +7,17 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from backup_agent.watch import CRITICAL, OK, WARNING, Finding, timestamp_of
+from backup_agent.times import unix_seconds
+from backup_agent.watch import CRITICAL, OK, WARNING, Finding
 
 PRIORITIES = {OK: "<6>", WARNING: "<4>", CRITICAL: "<2>"}
 """The levels of syslog, as sd-daemon(3) reads them at the beginning of a line."""
+
+Json = dict[str, Any]
 
 JOB = ("job", "backup")
 """Prometheus itself uses the label `job` and renames this one; `backup` stays, as in the metrics of the check."""
@@ -31,10 +35,10 @@ def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> 
     return named == f"{found.st_dev}:{found.st_ino}"
 
 
-def lines(findings: Sequence[Finding], problems: Sequence[str], journal: bool) -> list[str]:
-    """Return a line for each job and each other problem; for the journal, with its priority."""
-    texts = [(found.level, f"{found.job}: {found.text}") for found in findings]
-    texts += [(WARNING, problem) for problem in problems]
+def lines(value: Json, journal: bool) -> list[str]:
+    """Return a line for each job and each other problem of what `watch` answers; for the journal, with its priority."""
+    texts = [(found["level"], f"{found['job']}: {found['text']}") for found in value["jobs"]]
+    texts += [(WARNING, problem) for problem in value["problems"]]
     return [f"{PRIORITIES[level] if journal else ''}{' '.join(text.split())}" for level, text in texts]
 
 
@@ -55,7 +59,7 @@ def metrics(findings: Sequence[Finding]) -> bytes:
         if found.maintenance is not None:
             under.labels(found.job, found.job, found.maintenance["owner"]).set(1)
         if found.latest_safe_restart is not None:
-            seconds = timestamp_of(found.latest_safe_restart)
+            seconds = unix_seconds(found.latest_safe_restart)
             latest.labels(found.job, found.job).set(seconds)
             left.labels(found.job, found.job).set(seconds - time.time())
     return generate_latest(registry)

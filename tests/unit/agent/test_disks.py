@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from backup_agent import disks
 from backup_agent.config import Config, load
 from backup_agent.disks import (
     CACHE_BYTES,
@@ -19,7 +20,7 @@ from backup_agent.disks import (
     sync_bytes,
     sync_slices,
 )
-from backup_agent.store import Store, current_generation
+from backup_agent.store import Store
 
 MB = 1024**2
 DATA = 100 * MB
@@ -127,13 +128,14 @@ def test_parts_are_added_up_by_file_system(tmp_path: Path) -> None:
 @pytest.mark.parametrize("running", [True, False])
 def test_the_state_is_read_without_a_trace(tmp_path: Path, running: bool) -> None:
     """Beside a daemon that has it open and after it: no file is made, none is changed."""
-    path = tmp_path / "state.sqlite"
-    assert current_generation(path) is None
-    store = Store(path)
-    assert current_generation(path) is None
+    config = configured(tmp_path)
+    directory = config.state_file.parent
+    assert disks._current_generation(config) is None
+    store = Store(config.state_file)
+    assert disks._current_generation(config) is None
     store.switch_generation(store.new_generation()["number"])
     if not running:
         store.close()
-    before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir() if not file.name.endswith("-shm")}
-    assert 1 == current_generation(path)
-    assert before == {f.name: f.stat().st_mtime_ns for f in tmp_path.iterdir() if not f.name.endswith("-shm")}
+    before = {file.name: file.stat().st_mtime_ns for file in directory.iterdir() if not file.name.endswith("-shm")}
+    assert 1 == disks._current_generation(config)
+    assert before == {f.name: f.stat().st_mtime_ns for f in directory.iterdir() if not f.name.endswith("-shm")}

@@ -332,8 +332,9 @@ class TestOutput:
 
     def test_lines(self) -> None:
         """One line for each, and for the journal with its priority."""
-        assert ["a: runs", "b: two lines", "c: down", "oh"] == watch_output.lines(self.FOUND, ["oh"], False)
-        assert ["<6>a: runs", "<4>b: two lines", "<2>c: down", "<4>oh"] == watch_output.lines(self.FOUND, ["oh"], True)
+        value = {"jobs": [found.as_json() for found in self.FOUND], "problems": ["oh"]}
+        assert ["a: runs", "b: two lines", "c: down", "oh"] == watch_output.lines(value, False)
+        assert ["<6>a: runs", "<4>b: two lines", "<2>c: down", "<4>oh"] == watch_output.lines(value, True)
 
     def test_the_journal_is_recognised(self) -> None:
         """Only where the descriptor is what the variable names: a pipe in a service is not the journal."""
