@@ -125,15 +125,19 @@ def primary(job: str, seconds: float = 60) -> str:
     """Return the machine whose member is primary; waits for one."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        for machine in DATABASES:
-            try:
-                with client(job, machine, serverSelectionTimeoutMS=1000) as found:
-                    if found.admin.command("hello")["isWritablePrimary"]:
-                        return machine
-            except PyMongoError:  # whatever it is, this one is not the primary at this moment
-                continue
+        found = next((machine for machine in DATABASES if _is_primary(job, machine)), None)
+        if found is not None:
+            return found
         time.sleep(0.5)
     raise LabError(f"{job}: expected a primary within {seconds} s, found none")
+
+
+def _is_primary(job: str, machine: str) -> bool:
+    try:
+        with client(job, machine, serverSelectionTimeoutMS=1000) as found:
+            return bool(found.admin.command("hello")["isWritablePrimary"])
+    except PyMongoError:  # whatever it is, this one is not the primary at this moment
+        return False
 
 
 def roll_over(job: str, past_seconds: int, seconds: float = 180) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,7 @@ import yaml
 from bson.timestamp import Timestamp
 
 from lab import Member, ReplicaSet, roll_over
-from lab.data import load
-from tests.integration.test_playbooks import Site, flat, recap
+from tests.integration.site import Site, flat, recap, replica_sets
 
 Json = dict[str, Any]
 ELECTABLE = {"orders": 3, "items": 1}
@@ -39,13 +37,11 @@ def asked(jobs: str, minutes: float = 0.2, **more: object) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ReplicaSet]]:
     """Give a set of three electable members, and one of a primary and a secondary."""
-    with contextlib.ExitStack() as stack:
-        found = {}
-        for number, (job, electable) in enumerate(ELECTABLE.items()):
-            members = [Member(priority=int(n < electable)) for n in range(max(2, electable))]
-            directory = tmp_path_factory.mktemp(job)
-            found[job] = stack.enter_context(ReplicaSet(f"rs{number}", members, oplog_mb=24, directory=directory))
-            load(found[job].uri, megabytes=1)
+    members = {
+        job: [Member(priority=int(n < electable)) for n in range(max(2, electable))]
+        for job, electable in ELECTABLE.items()
+    }
+    with replica_sets(tmp_path_factory, members, oplog_mb=24, megabytes=1) as found:
         yield found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -140,4 +139,4 @@ def test_facts_that_are_gathered_have_no_secret() -> None:
         check=True,
     ).stdout
     assert "ansible_hostname" in facts
-    assert json.dumps("planted")[1:-1] not in facts
+    assert "planted" not in facts

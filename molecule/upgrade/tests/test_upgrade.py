@@ -104,7 +104,7 @@ def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
 
     printed = provision(broken, "-e", "backup_agent_start_seconds=15", rc=2)
 
-    assert "The old version runs again" in printed
+    assert "The old version was started again" in printed
     assert run("agent1", "readlink", LINK) == link
     assert version() == working
     assert schema() == 1
@@ -118,14 +118,15 @@ def test_a_version_that_does_not_back_up_is_taken_back(made: Variant) -> None:
 
     printed = provision(broken, "-e", "backup_agent_start_seconds=15", rc=2)
 
-    assert "The old version runs again" in printed
+    assert "The old version was started again" in printed
     assert run("agent1", "readlink", LINK) == link
     assert wait("orders", lambda status: status["verdict"] == "ok")["agent"]["version"] == working
 
 
 def test_an_upgrade_that_was_interrupted_is_finished() -> None:
     """Whoever runs it again finds the agent that was stopped for it, although the link is right already."""
-    change = {"old": run("agent1", "readlink", LINK).strip(), "running": ["backup-agent@orders.service"]}
+    link = run("agent1", "readlink", LINK).strip()
+    change = {"old": link, "running": ["backup-agent@orders.service"], "copy": link.rpartition("/")[2]}
     run("agent1", "systemctl", "stop", "backup-agent@orders")
     run("agent1", "sh", "-c", f"echo '{json.dumps(change)}' > /opt/backup-agent/changing.json")
 

@@ -13,12 +13,12 @@ import sys
 import yaml
 
 
-def schema_of(path):
+def schema_of(path: pathlib.Path) -> int:
     with contextlib.closing(sqlite3.connect(path)) as database:
-        return database.execute("PRAGMA user_version").fetchone()[0]
+        return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
-def save(state, copy):
+def save(state: pathlib.Path, copy: pathlib.Path) -> None:
     unfinished = copy.with_name(copy.name + ".part")
     unfinished.unlink(missing_ok=True)
     with (
@@ -33,12 +33,12 @@ def save(state, copy):
     print("saved", copy)
 
 
-def restore_form(state, copy):
+def restore_form(state: pathlib.Path, copy: pathlib.Path) -> None:
     if copy.exists() and schema_of(copy) != schema_of(state):
         restore(state, copy)
 
 
-def restore(state, copy):
+def restore(state: pathlib.Path, copy: pathlib.Path) -> None:
     if not copy.exists():
         return
     for ending in ("-wal", "-shm"):
@@ -47,7 +47,7 @@ def restore(state, copy):
     print("restored", state)
 
 
-def main(action, label, *configurations):
+def main(action: str, label: str, *configurations: str) -> None:
     os.umask(0o077)
     for configuration in configurations:
         directory = yaml.safe_load(pathlib.Path(configuration).read_text())["directory"]
