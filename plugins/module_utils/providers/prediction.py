@@ -42,12 +42,17 @@ def maintenance_record(status: Mapping[str, Any]) -> dict[str, Any] | None:
 def maintenance_begun(
     status: Mapping[str, Any], owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None
 ) -> Answer:
-    """Predict the record and the lease. A renewal keeps when it began, and moves the end, so it always changes."""
+    """Predict the record and the lease. A renewal keeps when it began, and moves the end, so it always changes.
+
+    A record whose time has passed although the agent runs was never ended: what begins is new.
+    """
     found = maintenance_record(status)
     now = datetime.now(timezone.utc)
-    if found is not None and found["owner"] != owner and found["until"] > iso(now.timestamp()):
+    over = found is not None and found["until"] <= iso(now.timestamp())
+    if found is not None and found["owner"] != owner and not over:
         raise _others_maintenance(found)
-    mine = found if found is not None and found["owner"] == owner else None
+    ended = over and status["agent"]["alive"]
+    mine = found if found is not None and found["owner"] == owner and not ended else None
     until = iso((now + timedelta(seconds=for_seconds)).timestamp())
     record = {
         "owner": owner,

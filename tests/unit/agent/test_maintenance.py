@@ -86,6 +86,18 @@ def test_what_was_overrun_is_shown_until_somebody_begins_anew(store: Store) -> N
     assert "you" == (store.maintenance() or {})["owner"]
 
 
+@pytest.mark.parametrize(("alive", "kept"), [(True, False), (False, True)])
+def test_one_that_was_never_ended_is_no_renewal(store: Store, alive: bool, kept: bool) -> None:
+    """The agent ran on after its time, so nothing of then holds; one that is still down is only longer away."""
+    store.begin_maintenance("me", "kernel", 3600, PAST)
+    store.observe("maintenance", {**overrun(store), "began_at": PAST})
+    store.observe("live", LATER)
+    store.begin_maintenance("me", "disk", 60, None, alive)
+    record = store.maintenance() or {}
+    assert (kept, kept) == (record["began_at"] == PAST, record["latest_safe_restart"] == PAST)
+    assert record["oldest"] == (LIVE if kept else LATER).get("oldest")
+
+
 def test_only_ones_own_is_ended(store: Store) -> None:
     """Another owner's record stays, one's own lease goes, and a second end is no change."""
     store.begin_maintenance("me", "kernel", 3600, None)

@@ -33,11 +33,12 @@ ENDED = {"state": "ended", "owner": "me", "reason": None, "for_seconds": None, "
 BEGIN = ("maintenance", "begin", "--owner", "me", "--reason", "kernel", "--for-seconds", "3600")
 
 
-def status(record: Any, *leases: Any) -> dict[str, Any]:
-    """Return what the agent shows while there is this record."""
+def status(record: Any, *leases: Any, alive: bool = False) -> dict[str, Any]:
+    """Return what the agent, which is down, shows while there is this record."""
     shown = None if record is None else {**record, "overdue": False, "seconds_left": 5}
     optimes = {"oldest": {"time": 1}, "captured": {"time": 2}}
-    return {"ok": True, "verdict": "warning", "maintenance": shown, "leases": list(leases), **optimes}
+    seen = {"verdict": "warning", "agent": {"alive": alive}, **optimes}
+    return {"ok": True, "maintenance": shown, "leases": list(leases), **seen}
 
 
 class TestRun:
@@ -131,6 +132,13 @@ class TestCheckMode:
             record["latest_safe_restart"],
         )
         assert 1 == len(outcome.record["leases"])
+
+    def test_renews_nothing_that_was_never_ended(self, create_module: Any, agent: Any) -> None:
+        """The agent ran on after its time: when it began and by when it had to run are of then."""
+        over = {**MINE, "until": LATEST}
+        wanted = {**BEGUN, "latest_safe_restart": None}
+        record = self.run(create_module, agent, status(over, alive=True), wanted).record["maintenance"]
+        assert (True, None) == (record["began_at"] != MINE["began_at"], record["latest_safe_restart"])
 
     def test_is_refused_as_the_agent_would(self, create_module: Any, agent: Any) -> None:
         """Another owner's maintenance that is not over is in the way."""
