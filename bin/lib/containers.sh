@@ -76,13 +76,16 @@ collections_wheel=ansible==12.3.0
 # Everything that a scenario needs, and the variables that it reads.
 prepare_molecule() {
   [ "$(id -u)" -eq 0 ] || die "expected root, for machines with systemd and a network of their own, found $(id -un)"
-  need_system_packages podman runc mmdebstrap iptables nft ssh restic
+  # podman works without its helpers for networks and names, and so its package does not depend on them.
+  PATH=$PATH:/usr/lib/podman:/usr/libexec/podman need_system_packages \
+    podman runc netavark aardvark-dns mmdebstrap iptables nft ip ssh restic
   configure_containers
   need_collections
-  export MOLECULE_IMAGE=${MOLECULE_IMAGE:-$(need_image "${RELEASE:-bookworm}")}
-  export MONGOD=${MONGOD:-$(command -v mongod)}
-  export MOLECULE_IMAGE_NEXT=${MOLECULE_IMAGE_NEXT:-$(need_image trixie)}
-  export MOLECULE_WHEELHOUSE=$cache/wheelhouse
+  [ -n "${MOLECULE_IMAGE:-}" ] || MOLECULE_IMAGE=$(need_image "${RELEASE:-bookworm}")
+  [ -n "${MOLECULE_IMAGE_NEXT:-}" ] || MOLECULE_IMAGE_NEXT=$(need_image trixie)
+  [ -n "${MONGOD:-}" ] || MONGOD=$(command -v mongod)
+  MOLECULE_WHEELHOUSE=$cache/wheelhouse
+  export MOLECULE_IMAGE MOLECULE_IMAGE_NEXT MONGOD MOLECULE_WHEELHOUSE
   PYTHON=python bin/wheelhouse "$MOLECULE_WHEELHOUSE" 3.11 3.13
   export MOLECULE_PROJECT_DIRECTORY=$root PYTHONPATH=$root ANSIBLE_HOME=$root/.ansible
 }

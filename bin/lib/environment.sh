@@ -58,6 +58,7 @@ need_system_packages() {
       nft) missing+=(nftables) ;;
       promtool) missing+=(prometheus) ;;
       ssh) missing+=(openssh-client) ;;
+      ip) missing+=(iproute2) ;;
       *) missing+=("$name") ;;
     esac
   done
