@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +47,14 @@ class NoSilentSkips:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(NoSilentSkips(allowed_skips(ALLOWED_SKIPS.read_text())), "no-silent-skips")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leave_no_data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove the directories of a module in which nothing failed: all replica sets of a run together take some 20 GB."""
+    directory = tmp_path_factory.getbasetemp()
+    before, failed = set(directory.iterdir()), request.session.testsfailed
+    yield
+    if request.session.testsfailed == failed:
+        for made in set(directory.iterdir()) - before:
+            shutil.rmtree(made, ignore_errors=True)
