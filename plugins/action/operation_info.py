@@ -27,6 +27,7 @@ from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
 )
 
 MODULE = "mongodb_ops.backup.operation_info"
+WRITER = "mongodb_ops.backup.resync"
 
 #: The options that this half acts on; the module knows all of them, with the same types and defaults.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -34,6 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "follow": {"type": "bool", "default": False},
     "until_step": {"type": "str"},
     "after_step": {"type": "str"},
+    "carry_on": {"type": "bool", "default": False},
     "poll_seconds": {"type": "float", "default": 2},
     "unreachable_grace_seconds": {"type": "int", "default": 600},
     "follow_timeout_seconds": {"type": "int", "default": 0},
@@ -61,6 +63,12 @@ class ActionModule(ActionBase):
         arguments = {**self._task.args, **named}
         return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
 
+    def carry_on(self, operation: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Send the request that the operation waits for."""
+        place = {name: value for name, value in self._task.args.items() if name not in OPTIONS}
+        arguments = {**place, "state": "continued", "operation": operation}
+        return dict(self._execute_module(module_name=WRITER, module_args=arguments, task_vars=task_vars))
+
     def reconnect(self) -> None:
         """Forget the connection and what was left on the host: after an outage neither may be there any more."""
         self._connection._shell.tmpdir = None
@@ -77,8 +85,10 @@ class ActionModule(ActionBase):
         if validated.error_messages:
             raise AnsibleActionFail("; ".join(validated.error_messages))
         options: dict[str, Any] = validated.validated_parameters
-        if options["until_step"] and not options["follow"]:
-            raise AnsibleActionFail("Expected follow=true together with until_step, found follow=false; set follow.")
+        for needs_follow in ("until_step", "carry_on"):
+            if options[needs_follow] and not options["follow"]:
+                expected = f"follow=true together with {needs_follow}"
+                raise AnsibleActionFail(f"Expected {expected}, found follow=false; set follow.")
         return options
 
 
@@ -94,6 +104,9 @@ class Following:
         self._operation = options["operation"]
         self._shown: Shown | None = None
         self._silence = Silence(options["unreachable_grace_seconds"])
+        #: The operation as it was seen last, and whether it waits for a request of ours.
+        self._last: dict[str, Any] | None = None
+        self._due = False
         self._began = time.monotonic()
 
     def result(self) -> dict[str, Any]:
@@ -103,10 +116,18 @@ class Following:
             finished = self._bear(result) if is_outage(result) else self._look_at(result)
             if finished is not None:
                 return {**finished, "followed_seconds": round(self._elapsed(), 1)}
-            time.sleep(self._options["poll_seconds"])
+            if not self._due:
+                time.sleep(self._pause())
+
+    def _pause(self) -> float:
+        asked = (self._last or {}).get("ask_again_seconds") or 0.0
+        return float(max(self._options["poll_seconds"], asked))
 
     def _request(self) -> dict[str, Any]:
+        due, self._due = self._due, False
         try:
+            if due:
+                return self._action.carry_on(self._operation, self._variables)
             return self._action.ask(self._operation, self._variables)
         except AnsibleConnectionFailure as error:
             return {"unreachable": True, "msg": str(error)}
@@ -123,7 +144,13 @@ class Following:
             return self._timed_out({})
         waited = duration(now - (self._silence.since or now))
         hint = "The operation does not depend on this: follow it again once the host answers."
-        return {**result, "msg": f"No answer for {waited}: {result.get('msg')} {hint}"}
+        if (self._last or {}).get("left_behind"):
+            hint = "The operation waits meanwhile: go on with it once there is an answer."
+        return {**result, "msg": f"No answer for {waited}: {result.get('msg')} {hint}", **self._seen()}
+
+    def _seen(self) -> dict[str, Any]:
+        """Return the operation as it was seen last; nothing where it never was."""
+        return {} if self._last is None else {"operation": self._last}
 
     def _look_at(self, result: dict[str, Any]) -> dict[str, Any] | None:
         """Show what is new in an answer; return it when there is nothing more to wait for."""
@@ -134,8 +161,10 @@ class Following:
         self._silence = self._silence.after_answer()
         operation = result["operation"]
         decision = decide(operation, self._options["until_step"])
+        self._last = operation
         if operation is not None:
             self._operation = operation["id"]
+            self._due = self._options["carry_on"] and bool(operation.get("next_write"))
             before = self._shown or shown_before(operation, self._options["after_step"])
             mine = up_to(operation, self._options["until_step"])
             texts, self._shown = lines(mine, before, time.monotonic(), self._terminal)

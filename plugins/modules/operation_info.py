@@ -48,9 +48,16 @@ options:
     description:
       - The O(until_step) of the task before this one, whose steps have been shown already and are not shown again.
     type: str
+  carry_on:
+    description:
+      - Whether to send the requests that the operation waits for, as M(mongodb_ops.backup.resync) does when it is told to
+        continue, where the provider has nothing that does so by itself. Without it such an operation is only watched.
+      - Needs O(follow=true).
+    type: bool
+    default: false
   poll_seconds:
     description:
-      - How long to wait between two requests.
+      - How long to wait between two requests. An operation may ask for longer.
     type: float
     default: 2
   unreachable_grace_seconds:
@@ -159,6 +166,7 @@ ARGUMENTS = JOB.merge(
             "follow": {"type": "bool", "default": False},
             "until_step": {"type": "str"},
             "after_step": {"type": "str"},
+            "carry_on": {"type": "bool", "default": False},
             "poll_seconds": {"type": "float", "default": 2},
             "unreachable_grace_seconds": {"type": "int", "default": 600},
             "follow_timeout_seconds": {"type": "int", "default": 0},

@@ -15,6 +15,8 @@ description:
   - O(state=started) starts an operation that copies everything from a secondary again, validates it, and proves a new
     snapshot by restoring it. The task returns at once; M(mongodb_ops.backup.operation_info) follows the operation.
   - An operation of the same owner that is open already is attached to and not started again.
+  - O(state=continued) sends the next request that an operation waits for, where nothing of ours runs beside the backups;
+    M(mongodb_ops.backup.operation_info) does so whenever one is due, when it is told to carry on.
   - In check mode the preflight runs and its plan is returned. A preflight that fails makes the task fail, with nothing
     changed.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
@@ -35,7 +37,7 @@ options:
       - What is wanted.
     type: str
     default: started
-    choices: [started, canceled]
+    choices: [started, continued, canceled]
   owner:
     description:
       - Who wants the resync. Required when O(state=started).
@@ -57,7 +59,8 @@ options:
     type: int
   operation:
     description:
-      - The id of the operation to cancel. Required when O(state=canceled), so that nobody cancels what they did not mean.
+      - The id of the operation to cancel or to continue. Required when O(state=canceled) or O(state=continued), so that nobody
+        cancels what they did not mean.
     type: str
 seealso:
   - module: mongodb_ops.backup.operation_info
@@ -87,7 +90,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 needed:
-  description: Whether the policy asks for a resync; null when O(state=canceled).
+  description: Whether the policy asks for a resync; null unless O(state=started).
   returned: success
   type: bool
   sample: true
@@ -135,7 +138,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.regis
 ARGUMENTS = JOB.merge(
     Arguments(
         options={
-            "state": {"type": "str", "default": "started", "choices": ["started", "canceled"]},
+            "state": {"type": "str", "default": "started", "choices": ["started", "continued", "canceled"]},
             "owner": {"type": "str"},
             "reason": {"type": "str"},
             "policy": {"type": "str", "default": "required", "choices": ["required", "older_than", "always"]},
@@ -145,6 +148,7 @@ ARGUMENTS = JOB.merge(
         required_if=(
             ("state", "started", ("owner", "reason")),
             ("state", "canceled", ("operation",)),
+            ("state", "continued", ("operation",)),
             ("policy", "older_than", ("older_than_days",)),
         ),
     )
@@ -161,9 +165,16 @@ def cancel(params: dict[str, Any], provider: Provider) -> Answer:
     return provider.cancel_resync(params["operation"])
 
 
+def go_on(params: dict[str, Any], provider: Provider) -> Answer:
+    demand(provider.facts, "can_start_resync")
+    return provider.continue_operation(params["operation"])
+
+
+STATES = {"started": start, "continued": go_on, "canceled": cancel}
+
+
 def run(module: AnsibleModule, provider: Provider) -> Outcome:
-    started = module.params["state"] == "started"
-    answer = (start if started else cancel)(module.params, provider)
+    answer = STATES[module.params["state"]](module.params, provider)
     record = {key: answer.get(key) for key in ("needed", "why", "operation", "plan")}
     after = {"resync": module.params["state"]} if answer["changed"] else None
     return Outcome(

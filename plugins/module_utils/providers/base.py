@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
 
@@ -38,6 +38,8 @@ class Facts:
     keeps_snapshots_on_resync: bool = False
     lease_expires_by_itself: bool = False
     reports_progress: bool = False
+    #: Whether nothing of ours runs beside the backend, so that an operation goes on only when it is asked to.
+    operations_need_requests: bool = False
     #: For each fact that is false: what the operator does instead, and how to undo what stays paused.
     instead: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,6 +101,9 @@ class Provider(Protocol):
     def cancel_resync(self, operation: str) -> Answer:
         """Cancel this operation, and no other."""
 
+    def continue_operation(self, operation: str) -> Answer:
+        """Send the next request that this operation waits for, if any; returns `changed` and the operation after it."""
+
     def operation(self, operation: str | None) -> Answer:
         """The named operation, else the open one, else the newest; None when there was none."""
 
@@ -120,8 +125,12 @@ class Provider(Protocol):
 
 def demand(facts: Facts, fact: str) -> None:
     """Refuse what the backend cannot do, with what the operator does instead."""
-    if getattr(facts, fact):
-        return
+    if not getattr(facts, fact):
+        refuse(facts, fact)
+
+
+def refuse(facts: Facts, fact: str) -> NoReturn:
+    """Refuse a verb that the backend does not have."""
     remedy = facts.instead.get(fact, "see the provider matrix in docs/ for what to do instead")
     expected = f"a provider that {fact.replace('_', ' ')}"
     raise FixInput(sentence(expected=expected, found=facts.name, remedy=remedy), code="unsupported")

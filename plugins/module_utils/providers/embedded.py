@@ -123,6 +123,10 @@ class Embedded:
             return prediction.canceled(self.operation(operation))
         return self._ask("resync", "--cancel", operation)
 
+    def continue_operation(self, operation: str) -> Answer:
+        # The agent goes on by itself.
+        return {"changed": False, **self.operation(operation)}
+
     def operation(self, operation: str | None) -> Answer:
         named = [] if operation is None else [operation]
         return self._ask("operation", *named, answered_by="operation")

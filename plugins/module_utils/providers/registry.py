@@ -12,8 +12,12 @@ from typing import Any
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, Runner
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 
-_PROVIDERS: Mapping[str, Callable[[Mapping[str, Any], Runner, bool], Provider]] = {"embedded": Embedded}
+_PROVIDERS: Mapping[str, Callable[[Mapping[str, Any], Runner, bool], Provider]] = {
+    "embedded": Embedded,
+    "ops_manager": OpsManager,
+}
 
 
 def provider_for(params: Mapping[str, Any], runner: Runner, check_mode: bool) -> Provider:

@@ -1,0 +1,87 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Snapshots of a job: shown, kept, given free, deleted, proven and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Held
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.view import Snapshot
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
+
+
+def record(found: Snapshot) -> Answer:
+    """Return a snapshot in the form that all providers have. Its name is its id in the product."""
+    return {
+        "name": found.id,
+        "id": found.id,
+        "created_at": iso_of(found.created),
+        "state": "good" if found.complete else "running",
+        "held": found.held,
+        "proven_at": None,
+        "expires_at": found.expires,
+    }
+
+
+def set_state(job: Job, name: str, state: str, check_mode: bool) -> Answer:
+    """Bring the snapshot into the state held, released or absent; a change only where it is not there already."""
+    found = next((snapshot for snapshot in job.snapshots if snapshot.id == name), None)
+    if state == "absent":
+        return _deleted(job, found, check_mode)
+    if found is None:
+        raise _missing(name)
+    if state == "present":
+        return {"changed": False, "snapshot": record(found), "operation": None}
+    change = _CHANGES[state]
+    changed = found.held != (state == "held")
+    if changed and not check_mode:
+        change(job, found)
+    return {"changed": changed, "snapshot": {**record(found), "held": state == "held"}, "operation": None}
+
+
+def _deleted(job: Job, found: Any, check_mode: bool) -> Answer:
+    if found is not None and not check_mode:
+        job.write("delete", f"/clusters/{job.cluster.id}/snapshots/{found.id}")
+    return {"changed": found is not None, "snapshot": None, "operation": None}
+
+
+def _hold(job: Job, found: Snapshot) -> None:
+    job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{found.id}", {"doNotDelete": True})
+
+
+def _release(job: Job, found: Snapshot) -> None:
+    """Give it an end again: which it had is not known any more, so it gets that of a new one."""
+    days = (job.schedule and job.schedule.retention_days) or 2
+    ends = iso_of(job.now + timedelta(days=days))
+    steps.release(job, Held(found.id, ends))
+
+
+_CHANGES: Mapping[str, Callable[[Job, Snapshot], None]] = {"held": _hold, "released": _release}
+
+
+def _missing(name: str) -> AskOperator:
+    message = sentence(
+        expected=f"a snapshot with the id {name}",
+        found="none",
+        remedy="list the ids with snapshot_info; new ones are made by the schedule of the product only",
+    )
+    return AskOperator(message, code="not_found")
+
+
+def demand_target(options: Mapping[str, Any], option: str) -> str:
+    """Return an option that a proof needs; raises FixInput where it is not given."""
+    value = options.get(option)
+    if not value:
+        expected = f"ops_manager.{option} for a proof, which restores into a scratch mongod"
+        message = sentence(expected=expected, found="none", remedy="give it, or use another state")
+        raise FixInput(message, code="bad_option")
+    return str(value)

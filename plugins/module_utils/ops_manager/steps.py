@@ -1,0 +1,251 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The requests that change something in the product, each of which may be repeated after a crash.
+
+The journal is written first and taken away last: whatever is left behind in between is named in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import decisions
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import view as views
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Held, Journal
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of, time_of
+
+#: What the product says to a state that it has already, or that it does not have yet.
+_NOT_IN_STATE = (
+    "CANNOT_STOP_BACKUP_INVALID_STATE",
+    "CANNOT_START_BACKUP_INVALID_STATE",
+    "CANNOT_TERMINATE_BACKUP_INVALID_STATE",
+)
+_GONE = ("SNAPSHOT_NOT_FOUND", "MAINTENANCE_WINDOW_NOT_FOUND", "RESOURCE_NOT_FOUND")
+
+#: A snapshot whose time is over is not given free to be deleted at once, but after this; there is a younger one by then.
+_LEAST_LIFE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a resync is to be done, from the option `ops_manager`."""
+
+    method: str
+    sync_source: str
+    hand_off_minutes: float
+    mute_hours: float
+    mute: tuple[str, ...]
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Wishes:
+        """Take them from the module's parameters."""
+        return cls(
+            options["method"],
+            options["sync_source"],
+            options["hand_off_minutes"],
+            options["mute_hours"],
+            tuple(options["mute"]),
+        )
+
+    @property
+    def mute_seconds(self) -> float:
+        """How long alerts are muted, in seconds."""
+        return self.mute_hours * 3600
+
+
+def begin(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
+    """Write the journal of a resync, and make sure that it is the only one of this job.
+
+    Two that begin at the same moment both write one; the one whose window is older goes on, the other takes its own away.
+    """
+    now = job.now
+    required = job.required is not None
+    newest = next((snapshot for snapshot in job.snapshots if snapshot.complete), None)
+    # One that somebody else keeps is not ours to give free; what a termination deletes cannot be kept.
+    keep = newest is not None and not newest.held and wishes.method != journals.TERMINATE
+    hands_off = wishes.method == journals.HAND_OFF
+    journal = Journal(
+        journals.RESYNC,
+        journals.new_id(now, wishes.method, required),
+        job.cluster.id,
+        owner,
+        reason,
+        iso_of(now),
+        wishes.method,
+        since=iso_of(now),
+        required=required,
+        held=Held(newest.id, newest.expires) if keep and newest is not None else None,
+        deadline=iso_of(now + timedelta(minutes=wishes.hand_off_minutes)) if hands_off else None,
+    )
+    return _alone(job, open_window(job, journal, wishes.mute, now + timedelta(seconds=wishes.mute_seconds)))
+
+
+def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetime) -> Journal:
+    """Make the maintenance window that holds a journal, and return the journal with it."""
+    body = {
+        "alertTypeNames": list(mute),
+        "startDate": iso_of(job.now),
+        "endDate": iso_of(ends),
+        "description": journal.description(),
+    }
+    made = job.write("post", "/maintenanceWindows", body)
+    return replace(journal, window=str(made["id"]), ends=ends)
+
+
+def _alone(job: Job, mine: Journal) -> Journal:
+    others = [found for found in job.again().journals(journals.RESYNC) if found.window != mine.window]
+    first = min(others, key=lambda found: (found.began, found.window), default=mine)
+    if (first.began, first.window) >= (mine.began, mine.window):
+        return mine
+    _delete(job, f"/maintenanceWindows/{mine.window}")
+    message = sentence(
+        expected="no other open operation on this job",
+        found=f"resync {first.id} of {first.owner}, which began at the same moment",
+        remedy="follow that one",
+    )
+    raise AskOperator(message, code="operation_open", details={"operation": first.id})
+
+
+def perform(write: str, job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    """Send one request; returns the journal after it, None where it has been taken away."""
+    return _WRITES[write](job, journal, wishes)
+
+
+def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    """Keep the newest snapshot, then go on to what the method begins with."""
+    held = journal.held
+    if held is not None and not _keep(job, held):
+        held = None
+    phase = journals.WAITING
+    if journal.method != journals.HAND_OFF:
+        phase = {views.STOPPED: journals.STOPPING, views.ACTIVE: journals.STOPPING}.get(job.status, journals.STARTING)
+    journal = _note(job, replace(journal, held=held).at(phase, job.now))
+    if phase == journals.STOPPING and job.status == views.ACTIVE:
+        _set_status(job, {"statusName": views.STOPPED})
+    return journal
+
+
+def _keep(job: Job, held: Held) -> bool:
+    """Keep a snapshot; tells whether it is there."""
+    try:
+        job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{held.snapshot}", {"doNotDelete": True})
+    except ApiError as error:
+        if error.error_code not in _GONE:
+            raise
+        return False
+    return True
+
+
+def _stop(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    return _announce(job, journal, journals.STOPPING, {"statusName": views.STOPPED})
+
+
+def _terminate(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    return _announce(job, journal, journals.TERMINATING, {"statusName": views.TERMINATING})
+
+
+def _start(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    return _announce(job, journal, journals.STARTING, _started(job, wishes))
+
+
+def _started(job: Job, wishes: Wishes) -> dict[str, Any]:
+    # A configuration that is inactive has no storage engine, and the product wants to be told one then.
+    engine = {} if job.config.storage_engine else {"storageEngineName": "WIRED_TIGER"}
+    return {"statusName": views.ACTIVE, "syncSource": wishes.sync_source, **engine}
+
+
+def _announce(job: Job, journal: Journal, phase: str, body: Mapping[str, Any]) -> Journal:
+    journal = _note(job, journal.at(phase, job.now))
+    _set_status(job, body)
+    return journal
+
+
+def _set_status(job: Job, body: Mapping[str, Any]) -> None:
+    """Ask for a state. That the product has it already, or has gone on meanwhile, is seen at the next look."""
+    try:
+        job.write("patch", f"/backupConfigs/{job.cluster.id}", body)
+    except ApiError as error:
+        if error.error_code not in _NOT_IN_STATE:
+            raise
+
+
+def _note(job: Job, journal: Journal) -> Journal:
+    job.write("patch", f"/maintenanceWindows/{journal.window}", {"description": journal.description()})
+    return journal
+
+
+def _prolong(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    ends = job.now + timedelta(seconds=wishes.mute_seconds)
+    job.write("patch", f"/maintenanceWindows/{journal.window}", {"endDate": iso_of(ends)})
+    return replace(journal, ends=ends)
+
+
+def put_back(job: Job, journal: Journal) -> None:
+    """Let the snapshot expire again, and take the window away: the last request of every operation."""
+    if journal.held is not None:
+        release(job, journal.held)
+    _delete(job, f"/maintenanceWindows/{journal.window}")
+
+
+def release(job: Job, held: Held) -> None:
+    """Give a snapshot the end that it had, but not one that would delete it at once."""
+    expires = time_of(held.expires)
+    # Without an end it was kept by nobody's wish that is known: the usual answer names one for each that is not held.
+    soonest = job.now + _LEAST_LIFE
+    until = soonest if expires is None else max(expires, soonest)
+    body = {"doNotDelete": False, "expires": iso_of(until)}
+    try:
+        job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{held.snapshot}", body)
+    except ApiError as error:
+        if error.error_code not in _GONE:
+            raise
+
+
+def _delete(job: Job, path: str) -> None:
+    try:
+        job.write("delete", path)
+    except ApiError as error:
+        if error.error_code not in _GONE:
+            raise
+
+
+def _finish(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    put_back(job, journal)
+    return None
+
+
+def cancel(job: Job, journal: Journal, wishes: Wishes) -> list[str]:
+    """Undo what was done for a resync, and say what goes on in the product all the same."""
+    done = []
+    if journal.method != journals.HAND_OFF and job.status in (views.STOPPED, views.INACTIVE):
+        _set_status(job, _started(job, wishes))
+        done.append("the backup was started again; the product begins with an initial sync where it needs one")
+    elif job.status == views.TERMINATING:
+        message = sentence(
+            expected="a backup that can be started again",
+            found="one that is being terminated",
+            remedy="wait until it is INACTIVE and cancel again, which starts it",
+        )
+        raise AskOperator(message, code="terminating")
+    put_back(job, journal)
+    return done
+
+
+_WRITES: Mapping[str, Callable[[Job, Journal, Wishes], Journal | None]] = {
+    decisions.HOLD: _hold,
+    decisions.STOP: _stop,
+    decisions.DELETE: _terminate,
+    decisions.START: _start,
+    decisions.FINISH: _finish,
+    decisions.GIVE_UP: _finish,
+    decisions.PROLONG: _prolong,
+}

@@ -1,0 +1,119 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a resync says to whoever follows it: notes of its steps, the phase that it is in, what stays behind. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import decisions
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import view as views
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import (
+    BEGUN,
+    HAND_OFF,
+    TERMINATE,
+    WAITING,
+    Journal,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.syncs import Sync
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.view import View
+
+
+@dataclass(frozen=True)
+class Words:
+    """What sentences need to know beside the state."""
+
+    url: str
+    job: str
+    poll_seconds: float = 30.0
+
+
+def note(step: str, journal: Journal, view: View) -> str | None:
+    """Return what is to be said of a step that has been done."""
+    if step == "pause":
+        return _paused(journal)
+    if step == "sync":
+        return _synced(view)
+    if step == "validate":
+        return _validated(journal, view)
+    return {
+        "resume": "snapshots are made again, and alerts are no longer muted",
+        "prove": "not a part of it: restore the snapshot to prove it",
+    }.get(step)
+
+
+def _paused(journal: Journal) -> str:
+    if journal.method == TERMINATE:
+        return "the backup is terminated, and its snapshots are gone"
+    what = "the backup is stopped: no snapshots are made, and no oplog is read"
+    if journal.method == HAND_OFF:
+        what = "nothing is stopped; the product makes no snapshots once it syncs"
+    held = f"snapshot {journal.held.snapshot} is kept meanwhile" if journal.held else "there was no snapshot to keep"
+    return f"{what}; {held}"
+
+
+def _synced(view: View) -> str:
+    ends = [sync.finished for sync in view.syncs if sync.finished is not None]
+    if not ends:
+        return "the product logged no sync; told by its state and a snapshot"
+    return f"{len(ends)} of {len(view.syncs)} replica sets, ended {iso_of(max(ends))}"
+
+
+def _validated(journal: Journal, view: View) -> str | None:
+    found = decisions.validated_by(journal, view)
+    if found is None:
+        return None
+    return f"snapshot {found.id} of {iso_of(found.created)} is complete; the product compares nothing with the source"
+
+
+def phase(step: str, journal: Journal, view: View, words: Words) -> tuple[str, str]:
+    """Return the phase of a step that is being done, and what is to be said of it; the product has no number to show."""
+    if step == "pause":
+        return "", "the newest snapshot is being kept" if journal.phase == BEGUN else f"the backup is {view.status}"
+    if step == "sync":
+        return _syncing(journal, view, words)
+    if step == "validate":
+        making = next((snapshot.id for snapshot in view.snapshots if not snapshot.complete), None)
+        text = "waiting for the first complete snapshot after the sync, which the job's schedule makes"
+        return "snapshot", text if making is None else f"snapshot {making} is being made"
+    return "", ""
+
+
+def _syncing(journal: Journal, view: View, words: Words) -> tuple[str, str]:
+    if journal.phase == WAITING and not view.begun:
+        return "waiting for the button", f"{button(words)}; waited for until {journal.deadline}"
+    if view.status != views.ACTIVE:
+        return "", f"the backup is {view.status}"
+    return "initial sync", _counted(view.syncs)
+
+
+def _counted(syncs: Sequence[Sync]) -> str:
+    finished = sum(1 for sync in syncs if sync.finished is not None)
+    reading = [sync.part for sync in syncs if sync.running and sync.started is not None]
+    text = f"{finished} of {len(syncs)} replica sets synced"
+    return f"{text}, reading {', '.join(reading)}" if reading else text
+
+
+def button(words: Words) -> str:
+    """Say what a person has to do in the web page."""
+    return (
+        f"open {words.url}, the project, Continuous Backup, Overview; in the row of {words.job} press … and Resync, then"
+        " Resync again; where a code is asked for, enter it, press Verify, and press Resync once more"
+    )
+
+
+def left_behind(journal: Journal, view: View | None, words: Words) -> list[str]:
+    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand."""
+    ends = "" if journal.ends is None else f" until {iso_of(journal.ends)}"
+    left = [f"maintenance window {journal.window} mutes alerts of the whole project{ends}"]
+    if journal.held is not None:
+        kept = f"it would have expired at {journal.held.expires}" if journal.held.expires else "it had no end"
+        left.append(f"snapshot {journal.held.snapshot} is kept from expiring ({kept})")
+    if view is not None and view.status in (views.STOPPED, views.TERMINATING, views.INACTIVE):
+        halted = "until it is started, no snapshots are made and no oplog is read"
+        left.append(f"the backup of {words.job} is {view.status}: {halted}")
+    return left

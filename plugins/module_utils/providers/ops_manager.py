@@ -1,0 +1,243 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The provider of Ops Manager and Cloud Manager: their public API, which has no resync.
+
+What is known of it, and how well, is in docs/ops-manager.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Callable, TypeVar
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
+    AskOperator,
+    BackupError,
+    FixInput,
+    sentence,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import (
+    backup_status,
+    decisions,
+    preflight,
+    snapshots,
+    steps,
+    upkeep,
+    wording,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import (
+    operation as operations,
+)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import RESYNC, Journal, from_id
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.wording import Words
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
+    Answer,
+    Facts,
+    RestoreRequest,
+    Runner,
+    refuse,
+)
+
+_Done = TypeVar("_Done")
+
+_NO_PAUSE = (
+    "the product can only stop a backup altogether (in the web page: Continuous Backup, …, Stop): then no oplog is read"
+    " either, points in time are lost, and where the featureCompatibilityVersion is 4.0 or older the start afterwards is a"
+    " whole initial sync; leave the schedule alone, or make snapshots rarer in the web page"
+)
+
+FACTS = Facts(
+    name="ops_manager",
+    can_report_status=True,
+    can_record_maintenance=True,
+    can_start_resync=True,
+    can_cancel_resync=True,
+    can_choose_source=True,
+    can_take_snapshot=True,
+    keeps_snapshots_on_resync=True,
+    operations_need_requests=True,
+    instead={
+        "can_pause_snapshots": _NO_PAUSE,
+        "can_explain_source": "the product chooses the member; name one in ops_manager.sync_source, or leave it at SECONDARY",
+        "can_validate": "the product compares nothing with the source; restore a snapshot and look at that",
+        "can_restore_point_in_time": "restore a point in time into a managed cluster from the web page",
+    },
+)
+
+
+class OpsManager:
+    """The backup of one cluster, or of one replica set of a cluster, in one project."""
+
+    facts = FACTS
+
+    def __init__(self, params: Mapping[str, Any], runner: Runner, check_mode: bool) -> None:
+        self._options: Mapping[str, Any] = params["ops_manager"]
+        self.check_mode = check_mode
+
+    @cached_property
+    def _client(self) -> Client:
+        return Client(Connection.from_options(self._options))
+
+    @cached_property
+    def _job(self) -> Job:
+        return Job.named(self._client, self._options["project"], self._options["cluster"])
+
+    @property
+    def _wishes(self) -> steps.Wishes:
+        return steps.Wishes.from_options(self._options)
+
+    @property
+    def _words(self) -> Words:
+        return Words(self._options["url"], self._job.name, self._options["poll_seconds"])
+
+    def status(self) -> Answer:
+        job = self._job
+        journal = self._open()
+        return backup_status.record(job, None if journal is None else self._opened(job, journal))
+
+    def sources(self) -> Answer:
+        refuse(self.facts, "can_explain_source")
+
+    def pause_snapshots(self, owner: str, reason: str, for_seconds: int | None) -> Answer:
+        refuse(self.facts, "can_pause_snapshots")
+
+    def resume_snapshots(self, owner: str) -> Answer:
+        refuse(self.facts, "can_pause_snapshots")
+
+    def begin_maintenance(self, owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None) -> Answer:
+        mute = self._wishes.mute
+        return upkeep.begin(self._job, owner, reason, for_seconds, latest_safe_restart, mute, self.check_mode)
+
+    def end_maintenance(self, owner: str) -> Answer:
+        return upkeep.end(self._job, owner, self.check_mode)
+
+    def start_resync(self, owner: str, reason: str, policy: str, older_than_days: int | None) -> Answer:
+        job, found = self._job, self._open()
+        needed, why = preflight.need(job, policy, older_than_days)
+        answer: Answer = {
+            "changed": False,
+            "needed": needed,
+            "why": why,
+            "attached": False,
+            "operation": None,
+            "plan": None,
+        }
+        if found is not None:
+            return self._meet(found, owner, {**answer, "needed": True, "why": "one is open"})
+        if not needed:
+            return answer
+        answer["plan"] = preflight.plan(job, self._options)
+        if self.check_mode:
+            return {**answer, "changed": True}
+        journal = steps.begin(job, self._wishes, owner, reason)
+        return {**answer, "changed": True, "operation": self._carried(journal)}
+
+    def _meet(self, found: Journal, owner: str, answer: Answer) -> Answer:
+        """Attach to one's own open resync and go on with it; somebody else's is shown in check mode, else refused."""
+        opened = self._opened(self._job, found)
+        mine = found.owner == owner
+        if self.check_mode:
+            return {**answer, "attached": mine, "operation": opened}
+        if not mine:
+            message = sentence(
+                expected="no open operation on this job",
+                found=f"resync {found.id} of {found.owner} ({found.reason})",
+                remedy="wait for it, or cancel it by its id",
+            )
+            raise AskOperator(message, code="operation_open", details={"operation": opened})
+        carried = self._carried(found) if opened["next_write"] else opened
+        return {**answer, "attached": True, "changed": bool(opened["next_write"]), "operation": carried}
+
+    def cancel_resync(self, operation: str) -> Answer:
+        found = self._open()
+        if found is None or found.id != operation:
+            if from_id(operation, self._job.cluster.id) is None:
+                raise _unknown(operation, found)
+            return {"changed": False, "operation": self.operation(operation)["operation"]}
+        opened = self._opened(self._job, found)
+        if self.check_mode:
+            return prediction.canceled({"operation": opened})
+        notes = self._guarded(found, lambda: steps.cancel(self._job, found, self._wishes))
+        return {"changed": True, "operation": {**opened, "state": "canceled", "next_write": None, "notes": notes}}
+
+    def continue_operation(self, operation: str) -> Answer:
+        found = self._open()
+        if found is None or found.id != operation:
+            return {"changed": False, "operation": self.operation(operation)["operation"]}
+        opened = self._opened(self._job, found)
+        if self.check_mode or not opened["next_write"]:
+            return {"changed": bool(opened["next_write"]), "operation": opened}
+        return {"changed": True, "operation": self._carried(found)}
+
+    def operation(self, operation: str | None) -> Answer:
+        found = self._open()
+        if found is not None and operation in (None, found.id):
+            return {"operation": self._opened(self._job, found)}
+        name = operation or self._job.newest_resync_id
+        if name is None:
+            return {"operation": None}
+        ended = from_id(name, self._job.cluster.id)
+        if ended is None:
+            raise _unknown(name, found)
+        return {"operation": operations.ended(ended, self._job.view(ended))}
+
+    def snapshots(self) -> Answer:
+        return {"snapshots": [snapshots.record(found) for found in self._job.snapshots]}
+
+    def set_snapshot(self, name: str, state: str, owner: str, prove: bool) -> Answer:
+        return snapshots.set_state(self._job, name, state, self.check_mode)
+
+    def validate(self, owner: str, level: str) -> Answer:
+        refuse(self.facts, "can_validate")
+
+    def ranges(self) -> Answer:
+        refuse(self.facts, "can_restore_point_in_time")
+
+    def restore(self, request: RestoreRequest) -> Answer:
+        refuse(self.facts, "can_restore")
+
+    def _open(self) -> Journal | None:
+        return next(iter(self._job.journals(RESYNC)), None)
+
+    def _opened(self, job: Job, journal: Journal) -> Answer:
+        view = job.view(journal)
+        write = decisions.next_write(journal, view, 4 * self._options["poll_seconds"], self._wishes.mute_seconds)
+        return operations.opened(journal, view, write, self._words)
+
+    def _carried(self, journal: Journal) -> Answer:
+        """Send the next request, and return the operation as it is then."""
+        return self._guarded(journal, lambda: self._carry(journal))
+
+    def _carry(self, journal: Journal) -> Answer:
+        job = self._job
+        view = job.view(journal)
+        write = decisions.next_write(journal, view, 4 * self._options["poll_seconds"], self._wishes.mute_seconds)
+        after = journal if write is None else steps.perform(write, job, journal, self._wishes)
+        if after is None:
+            return operations.ended(journal, view)
+        again = job.again()
+        return operations.opened(after, again.view(after), None, self._words)
+
+    def _guarded(self, journal: Journal, work: Callable[[], _Done]) -> _Done:
+        """Add to an error what stays as it is meanwhile: the product cannot be asked when it does not answer."""
+        try:
+            return work()
+        except BackupError as error:
+            error.details.setdefault("operation_id", journal.id)
+            error.details.setdefault("left_behind", wording.left_behind(journal, None, self._words))
+            raise
+
+
+def _unknown(operation: str, found: Journal | None) -> FixInput:
+    message = sentence(
+        expected="the id of a resync of this job",
+        found=f"{operation}{'' if found is None else f', while {found.id} is open'}",
+        remedy="read the id with operation_info",
+    )
+    return FixInput(message, code="not_found")
