@@ -25,8 +25,8 @@ options:
         required: true
       public_key:
         description:
-          - The public half of an API key. Reading needs the role C(Project Read Only), changing backups C(Project Backup Admin), and
-            maintenance windows C(Project Monitoring Admin).
+          - The public half of an API key. Reading needs the role C(Project Read Only), changing backups C(Project Backup Admin),
+            and maintenance windows C(Project Monitoring Admin).
           - For changes the address of the host that the module runs on has to be on the access list of the key.
         type: str
         required: true
@@ -51,7 +51,7 @@ options:
         default: true
       ca_file:
         description:
-          - The certificates of the authorities that are trusted, on the host that the module runs on; by default those of that host.
+          - The certificates of the authorities that are trusted, on the host that the module runs on; by default its own.
         type: path
       client_certificate_file:
         description:
@@ -63,7 +63,7 @@ options:
         type: path
       proxy:
         description:
-          - The URL of an HTTP proxy, with its credentials where it needs some. It wins over the environment, C(no_proxy) included.
+          - The URL of an HTTP proxy, with its credentials where it needs some. It wins over the environment and C(no_proxy).
           - By default the environment decides.
         type: str
       timeout_seconds:

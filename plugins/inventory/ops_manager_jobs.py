@@ -14,11 +14,11 @@ description:
   - Asks for the clusters of one project, or of all projects that the API key sees.
   - Each is a job in the group C(backup_jobs), with the variables that the playbooks of this collection take. Its modules run on
     the controller. The state of its backup is C(backup_ops_manager_status).
-  - Jobs are put into groups by project (C(project_…)), by the state of the backup (C(status_started), C(status_inactive) and so on),
-    by cluster (C(cluster_…)) and by shard (C(shard_…)). A job C(status_inactive) is a cluster that is not backed up.
+  - Jobs are put into groups by project (C(project_…)), by the state of the backup (C(status_started), C(status_inactive), …), by
+    cluster (C(cluster_…)) and by shard (C(shard_…)). A job C(status_inactive) is a cluster that is not backed up.
   - The keys are used for asking only. They are neither cached nor put into variables. The playbooks need them in C(group_vars).
-  - The names of jobs begin with the name of the project where O(ops_manager) names none. Where two are the same all the same, they
-    end with the id of the cluster.
+  - The names of jobs begin with the name of the project where O(ops_manager) names none. Where two are the same even so, they end
+    with the id of the cluster.
   - The file has to end with C(ops_manager_jobs.yml) or C(ops_manager_jobs.yaml).
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:

@@ -44,11 +44,11 @@ class JobsInventory(BaseInventoryPlugin, Constructable, Cacheable):  # type: ign
         """Return the jobs with their members as plain values, without secrets: they go into the cache."""
         raise NotImplementedError
 
-    def _own_groups(self, variables: Mapping[str, Any]) -> list[str]:
+    def _own_groups(self, _variables: Mapping[str, Any]) -> list[str]:
         """Return the groups that only this plugin knows."""
         return []
 
-    def _own_variables(self, group: str) -> dict[str, Any]:
+    def _own_variables(self, _group: str) -> dict[str, Any]:
         """Return variables that belong to this controller, and so into no cache."""
         return {}
 
