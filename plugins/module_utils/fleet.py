@@ -35,7 +35,7 @@ Record = dict[str, Any]
 #: Longer than an agent ever takes to answer; one that hangs must not stop the check of the others.
 _AGENT_SECONDS = 60
 
-_NOTHING = "there is nothing to check: the job has neither login_uri or login_host nor agent_config"
+_NOTHING = "there is nothing to check: the job has neither login_uri or login_host nor agent_config nor ops_manager"
 
 # Without a default for the host, a job that has no source to look at can be told from one on this host.
 _SOURCE = {name: dict(option) for name, option in connection.LOGIN.options.items()}
@@ -102,7 +102,7 @@ def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tu
         "job": job["name"],
         "cluster": job["cluster"],
         "machine": job["machine"],
-        "provider": job["provider"] if job["agent_config"] else None,
+        "provider": job["provider"] if _has_provider(job) else None,
         "replica_set": (oplog or {}).get("replica_set"),
         "verdict": worst(finding.verdict for finding in findings),
         "reasons": reasons(findings),
@@ -158,10 +158,14 @@ def _read_oplog(job: Mapping[str, Any], rates: bool) -> Record | None:
     return read_replica_set(connection.Login(job), Asked(job["min_hours"], rates))
 
 
+def _has_provider(job: Mapping[str, Any]) -> bool:
+    return bool(job["agent_config"] or job["ops_manager"])
+
+
 def _read_backup(
     job: Mapping[str, Any], oplog: Record | None, run: Callable[[list[str]], tuple[int, str, str]]
 ) -> Record | None:
-    if not job["agent_config"]:
+    if not _has_provider(job):
         return None
     provider = provider_for(job, run, False)
     demand(provider.facts, "can_report_status")

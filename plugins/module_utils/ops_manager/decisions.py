@@ -95,7 +95,8 @@ def synced_at(journal: Journal, view: View) -> datetime | None:
 def validated_by(journal: Journal, view: View) -> Snapshot | None:
     """Return the complete snapshot that is younger than the sync; None while there is none."""
     synced = synced_at(journal, view)
-    return None if synced is None else view.complete_after(synced)
+    # None is made while the product syncs, so one of the same second came after it.
+    return None if synced is None else view.complete_since(synced)
 
 
 def is_over(journal: Journal, view: View) -> bool:

@@ -93,7 +93,7 @@ def read(description: str, window: str, ends: datetime | None) -> Journal:
         held = found.get("held")
         known = {key: found[key] for key in Journal.__dataclass_fields__ if key in found and key != "held"}
         return Journal(**{**known, "held": Held(**held) if held else None, "window": window, "ends": ends})
-    except (ValueError, TypeError, KeyError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = sentence(
             expected="the description of a maintenance window as this collection wrote it",
             found=f"another one in window {window} ({type(error).__name__})",

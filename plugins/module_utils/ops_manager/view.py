@@ -51,6 +51,11 @@ class View:
         young = [snapshot for snapshot in self.snapshots if snapshot.complete and snapshot.created > moment]
         return young[-1] if young else None
 
+    def complete_since(self, moment: datetime) -> Snapshot | None:
+        """Return the oldest complete snapshot that is not older than a moment; the product's times are whole seconds."""
+        same = [snapshot for snapshot in self.snapshots if snapshot.complete and snapshot.created == moment]
+        return self.complete_after(moment) or (same[-1] if same else None)
+
     def synced_at(self, began: datetime, method: str, was_required: bool) -> datetime | None:
         """Return when the backup was whole again; None while it is not, or nothing says so.
 
