@@ -52,8 +52,8 @@ def _paused(journal: Journal) -> str:
     what = "the backup is stopped: no snapshots are made, and no oplog is read"
     if journal.method == HAND_OFF:
         what = "nothing is stopped; the product makes no snapshots once it syncs"
-    held = f"snapshot {journal.held.snapshot} is kept meanwhile" if journal.held else "there was no snapshot to keep"
-    return f"{what}; {held}"
+    # Of a resync that has ended, only its id is left.
+    return f"{what}; snapshot {journal.held.snapshot} is kept meanwhile" if journal.held else what
 
 
 def _synced(view: View) -> str:
