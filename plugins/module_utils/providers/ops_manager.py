@@ -61,6 +61,7 @@ FACTS = Facts(
     can_choose_source=True,
     can_take_snapshot=True,
     keeps_snapshots_on_resync=True,
+    reports_progress=True,
     operations_need_requests=True,
     instead={
         "can_pause_snapshots": _NO_PAUSE,
