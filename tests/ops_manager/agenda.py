@@ -38,6 +38,10 @@ class Agenda:
         self._planned = [entry for entry in self._planned if entry[2] != key]
         heapq.heapify(self._planned)
 
+    def waiting(self, key: Hashable) -> int:
+        """Return how many actions are planned under a key."""
+        return sum(entry[2] == key for entry in self._planned)
+
     def advance(self, now: datetime) -> None:
         """Do everything that is due, in order; what that plans for the past is done as well."""
         while self._planned and self._planned[0][0] <= now:
