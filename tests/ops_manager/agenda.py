@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Hashable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from tests.ops_manager.settings import Switches
 
@@ -20,7 +20,7 @@ class Clock:
         self._switches = switches
 
     def now(self) -> datetime:
-        return datetime.now(timezone.utc) + timedelta(seconds=self._switches.clock_skew)
+        return datetime.now(UTC) + timedelta(seconds=self._switches.clock_skew)
 
 
 class Agenda:
