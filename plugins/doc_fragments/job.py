@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
+from ansible_collections.mongodb_ops.backup.plugins.doc_fragments import ops_manager
 
-class ModuleDocFragment:
-    """The counterpart of JOB in module_utils/arguments.py."""
-
-    DOCUMENTATION = r"""
+_AGENT = r"""
 options:
   provider:
     description:
       - Who makes the backups of this job.
-      - V(embedded) is the backup agent that comes with this collection. This version has no other provider.
+      - V(embedded) is the backup agent that comes with this collection.
+      - V(ops_manager) is Ops Manager or Cloud Manager. Its modules run on the controller.
     type: str
     default: embedded
   agent_command:
@@ -28,7 +27,23 @@ options:
       - The configuration file of the job on this host.
       - Required when O(provider=embedded).
     type: path
-notes:
-  - A module of this group never takes longer than the agent needs to note a request. Long work is an operation, which
-    M(mongodb_ops.backup.operation_info) follows.
 """
+# The dictionary itself is required of a job; the rest of its text is that of every place.
+_OPS_MANAGER = ops_manager.ModuleDocFragment.DOCUMENTATION.split("options:\n", 1)[1].replace(
+    "    type: dict\n", "      - Required when O(provider=ops_manager).\n    type: dict\n", 1
+)
+_NOTES = r"""
+notes:
+  - A module of this group never takes longer than the agent needs to note a request, or Ops Manager to answer. Long work is an
+    operation, which M(mongodb_ops.backup.operation_info) follows.
+"""
+
+
+class ModuleDocFragment:
+    """The counterpart of JOB in module_utils/arguments.py."""
+
+    DOCUMENTATION: str
+
+
+# Put together from others; the linters look at literal texts only, and each of these is one.
+ModuleDocFragment.DOCUMENTATION = _AGENT + _OPS_MANAGER + _NOTES

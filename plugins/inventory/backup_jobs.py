@@ -61,54 +61,26 @@ keyed_groups:
 from typing import Any
 
 from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import LOGIN, Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import groups_of, job, seeds_of
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import job, seeds_of
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.jobs_inventory import Host, JobsInventory
 
-Host = dict[str, Any]
 
-
-class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """Asks, or takes what the cache has, and fills the inventory."""
+class InventoryModule(JobsInventory):
+    """Asks MongoDB."""
 
     NAME = "mongodb_ops.backup.backup_jobs"
-    #: Whether a shard did not answer.
-    _degraded = False
+    ENDINGS = ("backup_jobs.yml", "backup_jobs.yaml")
 
-    def verify_file(self, path: str) -> bool:
-        return super().verify_file(path) and path.endswith(("backup_jobs.yml", "backup_jobs.yaml"))
-
-    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        super().parse(inventory, loader, path)
-        self._read_config_data(path)
-        for found in self._jobs(self.get_cache_key(path), cache):
-            self._add("backup_jobs", found)
-            for member in found["members"]:
-                self._add("mongod_hosts", member)
-
-    def _jobs(self, key: str, cache: bool) -> list[Host]:
-        """Return the jobs from the cache, or ask. A cache that is being refreshed is only written."""
-        kept = self.get_option("cache")
-        if kept and cache and key in self._cache:
-            return list(self._cache[key])
+    def _asked(self) -> list[Host]:
         if not connection.HAS_PYMONGO:
             raise AnsibleParserError(
                 "Expected pymongo in the Python of ansible-core, found none; install pymongo there."
             )
-        try:
-            jobs = self._asked()
-        except BackupError as error:
-            raise AnsibleParserError(error.message) from None
-        # What is not whole is asked for again by the next run.
-        if kept and not self._degraded:
-            self._cache[key] = jobs
-        return jobs
-
-    def _asked(self) -> list[Host]:
         options = {name: self._option(name) for name in LOGIN.options}
         login = Login(options)
         with connection.described("the seed"), login.seed() as client:
@@ -137,19 +109,3 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._degraded = True
             members = [Member(address) for address in addresses.split(",")]
         return job(cluster, shard, name, members)
-
-    def _option(self, name: str) -> Any:
-        value = self.get_option(name)
-        return self.templar.template(value) if isinstance(value, str) else value
-
-    def _add(self, group: str, host: Host) -> None:
-        name, variables = host["name"], host["variables"]
-        for each in (group, *groups_of(variables)):
-            safe = self.inventory.add_group(self._sanitize_group_name(each))
-            self.inventory.add_host(name, group=safe)
-        for key, value in variables.items():
-            self.inventory.set_variable(name, key, value)
-        strict = self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import arguments as ops_manager
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -40,14 +42,24 @@ class Arguments:
         return [item.name for item in fields(cls) if item.name != "options"]
 
 
-#: How to call the agent. For what can also be done without a job on this host.
+#: How to call Ops Manager.
+OPS_MANAGER = Arguments(options={"ops_manager": ops_manager.OPTION})
+
+#: How to call the agent, or what is in its place. For what can also be done without a job on this host.
 AGENT = Arguments(
     options={
         "provider": {"type": "str", "default": "embedded"},
         "agent_command": {"type": "str", "default": "backup-agent"},
         "agent_config": {"type": "path"},
     },
-)
+).merge(OPS_MANAGER)
 
 #: Options of every module that works on a job through a provider.
-JOB = AGENT.merge(Arguments(required_if=(("provider", "embedded", ("agent_config",)),)))
+JOB = AGENT.merge(
+    Arguments(
+        required_if=(
+            ("provider", "embedded", ("agent_config",)),
+            ("provider", "ops_manager", ("ops_manager",)),
+        )
+    )
+)

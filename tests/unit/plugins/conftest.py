@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from tests.unit.plugins.small_api import SmallApi
+
 COMMON = {"provider": "embedded", "agent_command": "backup-agent", "agent_config": "/etc/orders.yml"}
 
 
@@ -126,3 +128,11 @@ def run_main(capsys):
         return int(ended.value.code or 0), json.loads(capsys.readouterr().out)
 
     return run
+
+
+@pytest.fixture
+def api():
+    """Return a small server in the place of Ops Manager."""
+    server = SmallApi()
+    yield server
+    server.close()

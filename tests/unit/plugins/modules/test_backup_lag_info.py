@@ -72,5 +72,5 @@ class TestMain:
 
     def test_other_provider(self, run_main: Any) -> None:
         """A provider of a later version is refused clearly."""
-        code, result = run_main(backup_lag_info, provider="ops_manager")
+        code, result = run_main(backup_lag_info, provider="pbm")
         assert (1, "unknown_provider") == (code, result["error"]["code"])
