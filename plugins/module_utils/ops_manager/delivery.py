@@ -23,6 +23,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.dow
     Network,
     no_room,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of, time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore_jobs import (
     Api,
     Delivery,
@@ -134,6 +135,7 @@ def _described(order: Order, snapshot: Answer, parts: Sequence[Part]) -> Answer:
         "project": order.project,
         "cluster": order.cluster,
         "snapshot": str(snapshot["id"]),
+        "snapshot_expires": snapshot.get("expires"),
         "snapshot_optime": reached,
         "until": reached,
         "replayed_seconds": 0,
@@ -192,7 +194,9 @@ class _Restore:
         delivery = Delivery(
             self._api, f"{self._order.path}/restoreJobs", planned["snapshot"], self._parts, self._order.patience
         )
-        jobs = delivery.usable() or delivery.order(self._order.expiration_hours)
+        jobs = delivery.usable() or delivery.order(
+            self._order.expiration_hours, time_of(planned["snapshot_expires"])
+        )
         jobs = delivery.wait(jobs)
         archives = [
             self._deliver(delivery, jobs, number, directory)
@@ -201,7 +205,7 @@ class _Restore:
         record = {
             **planned,
             "entries": 0,
-            "restored_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "restored_at": iso_of(datetime.now(timezone.utc)),
             "restore_jobs": jobs.names,
             "reused_jobs": jobs.reused,
             "archives": archives,

@@ -20,13 +20,18 @@ except ImportError:
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.scratch import Damaged, Scratch
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.scratch import (
+    Damaged,
+    Scratch,
+    is_dump,
+    shortened,
+)
 
 Answer = dict[str, Any]
 
 _INTERNAL = ("admin", "config", "local")
 _NAMED = 20
-_SHOWN = 300
+_QUOTED = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def prove(directory: str, wish: Wish, parts: tuple[str, ...] = ("",)) -> Answer:
             expected="pymongo in the Python that proves", found="none", remedy="install it, or set agent_python"
         )
         raise FixInput(message, code="pymongo_missing")
-    found = [_prove_part(os.path.join(directory, part), part, wish) for part in parts]
+    found = [_prove_part(os.path.normpath(os.path.join(directory, part)), part, wish) for part in parts]
     differences = [text for one in found for text in one.differences]
     if not differences and not any(one.of_applications for one in found):
         differences.append("expected at least one collection of an application, found none")
@@ -125,8 +130,8 @@ def _read(database: Any, name: str, wish: Wish) -> int:
     """Return how many documents were read; raises _Different where the server finds fault, or counts otherwise."""
     result = database.command("validate", name, full=wish.full)
     if not result.get("valid"):
-        said = "; ".join(str(text) for text in result.get("errors") or ["it does not say why"])
-        raise _Different(f"not valid: {said[:_SHOWN]}")
+        said = [shortened(str(text)) for text in result.get("errors") or () if not is_dump(str(text))]
+        raise _Different("not valid: " + "; ".join(said[:_QUOTED] or ["it does not say why"]))
     read = sum(_count(batch) for batch in database[name].find_raw_batches())
     counted = int(result.get("nrecords", read))
     if counted != read:
@@ -144,4 +149,4 @@ def _count(batch: bytes) -> int:
 
 
 def _words(error: Exception) -> str:
-    return str(error).split(", full error")[0][:_SHOWN]
+    return shortened(str(error).split(", full error")[0])

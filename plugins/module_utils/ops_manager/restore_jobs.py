@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, GiveUp, RetryLater, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.download import Source
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.snapshot_parts import Part, moment
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.snapshot_parts import Part
 
 _WAITING = ("NOT_STARTED", "IN_PROGRESS")
 _FAILED = ("FAILED", "INTERRUPTED", "EXPIRED", "MAX_DOWNLOADS_EXCEEDED")
@@ -89,8 +90,11 @@ class Delivery:
                 return Jobs(self._in_order(batch), reused=True)
         return None
 
-    def order(self, hours: int) -> Jobs:
-        """Make new jobs."""
+    def order(self, hours: int, snapshot_expires: datetime | None = None) -> Jobs:
+        """Make new jobs. Their addresses may not be good for longer than there is a snapshot."""
+        if snapshot_expires is not None:
+            left = snapshot_expires - (self._api.server_time or datetime.now(timezone.utc))
+            hours = max(1, min(hours, int(left / timedelta(hours=1))))
         delivery = {"methodName": "HTTP", "expirationHours": hours, "maxDownloads": _MAX_DOWNLOADS}
         answer = self._api.post(self._path, {"snapshotId": self._snapshot, "delivery": delivery})
         made = answer["results"] if isinstance(answer.get("results"), list) else [answer]
@@ -159,18 +163,20 @@ class Delivery:
             return False
         if status in _WAITING:
             return True
-        expires = moment(delivery.get("expires"))
+        expires = time_of(delivery.get("expires"))
         now = self._api.server_time or datetime.now(timezone.utc)
         return status == "READY" and _has_address(delivery) and (expires is None or expires > now + _AT_LEAST)
 
 
 def source_of(job: Json) -> Source:
-    """Return where the archive of a job is."""
+    """Return where the archive of a job is. The older address needs no header, and it is known how it works."""
     delivery = job["delivery"]
-    header, value, second = (delivery.get(name) for name in ("authHeader", "authValue", "urlV2"))
-    if second and header and value:
-        return Source(_checked(second), {str(header): str(value)})
-    return Source(_checked(delivery.get("url")))
+    header, value = delivery.get("authHeader"), delivery.get("authValue")
+    if delivery.get("url") or not (delivery.get("urlV2") and header and value):
+        return Source(_checked(delivery.get("url")))
+    scheme = f"{delivery.get('authBearer') or ''} "
+    said = str(value) if str(value).startswith(scheme) else f"{scheme}{value}".strip()
+    return Source(_checked(delivery["urlV2"]), {str(header): said})
 
 
 def _checked(url: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,9 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
 
 _STOP_SECONDS = 60
 _SHOWN = 300
+_QUOTED = 3
+# An error or worse, as servers write it since 4.4 and before.
+_SERIOUS = re.compile(r'"s":"[EF]"|^\S+ [EF] ')
 _PR_SET_PDEATHSIG = 1
 # A path of a socket cannot be longer; some are lost to the name in the directory.
 _LONGEST_DIRECTORY = 80
@@ -49,6 +53,16 @@ _LAYOUT = (
 _PARAMETERS = ("ttlMonitorEnabled=false", "diagnosticDataCollectionEnabled=false")
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def is_dump(text: str) -> bool:
+    """Whether it is the content of a damaged block, which tells nobody anything."""
+    return "corrupt_dump" in text
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of what a server says; of an entry of its log what comes behind time and thread."""
+    return text[max(0, text.rfind('"msg":')) :].strip()[:_SHOWN]
 
 
 # Exit statuses of a mongod that did not fail by itself.
@@ -78,7 +92,7 @@ class Scratch:
                 self._wait(client)
                 yield client
             except PyMongoError as error:
-                raise self._lost(str(error)[:_SHOWN]) from None
+                raise self._lost(shortened(str(error))) from None
             finally:
                 # It says goodbye to the server, and waits for one that has gone: beside us, then.
                 threading.Thread(target=client.close, daemon=True).start()
@@ -101,13 +115,18 @@ class Scratch:
         return True
 
     def last_words(self) -> str:
-        """Return the last errors of its log, shortened."""
+        """Return the first errors of its log, shortened: those behind them are of its end."""
+        serious: list[str] = []
+        last = "nothing"
         try:
-            lines = Path(self._log).read_text(encoding="utf-8", errors="replace").splitlines()[-400:]
+            with open(self._log, encoding="utf-8", errors="replace") as log:
+                for line in log:
+                    last = line
+                    if len(serious) < _QUOTED and _SERIOUS.search(line) and not is_dump(line):
+                        serious.append(line)
         except OSError:
             return "it left no log"
-        serious = [line for line in lines if '"s":"F"' in line or '"s":"E"' in line]
-        return "its log says: " + " / ".join(line[:300] for line in (serious or lines)[-3:])
+        return "its log says: " + " / ".join(shortened(line) for line in serious or [last])
 
     @property
     def _socket(self) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of, time_of
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -33,22 +33,12 @@ class Part:
     encrypted: bool
 
 
-def moment(value: Any) -> datetime | None:
-    """Return a time of the API."""
-    try:
-        found = datetime.strptime(str(value).split(".")[0].rstrip("Z"), "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - UTC below
-    except ValueError:
-        return None
-    return found.replace(tzinfo=timezone.utc)
-
-
 def optime(value: Any) -> Json | None:
     """Return an optime of the API in the form that all of this collection's answers have."""
-    found = moment(value.get("date")) if isinstance(value, Mapping) else None
+    found = time_of(value.get("date")) if isinstance(value, Mapping) else None
     if found is None:
         return None
-    iso = found.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"time": int(found.timestamp()), "increment": int(value.get("increment") or 0), "iso": iso}
+    return {"time": int(found.timestamp()), "increment": int(value.get("increment") or 0), "iso": iso_of(found)}
 
 
 def newest(snapshots: Sequence[Json]) -> Json:

@@ -63,6 +63,8 @@ class Archive:
     ranges: bool = False
     #: A header that has to come with a request.
     demands: tuple[str, str] | None = None
+    #: After how many bytes every answer stops without an end.
+    stall: int | None = None
     #: Where the next requests are sent to.
     redirects: list[str] = field(default_factory=list)
     #: The Range of every request, None for the whole.
@@ -141,6 +143,10 @@ def _send(request: BaseHTTPRequestHandler, archive: Archive) -> None:
     request.send_header("Content-Length", str(len(archive.content) - start))
     request.end_headers()
     cut = archive.cuts.pop(0) if archive.cuts else None
+    if archive.stall is not None:
+        request.wfile.write(archive.content[: archive.stall])
+        request.rfile.read(1)  # until the other side has gone
+        return
     request.wfile.write(archive.content[start : None if cut is None else start + cut])
     request.close_connection = cut is not None
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -121,14 +122,26 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(api: Api, monkeypatch
 
 
 def test_the_newer_address_comes_with_its_header() -> None:
-    """It is taken where both are told, and neither is shown by accident; any other kind of address is not opened."""
-    told = {"url": "https://a", "urlV2": f"https://{SECRET}", "authHeader": "X-Key", "authValue": SECRET}
+    """It is taken where the older is not told, and not shown by accident; any other kind of address is not opened."""
+    told = {"urlV2": f"https://{SECRET}", "authHeader": "X-Key", "authValue": SECRET}
     found = source_of({"delivery": told})
     assert (f"https://{SECRET}", {"X-Key": SECRET}) == (found.url, found.headers)
     assert SECRET not in repr(found)
-    assert "https://a" == source_of({"delivery": {**told, "authValue": None}}).url
+    for value in (SECRET, f"Bearer {SECRET}"):
+        with_scheme = source_of({"delivery": {**told, "authBearer": "Bearer", "authValue": value}})
+        assert {"X-Key": f"Bearer {SECRET}"} == with_scheme.headers
+    older = source_of({"delivery": {**told, "url": "https://a"}})
+    assert ("https://a", {}) == (older.url, older.headers)
     with pytest.raises(BackupError, match="web address"):
         source_of({"delivery": {"url": "file:///etc/passwd"}})
+
+
+def test_an_address_is_not_good_for_longer_than_the_snapshot(api: Api) -> None:
+    """Ops Manager refuses the job otherwise; nothing is changed where the snapshot is kept."""
+    now = datetime.now(timezone.utc)
+    for left, hours in ((None, 24), (90, 24), (5.5, 5), (0.5, 1)):
+        delivery(api).order(24, None if left is None else now + timedelta(hours=left))
+        assert hours == api.posted[-1]["delivery"]["expirationHours"]
 
 
 def test_a_batch_that_lacks_a_part_is_not_used(shelf: Shelf) -> None:
