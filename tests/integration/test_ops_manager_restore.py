@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -17,12 +18,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery, proof
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, RetryLater
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery, download, proof
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.scratch import Scratch
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.transport import Connection
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 from lab.data import load
+from tests.ops_manager import Emulator
 from tests.unit.plugins.module_utils.ops_manager.delivering import PATIENCE, Api, Network, Shelf, serving
 
 WISH = proof.Wish(str(find_mongod()), cache_mb=256, start_seconds=60)
@@ -194,6 +198,83 @@ def test_a_mongod_that_was_killed_tells_nothing_about_the_data(tmp_path: Path) -
         killed()
     with pytest.raises(FixInput, match="No such file"):
         proof.prove(str(tmp_path / "data"), proof.Wish(str(tmp_path / "mongod")))
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """Return an Ops Manager."""
+    with Emulator() as found:
+        yield found
+
+
+def ordered(emulator: Emulator, cluster: str, target: Path) -> tuple[Client, Connection, delivery.Order]:
+    """Return what the product is asked for a restore with, over its own client."""
+    connection = Connection(emulator.url, emulator.public_key, emulator.private_key)
+    order = delivery.Order(emulator.project_id, cluster, str(target), patience=PATIENCE)
+    return Client(connection), connection, order
+
+
+def laid_down(tmp_path: Path, archive: bytes) -> Path:
+    """Return a file with an archive, for the emulator to deliver."""
+    (tmp_path / "archive").write_bytes(archive)
+    return tmp_path / "archive"
+
+
+def tokens(emulator: Emulator, cluster: str) -> list[str]:
+    """Return what is secret in the addresses of all downloads."""
+    return [restore.token for restore in emulator.job(cluster).restores]
+
+
+def test_ops_manager_delivers_a_replica_set(emulator: Emulator, tmp_path: Path, archive: bytes) -> None:
+    """From the newest snapshot of the API to a proof; a second run asks for no further job."""
+    cluster = emulator.add_replica_set("rs0")
+    emulator.add_snapshot(cluster, age_hours=24)
+    newest = emulator.add_snapshot(cluster, expires_in_hours=3)
+    emulator.snapshot_archive(newest, laid_down(tmp_path, archive))
+    wanted = ordered(emulator, cluster, tmp_path / "target")
+    planned = delivery.plan(wanted[0], wanted[2])
+    answer = delivery.restore(*wanted)
+    assert (newest, planned["plan"]) == (answer["restore"]["snapshot"], answer["plan"])
+    assert not delivery.restore(*wanted)["changed"]
+    assert 1 == len(tokens(emulator, cluster))
+    assert not [token for token in tokens(emulator, cluster) if token in json.dumps(answer)]
+    assert proof.prove(str(tmp_path / "target"), WISH)["equal"]
+
+
+@pytest.mark.parametrize(("fault", "code"), [("bytes", "checksum_mismatch"), ("cut", "download_failed")])
+def test_ops_manager_delivers_damage(
+    emulator: Emulator, tmp_path: Path, archive: bytes, fault: Any, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is kept, and when it is right again the same call works."""
+    monkeypatch.setattr(download.time, "sleep", shortly)
+    cluster = emulator.add_replica_set("rs0")
+    emulator.snapshot_archive(emulator.add_snapshot(cluster), laid_down(tmp_path, archive))
+    emulator.switches.corrupt = fault
+    wanted = ordered(emulator, cluster, tmp_path / "target")
+    with pytest.raises(BackupError) as failed:
+        delivery.restore(*wanted)
+    assert (code, []) == (failed.value.code, os.listdir(tmp_path / "target"))
+    assert not [token for token in tokens(emulator, cluster) if token in str(failed.value.failure())]
+    emulator.switches.corrupt = "nothing"
+    assert delivery.restore(*wanted)["changed"]
+
+
+SLEEP = time.sleep
+
+
+def shortly(seconds: float) -> None:
+    """Wait a hundredth of what the product waits."""
+    SLEEP(seconds / 100)
+
+
+def test_ops_manager_delivers_a_sharded_cluster(emulator: Emulator, tmp_path: Path, archive: bytes) -> None:
+    """Every replica set has a directory of its name, from a job of its own in one batch."""
+    cluster = emulator.add_sharded_cluster("shop")
+    snapshot = emulator.add_snapshot(cluster)
+    emulator.snapshot_archive(snapshot, laid_down(tmp_path, archive))
+    answer = delivery.restore(*ordered(emulator, cluster, tmp_path / "target"))
+    assert ["shop-0", "shop-1", "shop-config"] == [part["directory"] for part in answer["restore"]["parts"]]
+    assert proof.prove(str(tmp_path / "target"), WISH, ("shop-1",))["equal"]
 
 
 HALF = """

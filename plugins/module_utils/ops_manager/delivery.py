@@ -194,9 +194,7 @@ class _Restore:
         delivery = Delivery(
             self._api, f"{self._order.path}/restoreJobs", planned["snapshot"], self._parts, self._order.patience
         )
-        jobs = delivery.usable() or delivery.order(
-            self._order.expiration_hours, time_of(planned["snapshot_expires"])
-        )
+        jobs = delivery.usable() or delivery.order(self._order.expiration_hours, time_of(planned["snapshot_expires"]))
         jobs = delivery.wait(jobs)
         archives = [
             self._deliver(delivery, jobs, number, directory)

@@ -23,7 +23,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.sna
 _WAITING = ("NOT_STARTED", "IN_PROGRESS")
 _FAILED = ("FAILED", "INTERRUPTED", "EXPIRED", "MAX_DOWNLOADS_EXCEEDED")
 _BROKEN = ("BROKEN", "KILLED")
-# What expires sooner is not begun with.
+# What expires sooner is not begun with; and so much sooner than its snapshot an address ends.
 _AT_LEAST = timedelta(minutes=10)
 # Every attempt of a download may count, and one that was interrupted does.
 _MAX_DOWNLOADS = 5
@@ -93,7 +93,7 @@ class Delivery:
     def order(self, hours: int, snapshot_expires: datetime | None = None) -> Jobs:
         """Make new jobs. Their addresses may not be good for longer than there is a snapshot."""
         if snapshot_expires is not None:
-            left = snapshot_expires - (self._api.server_time or datetime.now(timezone.utc))
+            left = snapshot_expires - _AT_LEAST - (self._api.server_time or datetime.now(timezone.utc))
             hours = max(1, min(hours, int(left / timedelta(hours=1))))
         delivery = {"methodName": "HTTP", "expirationHours": hours, "maxDownloads": _MAX_DOWNLOADS}
         answer = self._api.post(self._path, {"snapshotId": self._snapshot, "delivery": delivery})
