@@ -1,4 +1,4 @@
-"""The module and the inventory plugin that only read, as users call them, against a small server in the place of Ops Manager."""
+"""The module and the inventory plugin that only read, as users call them; and what they read of the emulator, by version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.gathering import KINDS, gather
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.project import Project
 from tests.integration.task import ROOT, play
+from tests.ops_manager import Emulator
 from tests.unit.plugins.small_api import KEYS, Said, SmallApi
 
 Json = dict[str, Any]
@@ -119,3 +124,64 @@ def test_says_what_is_wrong(api: SmallApi, tmp_path: Path, words: str, change: J
     said = listed(tmp_path, ops_manager=option)["said"]
     assert words in said
     assert KEYS[1] not in said
+
+
+VERSIONS: list[Json] = [
+    {},
+    {"spelling": "old", "fractions": True, "list_links": False},
+    {"list_count": False, "list_links": False, "nonce_uses": 1},
+    {"list_count": False, "large_page": "clamp", "max_items_per_page": 2},
+]
+
+
+def client(emulator: Emulator) -> Client:
+    """Return a client with all rights."""
+    keys = {"public_key": emulator.public_key, "private_key": emulator.private_key}
+    return Client(
+        Connection.from_options({"url": emulator.url, "validate_certs": True, "timeout_seconds": 10.0, **keys})
+    )
+
+
+@pytest.mark.parametrize("switches", VERSIONS)
+def test_the_same_of_all_versions(switches: Json) -> None:
+    """Spellings, fractions of seconds and the style of lists are not seen by callers."""
+    with Emulator(**switches) as emulator:
+        emulator.add_replica_set("rs0")
+        shop = emulator.add_sharded_cluster("shop")
+        emulator.add_snapshot(shop)
+        emulator.raise_alert("RESYNC_REQUIRED", shop)
+        found = gather(client(emulator), {"project": "orders", "cluster": None}, KINDS)
+    assert ["rs0", "shop", "shop", "shop", "shop"] == sorted(cluster["name"] for cluster in found["clusters"])
+    assert {"STARTED"} == {config["status"] for config in found["backup_configurations"]}
+    assert {False} == {config["tls"] for config in found["backup_configurations"]}
+    assert (4, 2) == (len(found["agents"]), len(found["schedules"]))
+    assert ["RESYNC_REQUIRED"] == [alert["event_type"] for alert in found["alerts"]]
+    (snapshot,) = found["snapshots"]
+    assert (shop, True, 3) == (snapshot["cluster_id"], snapshot["complete"], len(snapshot["parts"]))
+    assert snapshot["created"]
+    assert snapshot["oplog_time"]
+
+
+def test_cut_and_restarted_servers_are_read_to_the_end() -> None:
+    """A connection that is lost and nonces that a restart has forgotten are no errors of a read."""
+    with Emulator() as emulator:
+        emulator.add_replica_set("rs0")
+        project = Project(client(emulator), "orders")
+        for disturb in (emulator.forget_nonces, lambda: emulator.cut("GET")):
+            disturb()
+            assert ["rs0"] == [cluster.replica_set for cluster in project.clusters()]
+
+
+def test_a_lost_write_is_not_repeated() -> None:
+    """The window is there once although its answer was lost; whoever reads sees it."""
+    with Emulator() as emulator:
+        project = Project(client(emulator), "orders")
+        assert project.windows() == []
+        emulator.cut("POST", when="after")
+        times = {"startDate": "2090-01-01T00:00:00Z", "endDate": "2090-01-02T00:00:00Z"}
+        with pytest.raises(ApiError) as caught:
+            project.client.post(project.path("/maintenanceWindows"), {"alertTypeNames": ["BACKUP"], **times})
+        assert caught.value.retry
+        (window,) = project.windows()
+        project.client.delete(project.path(f"/maintenanceWindows/{window.id}"))
+        assert project.windows() == []
