@@ -31,14 +31,14 @@ def projects(client: Client) -> list[Project]:
 
 
 class Project:
-    """A project by its id or its name. Each method asks; nothing is kept but what the project is."""
+    """A project by its id or its name, or by both. Each method asks; nothing is kept but what the project is."""
 
     def __init__(self, client: Client, project: str | None, name: str | None = None) -> None:
         if not project:
             raise bad_option("the project of the job in ops_manager.project", "none", "give its id or its name")
         self.client = client
         self._wanted = project
-        self._id = project.lower() if _ID.fullmatch(project) else None
+        self._id = project if name is not None or _ID.fullmatch(project) else None
         self._name = name
 
     @property
