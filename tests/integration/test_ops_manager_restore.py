@@ -31,6 +31,7 @@ from tests.unit.plugins.module_utils.ops_manager.delivering import PATIENCE, Api
 
 WISH = proof.Wish(str(find_mongod()), cache_mb=256, start_seconds=60)
 ROOT = Path(__file__).parents[2]
+COLLECTION = "ansible_collections.mongodb_ops.backup"
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,46 @@ def test_ops_manager_delivers_a_replica_set(emulator: Emulator, tmp_path: Path, 
     assert 1 == len(tokens(emulator, cluster))
     assert not [token for token in tokens(emulator, cluster) if token in json.dumps(answer)]
     assert proof.prove(str(tmp_path / "target"), WISH)["equal"]
+
+
+@pytest.mark.parametrize("spoiled", [False, True], ids=["sound", "damaged"])
+def test_a_snapshot_is_brought_to_proven(emulator: Emulator, tmp_path: Path, source: Source, spoiled: bool) -> None:
+    """By the module, as a playbook does; a snapshot with damage in it is not proven, and neither leaves its copy behind."""
+    cluster = emulator.add_replica_set("rs0")
+    name = emulator.add_snapshot(cluster)
+
+    def damage(path: Path, content: bytes) -> bytes:
+        hit = spoiled and path.name == source.files["shop.orders"]
+        return content[: len(content) // 2] + bytes(4096) + content[len(content) // 2 + 4096 :] if hit else content
+
+    emulator.snapshot_archive(name, laid_down(tmp_path, packed(source.data, damage)))
+    (tmp_path / "scratch" / f"proof-{name}").mkdir(parents=True)
+    (tmp_path / "scratch" / f"proof-{name}" / "left by one that was killed").touch()
+    option = {
+        "url": emulator.url,
+        "public_key": emulator.public_key,
+        "private_key": emulator.private_key,
+        "project": emulator.project_id,
+        "cluster": "rs0",
+        "scratch_directory": str(tmp_path / "scratch"),
+        "mongod": str(find_mongod()),
+    }
+    arguments = {"provider": "ops_manager", "ops_manager": option, "name": name, "owner": "me", "state": "proven"}
+    done = subprocess.run(
+        [sys.executable, "-m", f"{COLLECTION}.plugins.modules.snapshot"],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        cwd=ROOT / ".ansible/collections",
+        check=False,
+        timeout=120,
+    )
+    result = json.loads(done.stdout)
+    assert bool(result.get("failed")) is spoiled, result
+    assert [] == os.listdir(tmp_path / "scratch")
+    proof_ = result["error"]["details"]["proof"] if spoiled else result["snapshot"]["proof"]
+    assert proof_["equal"] is not spoiled
+    assert emulator.private_key not in done.stdout
 
 
 @pytest.mark.parametrize(("fault", "code"), [("bytes", "checksum_mismatch"), ("cut", "download_failed")])
