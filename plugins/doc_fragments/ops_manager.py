@@ -122,4 +122,12 @@ options:
           - Whether to go on although the featureCompatibilityVersion is 4.2 or later, where a resync is not needed.
         type: bool
         default: false
+      scratch_directory:
+        description:
+          - Where a snapshot is restored to prove it. It needs room for the archive and for what is in it.
+        type: path
+      mongod:
+        description:
+          - The mongod that is started on a restored snapshot to prove it; of the same version as the deployment's.
+        type: path
 """

@@ -42,6 +42,8 @@ RESYNC: Mapping[str, Mapping[str, Any]] = {
     "mute": {"type": "list", "elements": "str", "default": ["BACKUP"]},
     "feature_compatibility_version": {"type": "str"},
     "allow_fcv_4_2": {"type": "bool", "default": False},
+    "scratch_directory": {"type": "path"},
+    "mongod": {"type": "path"},
 }
 
 #: The option itself.

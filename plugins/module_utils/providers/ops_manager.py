@@ -59,7 +59,9 @@ FACTS = Facts(
     can_start_resync=True,
     can_cancel_resync=True,
     can_choose_source=True,
-    can_take_snapshot=True,
+    can_hold_snapshot=True,
+    can_prove_snapshot=True,
+    can_restore=True,
     keeps_snapshots_on_resync=True,
     reports_progress=True,
     operations_need_requests=True,
@@ -67,6 +69,7 @@ FACTS = Facts(
         "can_pause_snapshots": _NO_PAUSE,
         "can_explain_source": "the product chooses the member; name one in ops_manager.sync_source, or leave it at SECONDARY",
         "can_validate": "the product compares nothing with the source; restore a snapshot and look at that",
+        "can_take_snapshot": "the product makes snapshots by its schedule; see there when the next one is due",
         "can_restore_point_in_time": "restore a point in time into a managed cluster from the web page",
     },
 )
@@ -82,8 +85,12 @@ class OpsManager:
         self.check_mode = check_mode
 
     @cached_property
+    def _network(self) -> Connection:
+        return Connection.from_options(self._options)
+
+    @cached_property
     def _client(self) -> Client:
-        return Client(Connection.from_options(self._options))
+        return Client(self._network)
 
     @cached_property
     def _job(self) -> Job:
@@ -192,6 +199,8 @@ class OpsManager:
         return {"snapshots": [snapshots.record(found) for found in self._job.snapshots]}
 
     def set_snapshot(self, name: str, state: str, owner: str, prove: bool) -> Answer:
+        if state == "proven":
+            return snapshots.prove(self._job, name, self._network, self._options, self.check_mode)
         return snapshots.set_state(self._job, name, state, self.check_mode)
 
     def validate(self, owner: str, level: str) -> Answer:
@@ -201,7 +210,7 @@ class OpsManager:
         refuse(self.facts, "can_restore_point_in_time")
 
     def restore(self, request: RestoreRequest) -> Answer:
-        refuse(self.facts, "can_restore")
+        return snapshots.restore(self._job, request, self._network, self.check_mode)
 
     def _open(self) -> Journal | None:
         return next(iter(self._job.journals(RESYNC)), None)
