@@ -83,11 +83,16 @@ class Project:
         """Return the clusters: replica sets, whole sharded clusters and their parts."""
         return self._all(deployment.cluster_of, "/clusters")
 
-    def cluster(self, id_or_name: str | None) -> deployment.Cluster:
-        """Return one cluster. A name means the whole cluster; only what no whole one is called can be the name of a part."""
+    def cluster(
+        self, id_or_name: str | None, clusters: Sequence[deployment.Cluster] | None = None
+    ) -> deployment.Cluster:
+        """Return one cluster, of those that were read already if they were.
+
+        A name means the whole cluster; only what no whole one is called can be the name of a part.
+        """
         if not id_or_name:
             raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
-        return pick(self.clusters(), id_or_name)
+        return pick(self.clusters() if clusters is None else clusters, id_or_name)
 
     def parts(self, cluster: deployment.Cluster) -> list[deployment.Cluster]:
         """Return the shards and the config servers of a sharded cluster; a replica set is its only part."""

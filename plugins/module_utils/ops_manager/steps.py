@@ -30,6 +30,8 @@ _NOT_IN_STATE = (
     "CANNOT_TERMINATE_BACKUP_INVALID_STATE",
 )
 _GONE = ("SNAPSHOT_NOT_FOUND", "MAINTENANCE_WINDOW_NOT_FOUND", "RESOURCE_NOT_FOUND")
+#: A snapshot that is not there, or is a share of that of a sharded cluster, which the API does not touch alone.
+_NOT_KEPT = (*_GONE, "CANNOT_DELETE_FROM_CLUSTER_SNAPSHOT")
 
 #: A snapshot whose time is over is not given free to be deleted at once, but after this; there is a younger one by then.
 _LEAST_LIFE = timedelta(days=2)
@@ -135,11 +137,11 @@ def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
 
 
 def _keep(job: Job, held: Held) -> bool:
-    """Keep a snapshot; tells whether it is there."""
+    """Keep a snapshot; tells whether it could be kept."""
     try:
         job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{held.snapshot}", {"doNotDelete": True})
     except ApiError as error:
-        if error.error_code not in _GONE:
+        if error.error_code not in _NOT_KEPT:
             raise
         return False
     return True
@@ -206,7 +208,7 @@ def release(job: Job, held: Held) -> None:
     try:
         job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{held.snapshot}", body)
     except ApiError as error:
-        if error.error_code not in _GONE:
+        if error.error_code not in _NOT_KEPT:
             raise
 
 
