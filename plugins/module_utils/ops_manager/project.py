@@ -123,6 +123,15 @@ class Project:
         """Return the alerts of a status (OPEN, CLOSED, TRACKING), or all."""
         return self._all(activity.alert_of, "/alerts", status=status)
 
+    def alert_status(self, alert_id: str) -> str | None:
+        """Return the status of one alert; None where the product does not show it."""
+        try:
+            return activity.alert_of(self.client.get(self.path(f"/alerts/{quote(alert_id, safe='')}"))).status
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
     def events(self, types: Sequence[str] = (), since: datetime | None = None) -> list[activity.Event]:
         """Return the events of some types, or of all, the oldest first."""
         start = None if since is None else iso_of(since)
