@@ -96,7 +96,16 @@ def test_is_finished_when_a_snapshot_is_younger_than_the_sync(method: str, phase
         replace(DONE, syncs=(FINISHED, replace(RUNNING, part="config"))),
         replace(DONE, status=views.STOPPED),
     ],
-    ids=["no young snapshot", "one being made", "a shard is missing", "parts do not fit", "alert still open", "sync runs", "a part still runs", "stopped"],
+    ids=[
+        "no young snapshot",
+        "one being made",
+        "a shard is missing",
+        "parts do not fit",
+        "alert still open",
+        "sync runs",
+        "a part still runs",
+        "stopped",
+    ],
 )
 def test_is_not_finished_before(seen: object) -> None:
     """Each of the conditions is needed."""
