@@ -63,7 +63,7 @@ class View:
         return young[-1] if young else None
 
     def complete_since(self, moment: datetime) -> Snapshot | None:
-        """Return the oldest whole snapshot that is not older than a moment; the product's times are whole seconds."""
+        """Return the same, or else one of the same second: the product's times are whole seconds."""
         same = [snapshot for snapshot in self.snapshots if snapshot.whole and snapshot.created == moment]
         return self.complete_after(moment) or (same[-1] if same else None)
 
