@@ -10,7 +10,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import A
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import decisions, steps
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import HAND_OFF, Journal
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import HAND_OFF, STARTING, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.steps import Wishes
 
 
@@ -21,12 +21,12 @@ def cancel(job: Job, journal: Journal, wishes: Wishes) -> list[str]:
     """
     if decisions.is_settling(journal, job.status, job.now, wishes.resend_seconds):
         raise _too_early(job, f"{job.status}, after a request that has shown no effect yet")
-    done = [] if journal.method == HAND_OFF else _switched_on(job, wishes)
+    done = [] if journal.method == HAND_OFF else _switched_on(job, journal, wishes)
     steps.put_back(job, journal)
     return done
 
 
-def _switched_on(job: Job, wishes: Wishes) -> list[str]:
+def _switched_on(job: Job, journal: Journal, wishes: Wishes) -> list[str]:
     if job.status == views.TERMINATING:
         message = sentence(
             expected="a backup that can be started again",
@@ -36,6 +36,8 @@ def _switched_on(job: Job, wishes: Wishes) -> list[str]:
         raise AskOperator(message, code="terminating")
     if job.status not in (views.STOPPED, views.INACTIVE):
         return []
+    # Noted before it is sent, as every request: a second cancel must not take this start for a stop that had no effect.
+    steps.note(job, journal.at(STARTING, job.now))
     if not steps.set_status(job, steps.started(job, wishes)):
         status = job.again().status
         if status not in (views.ACTIVE, views.PROVISIONING):

@@ -49,7 +49,8 @@ class Job:
     def named(cls, client: Client, project: str | None, cluster: str | None) -> Job:
         """Find the job in its project."""
         found = Project(client, project)
-        return cls(found, found.clusters(), found.cluster(cluster))
+        clusters = found.clusters()
+        return cls(found, clusters, found.cluster(cluster, among=clusters))
 
     def again(self) -> Job:
         """Return the same job, to be asked about anew."""

@@ -83,11 +83,11 @@ class Project:
         """Return the clusters: replica sets, whole sharded clusters and their parts."""
         return self._all(deployment.cluster_of, "/clusters")
 
-    def cluster(self, id_or_name: str | None) -> deployment.Cluster:
+    def cluster(self, id_or_name: str | None, among: Sequence[deployment.Cluster] | None = None) -> deployment.Cluster:
         """Return one cluster. A name means the whole cluster; only what no whole one is called can be the name of a part."""
         if not id_or_name:
             raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
-        return pick(self.clusters(), id_or_name)
+        return pick(self.clusters() if among is None else among, id_or_name)
 
     def parts(self, cluster: deployment.Cluster) -> list[deployment.Cluster]:
         """Return the shards and the config servers of a sharded cluster; a replica set is its only part."""

@@ -143,7 +143,7 @@ def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
     if journal.method != journals.HAND_OFF:
         off = job.status in (views.INACTIVE, views.TERMINATING)
         phase = journals.STARTING if off else journals.STOPPING
-    journal = _note(job, replace(journal, held=held).at(phase, job.now))
+    journal = note(job, replace(journal, held=held).at(phase, job.now))
     if phase == journals.STOPPING and job.status == views.ACTIVE:
         set_status(job, {"statusName": views.STOPPED})
     return journal
@@ -188,7 +188,7 @@ def started(job: Job, wishes: Wishes) -> dict[str, Any]:
 
 
 def _announce(job: Job, journal: Journal, phase: str, body: Mapping[str, Any]) -> Journal:
-    journal = _note(job, journal.at(phase, job.now))
+    journal = note(job, journal.at(phase, job.now))
     set_status(job, body)
     return journal
 
@@ -204,7 +204,8 @@ def set_status(job: Job, body: Mapping[str, Any]) -> bool:
     return True
 
 
-def _note(job: Job, journal: Journal) -> Journal:
+def note(job: Job, journal: Journal) -> Journal:
+    """Write the journal down as it is now."""
     job.write("patch", f"/maintenanceWindows/{journal.window}", {"description": journal.description()})
     return journal
 
