@@ -83,16 +83,11 @@ class Project:
         """Return the clusters: replica sets, whole sharded clusters and their parts."""
         return self._all(deployment.cluster_of, "/clusters")
 
-    def cluster(
-        self, id_or_name: str | None, clusters: Sequence[deployment.Cluster] | None = None
-    ) -> deployment.Cluster:
-        """Return one cluster, of those that were read already if they were.
-
-        A name means the whole cluster; only what no whole one is called can be the name of a part.
-        """
+    def cluster(self, id_or_name: str | None, among: Sequence[deployment.Cluster] | None = None) -> deployment.Cluster:
+        """Return one cluster. A name means the whole cluster; only what no whole one is called can be the name of a part."""
         if not id_or_name:
             raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
-        return pick(self.clusters() if clusters is None else clusters, id_or_name)
+        return pick(self.clusters() if among is None else among, id_or_name)
 
     def parts(self, cluster: deployment.Cluster) -> list[deployment.Cluster]:
         """Return the shards and the config servers of a sharded cluster; a replica set is its only part."""
@@ -127,6 +122,15 @@ class Project:
     def alerts(self, status: str | None = None) -> list[activity.Alert]:
         """Return the alerts of a status (OPEN, CLOSED, TRACKING), or all."""
         return self._all(activity.alert_of, "/alerts", status=status)
+
+    def alert_status(self, alert_id: str) -> str | None:
+        """Return the status of one alert; None where the product does not show it."""
+        try:
+            return activity.alert_of(self.client.get(self.path(f"/alerts/{quote(alert_id, safe='')}"))).status
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def events(self, types: Sequence[str] = (), since: datetime | None = None) -> list[activity.Event]:
         """Return the events of some types, or of all, the oldest first."""

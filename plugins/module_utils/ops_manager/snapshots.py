@@ -53,12 +53,12 @@ def set_state(job: Job, name: str, state: str, check_mode: bool) -> Answer:
 
 def _deleted(job: Job, found: Any, check_mode: bool) -> Answer:
     if found is not None and not check_mode:
-        job.write("delete", f"/clusters/{job.cluster.id}/snapshots/{found.id}")
+        steps.drop(job, f"{job.snapshots_path}/{found.id}")
     return {"changed": found is not None, "snapshot": None, "operation": None}
 
 
 def _hold(job: Job, found: Snapshot) -> None:
-    job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{found.id}", {"doNotDelete": True})
+    job.write("patch", f"{job.snapshots_path}/{found.id}", {"doNotDelete": True})
 
 
 def _release(job: Job, found: Snapshot) -> None:

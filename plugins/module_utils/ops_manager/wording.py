@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import decisions
@@ -19,7 +18,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.jou
     Journal,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.syncs import Sync
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.view import View
 
 
@@ -59,7 +57,7 @@ def _paused(journal: Journal) -> str:
 def _synced(view: View) -> str:
     ends = [sync.finished for sync in view.syncs if sync.finished is not None]
     if not ends:
-        return "the product logged no sync; told by its state and a snapshot"
+        return "the product logged no sync, told by its state and a snapshot: whether all was read anew is not known"
     return f"{len(ends)} of {len(view.syncs)} replica sets, ended {iso_of(max(ends))}"
 
 
@@ -88,14 +86,16 @@ def _syncing(journal: Journal, view: View, words: Words) -> tuple[str, str]:
         return "waiting for the button", f"{button(words)}; waited for until {journal.deadline}"
     if view.status != views.ACTIVE:
         return "", f"the backup is {view.status}"
-    return "initial sync", _counted(view.syncs)
+    return "initial sync", _counted(view)
 
 
-def _counted(syncs: Sequence[Sync]) -> str:
+def _counted(view: View) -> str:
+    syncs = view.syncs
     finished = sum(1 for sync in syncs if sync.finished is not None)
     reading = [sync.part for sync in syncs if sync.running and sync.started is not None]
     text = f"{finished} of {len(syncs)} replica sets synced"
-    return f"{text}, reading {', '.join(reading)}" if reading else text
+    text = f"{text}, reading {', '.join(reading)}" if reading else text
+    return f"{text}; the alert that asks for it is still open" if view.required and finished == len(syncs) else text
 
 
 def button(words: Words) -> str:
@@ -113,7 +113,16 @@ def left_behind(journal: Journal, view: View | None, words: Words) -> list[str]:
     if journal.held is not None:
         kept = f"it would have expired at {journal.held.expires}" if journal.held.expires else "it had no end"
         left.append(f"snapshot {journal.held.snapshot} is kept from expiring ({kept})")
-    if view is not None and view.status in (views.STOPPED, views.TERMINATING, views.INACTIVE):
-        halted = "until it is started, no snapshots are made and no oplog is read"
-        left.append(f"the backup of {words.job} is {view.status}: {halted}")
-    return left
+    return left if view is None else [*left, *_halted(view, words)]
+
+
+def left_without_journal(view: View, words: Words) -> list[str]:
+    """Say what may have been left by a resync whose record is gone."""
+    return _halted(view, words)
+
+
+def _halted(view: View, words: Words) -> list[str]:
+    if view.status not in (views.STOPPED, views.TERMINATING, views.INACTIVE):
+        return []
+    halted = "until it is started, no snapshots are made and no oplog is read"
+    return [f"the backup of {words.job} is {view.status}: {halted}"]

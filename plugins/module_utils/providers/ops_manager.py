@@ -21,6 +21,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import (
     backup_status,
+    cancellation,
     decisions,
     preflight,
     snapshots,
@@ -138,12 +139,15 @@ class OpsManager:
         }
         if found is not None:
             return self._meet(found, owner, {**answer, "needed": True, "why": "one is open"})
+        for other in job.overlapping(RESYNC):
+            raise self._open_already(other, operations.opened(other, job.view(other), None, self._words))
         if not needed:
             return answer
         answer["plan"] = preflight.plan(job, self._options)
         if self.check_mode:
             return {**answer, "changed": True}
         journal = steps.begin(job, self._wishes, owner, reason)
+        self._guarded(journal, lambda: steps.alone(job, journal))
         return {**answer, "changed": True, "operation": self._carried(journal)}
 
     def _meet(self, found: Journal, owner: str, answer: Answer) -> Answer:
@@ -153,30 +157,32 @@ class OpsManager:
         if self.check_mode:
             return {**answer, "attached": mine, "operation": opened}
         if not mine:
-            message = sentence(
-                expected="no open operation on this job",
-                found=f"resync {found.id} of {found.owner} ({found.reason})",
-                remedy="wait for it, or cancel it by its id",
-            )
-            raise AskOperator(message, code="operation_open", details={"operation": opened})
+            raise self._open_already(found, opened)
         carried = self._carried(found) if opened["next_write"] else opened
         return {**answer, "attached": True, "changed": bool(opened["next_write"]), "operation": carried}
 
+    @staticmethod
+    def _open_already(found: Journal, opened: Answer) -> AskOperator:
+        message = sentence(
+            expected="no open operation on this job",
+            found=f"resync {found.id} of {found.owner} ({found.reason})",
+            remedy="wait for it, or cancel it by its id",
+        )
+        return AskOperator(message, code="operation_open", details={"operation": opened})
+
     def cancel_resync(self, operation: str) -> Answer:
-        found = self._open()
-        if found is None or found.id != operation:
-            if from_id(operation, self._job.cluster.id) is None:
-                raise _unknown(operation, found)
+        found = self._open(operation)
+        if found is None:
             return {"changed": False, "operation": self.operation(operation)["operation"]}
         opened = self._opened(self._job, found)
         if self.check_mode:
             return prediction.canceled({"operation": opened})
-        notes = self._guarded(found, lambda: steps.cancel(self._job, found, self._wishes))
+        notes = self._guarded(found, lambda: cancellation.cancel(self._job, found, self._wishes))
         return {"changed": True, "operation": {**opened, "state": "canceled", "next_write": None, "notes": notes}}
 
     def continue_operation(self, operation: str) -> Answer:
-        found = self._open()
-        if found is None or found.id != operation:
+        found = self._open(operation)
+        if found is None:
             return {"changed": False, "operation": self.operation(operation)["operation"]}
         opened = self._opened(self._job, found)
         if self.check_mode or not opened["next_write"]:
@@ -184,16 +190,16 @@ class OpsManager:
         return {"changed": True, "operation": self._carried(found)}
 
     def operation(self, operation: str | None) -> Answer:
-        found = self._open()
-        if found is not None and operation in (None, found.id):
+        found = self._open(operation)
+        if found is not None:
             return {"operation": self._opened(self._job, found)}
         name = operation or self._job.newest_resync_id
         if name is None:
             return {"operation": None}
         ended = from_id(name, self._job.cluster.id)
         if ended is None:
-            raise _unknown(name, found)
-        return {"operation": operations.ended(ended, self._job.view(ended))}
+            raise _unknown(name, self._open())
+        return {"operation": self._ended(ended)}
 
     def snapshots(self) -> Answer:
         return {"snapshots": [snapshots.record(found) for found in self._job.snapshots]}
@@ -212,12 +218,16 @@ class OpsManager:
     def restore(self, request: RestoreRequest) -> Answer:
         return snapshots.restore(self._job, request, self._network, self.check_mode)
 
-    def _open(self) -> Journal | None:
-        return next(iter(self._job.journals(RESYNC)), None)
+    def _open(self, operation: str | None = None) -> Journal | None:
+        """Return the journal of an operation, or of the oldest that is open."""
+        return next((one for one in self._job.journals(RESYNC) if operation in (None, one.id)), None)
+
+    def _ended(self, journal: Journal) -> Answer:
+        return operations.ended(journal, self._job.view(journal), self._words, lambda: self._job.logs_syncs)
 
     def _opened(self, job: Job, journal: Journal) -> Answer:
         view = job.view(journal)
-        write = decisions.next_write(journal, view, 4 * self._options["poll_seconds"], self._wishes.mute_seconds)
+        write = decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
         return operations.opened(journal, view, write, self._words)
 
     def _carried(self, journal: Journal) -> Answer:
@@ -227,10 +237,10 @@ class OpsManager:
     def _carry(self, journal: Journal) -> Answer:
         job = self._job
         view = job.view(journal)
-        write = decisions.next_write(journal, view, 4 * self._options["poll_seconds"], self._wishes.mute_seconds)
+        write = decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
         after = journal if write is None else steps.perform(write, job, journal, self._wishes)
         if after is None:
-            return operations.ended(journal, view)
+            return self._ended(journal)
         again = job.again()
         return operations.opened(after, again.view(after), None, self._words)
 
