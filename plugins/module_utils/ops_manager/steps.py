@@ -62,18 +62,15 @@ class Wishes:
         return self.mute_hours * 3600
 
 
-def begin(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
-    """Write the journal of a resync, and make sure that it is the only one of this job.
-
-    Two that begin at the same moment both write one; the one whose window is older goes on, the other takes its own away.
-    """
+def planned(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
+    """Return the journal with which a resync begins; nothing has been written then."""
     now = job.now
     required = job.required is not None
     newest = next((snapshot for snapshot in job.snapshots if snapshot.complete), None)
     # One that somebody else keeps is not ours to give free; what a termination deletes cannot be kept.
     keep = newest is not None and not newest.held and wishes.method != journals.TERMINATE
     hands_off = wishes.method == journals.HAND_OFF
-    journal = Journal(
+    return Journal(
         journals.RESYNC,
         journals.new_id(now, wishes.method, required),
         job.cluster.id,
@@ -86,7 +83,11 @@ def begin(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
         held=Held(newest.id, newest.expires) if keep and newest is not None else None,
         deadline=iso_of(now + timedelta(minutes=wishes.hand_off_minutes)) if hands_off else None,
     )
-    return _alone(job, open_window(job, journal, wishes.mute, now + timedelta(seconds=wishes.mute_seconds)))
+
+
+def begin(job: Job, journal: Journal, wishes: Wishes) -> Journal:
+    """Write the journal of a resync."""
+    return open_window(job, journal, wishes.mute, job.now + timedelta(seconds=wishes.mute_seconds))
 
 
 def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetime) -> Journal:
@@ -101,11 +102,15 @@ def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetim
     return replace(journal, window=str(made["id"]), ends=ends)
 
 
-def _alone(job: Job, mine: Journal) -> Journal:
+def demand_alone(job: Job, mine: Journal) -> None:
+    """Make sure that a resync that has begun is the only one of its job.
+
+    Two that begin at the same moment both write a journal; the one whose window is older goes on, the other takes its own away.
+    """
     others = [found for found in job.again().journals(journals.RESYNC) if found.window != mine.window]
     first = min(others, key=lambda found: (found.began, found.window), default=mine)
     if (first.began, first.window) >= (mine.began, mine.window):
-        return mine
+        return
     _delete(job, f"/maintenanceWindows/{mine.window}")
     message = sentence(
         expected="no other open operation on this job",
@@ -130,7 +135,7 @@ def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
         phase = {views.STOPPED: journals.STOPPING, views.ACTIVE: journals.STOPPING}.get(job.status, journals.STARTING)
     journal = _note(job, replace(journal, held=held).at(phase, job.now))
     if phase == journals.STOPPING and job.status == views.ACTIVE:
-        _set_status(job, {"statusName": views.STOPPED})
+        set_status(job, {"statusName": views.STOPPED})
     return journal
 
 
@@ -154,10 +159,10 @@ def _terminate(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
 
 
 def _start(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
-    return _announce(job, journal, journals.STARTING, _started(job, wishes))
+    return _announce(job, journal, journals.STARTING, started(job, wishes))
 
 
-def _started(job: Job, wishes: Wishes) -> dict[str, Any]:
+def started(job: Job, wishes: Wishes) -> dict[str, Any]:
     # A configuration that is inactive has no storage engine, and the product wants to be told one then.
     engine = {} if job.config.storage_engine else {"storageEngineName": "WIRED_TIGER"}
     return {"statusName": views.ACTIVE, "syncSource": wishes.sync_source, **engine}
@@ -165,17 +170,19 @@ def _started(job: Job, wishes: Wishes) -> dict[str, Any]:
 
 def _announce(job: Job, journal: Journal, phase: str, body: Mapping[str, Any]) -> Journal:
     journal = _note(job, journal.at(phase, job.now))
-    _set_status(job, body)
+    set_status(job, body)
     return journal
 
 
-def _set_status(job: Job, body: Mapping[str, Any]) -> None:
-    """Ask for a state. That the product has it already, or has gone on meanwhile, is seen at the next look."""
+def set_status(job: Job, body: Mapping[str, Any]) -> bool:
+    """Ask for a state; tells whether the product took it. That it has it already, or has gone on, is seen at the next look."""
     try:
         job.write("patch", f"/backupConfigs/{job.cluster.id}", body)
     except ApiError as error:
         if error.error_code not in _NOT_IN_STATE:
             raise
+        return False
+    return True
 
 
 def _note(job: Job, journal: Journal) -> Journal:
@@ -221,23 +228,6 @@ def _delete(job: Job, path: str) -> None:
 def _finish(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
     put_back(job, journal)
     return None
-
-
-def cancel(job: Job, journal: Journal, wishes: Wishes) -> list[str]:
-    """Undo what was done for a resync, and say what goes on in the product all the same."""
-    done = []
-    if journal.method != journals.HAND_OFF and job.status in (views.STOPPED, views.INACTIVE):
-        _set_status(job, _started(job, wishes))
-        done.append("the backup was started again; the product begins with an initial sync where it needs one")
-    elif job.status == views.TERMINATING:
-        message = sentence(
-            expected="a backup that can be started again",
-            found="one that is being terminated",
-            remedy="wait until it is INACTIVE and cancel again, which starts it",
-        )
-        raise AskOperator(message, code="terminating")
-    put_back(job, journal)
-    return done
 
 
 _WRITES: Mapping[str, Callable[[Job, Journal, Wishes], Journal | None]] = {

@@ -14,7 +14,9 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import (
     BEGUN,
     HAND_OFF,
+    STARTING,
     TERMINATE,
+    TERMINATING,
     WAITING,
     Journal,
 )
@@ -107,13 +109,39 @@ def button(words: Words) -> str:
 
 
 def left_behind(journal: Journal, view: View | None, words: Words) -> list[str]:
-    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand."""
+    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand.
+
+    Without a view the product could not be asked, and what was sent last may have been done or not.
+    """
+    if not journal.window:
+        return [f"a maintenance window of {journal.id} may have been made, which mutes alerts of the whole project"]
     ends = "" if journal.ends is None else f" until {iso_of(journal.ends)}"
     left = [f"maintenance window {journal.window} mutes alerts of the whole project{ends}"]
-    if journal.held is not None:
-        kept = f"it would have expired at {journal.held.expires}" if journal.held.expires else "it had no end"
-        left.append(f"snapshot {journal.held.snapshot} is kept from expiring ({kept})")
-    if view is not None and view.status in (views.STOPPED, views.TERMINATING, views.INACTIVE):
-        halted = "until it is started, no snapshots are made and no oplog is read"
-        left.append(f"the backup of {words.job} is {view.status}: {halted}")
-    return left
+    return [*left, *_kept(journal, view), *_halted(journal, view, words), *_lost(journal)]
+
+
+def _kept(journal: Journal, view: View | None) -> list[str]:
+    held = journal.held
+    if held is None:
+        return []
+    seen = [snapshot.held for snapshot in view.snapshots if snapshot.id == held.snapshot] if view else []
+    if view is not None and not any(seen):
+        return []
+    sure = view is not None or journal.phase != BEGUN
+    kept = f"it would have expired at {held.expires}" if held.expires else "it had no end"
+    return [f"snapshot {held.snapshot} {'is' if sure else 'may be'} kept from expiring ({kept})"]
+
+
+def _halted(journal: Journal, view: View | None, words: Words) -> list[str]:
+    halted = "until it is started, no snapshots are made and no oplog is read"
+    if view is None:
+        return [] if journal.method == HAND_OFF else [f"the backup of {words.job} may be stopped: {halted}"]
+    if view.status in (views.STOPPED, views.TERMINATING, views.INACTIVE):
+        return [f"the backup of {words.job} is {view.status}: {halted}"]
+    return []
+
+
+def _lost(journal: Journal) -> list[str]:
+    if journal.method != TERMINATE or journal.phase not in (TERMINATING, STARTING):
+        return []
+    return ["the snapshots from before are deleted, and nothing brings them back"]

@@ -21,6 +21,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import (
     backup_status,
+    canceling,
     decisions,
     preflight,
     snapshots,
@@ -32,6 +33,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
     operation as operations,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import RESYNC, Journal, from_id
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.wording import Words
@@ -83,7 +85,7 @@ class OpsManager:
 
     @cached_property
     def _client(self) -> Client:
-        return Client(Connection.from_options(self._options))
+        return Client(Connection.from_options(self._options), self._options["patience_seconds"])
 
     @cached_property
     def _job(self) -> Job:
@@ -136,8 +138,23 @@ class OpsManager:
         answer["plan"] = preflight.plan(job, self._options)
         if self.check_mode:
             return {**answer, "changed": True}
-        journal = steps.begin(job, self._wishes, owner, reason)
+        journal = self._begun(steps.planned(job, self._wishes, owner, reason))
         return {**answer, "changed": True, "operation": self._carried(journal)}
+
+    def _begun(self, journal: Journal) -> Journal:
+        """Write a journal. Without an answer it is not known whether it is there."""
+        try:
+            begun = steps.begin(self._job, journal, self._wishes)
+        except ApiError as error:
+            if error.is_uncertain:
+                self._leave(error, journal)
+            raise
+        try:
+            steps.demand_alone(self._job, begun)
+        except ApiError as error:
+            self._leave(error, begun)
+            raise
+        return begun
 
     def _meet(self, found: Journal, owner: str, answer: Answer) -> Answer:
         """Attach to one's own open resync and go on with it; somebody else's is shown in check mode, else refused."""
@@ -164,7 +181,7 @@ class OpsManager:
         opened = self._opened(self._job, found)
         if self.check_mode:
             return prediction.canceled({"operation": opened})
-        notes = self._guarded(found, lambda: steps.cancel(self._job, found, self._wishes))
+        notes = self._guarded(found, lambda: canceling.cancel(self._job, found, self._wishes))
         return {"changed": True, "operation": {**opened, "state": "canceled", "next_write": None, "notes": notes}}
 
     def continue_operation(self, operation: str) -> Answer:
@@ -230,9 +247,12 @@ class OpsManager:
         try:
             return work()
         except BackupError as error:
-            error.details.setdefault("operation_id", journal.id)
-            error.details.setdefault("left_behind", wording.left_behind(journal, None, self._words))
+            self._leave(error, journal)
             raise
+
+    def _leave(self, error: BackupError, journal: Journal) -> None:
+        error.details.setdefault("operation_id", journal.id)
+        error.details.setdefault("left_behind", wording.left_behind(journal, None, self._words))
 
 
 def _unknown(operation: str, found: Journal | None) -> FixInput:
