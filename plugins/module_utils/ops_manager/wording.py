@@ -82,7 +82,7 @@ def phase(step: str, journal: Journal, view: View, words: Words) -> tuple[str, s
         making = next((snapshot.id for snapshot in view.snapshots if not snapshot.complete), None)
         text = "waiting for the first complete snapshot after the sync, which the job's schedule makes"
         return "snapshot", text if making is None else f"snapshot {making} is being made"
-    return "", ""
+    return "", "what was changed for the resync is being put back"
 
 
 def _syncing(journal: Journal, view: View, words: Words) -> tuple[str, str]:
