@@ -26,7 +26,7 @@ STEPS = ("preflight", "pause", "sync", "validate", "resume", "prove")
 _NOT_SYNCED = (
     "Expected a sync and a complete snapshot since {began}, found neither both nor the maintenance window of the resync;"
     " it was canceled, or nobody pressed the button in time, and what it had changed was put back: start it again when it"
-    " is wanted."
+    " is wanted. If somebody deleted its window, see in the web page that the backup is started and which snapshots are kept."
 )
 
 
