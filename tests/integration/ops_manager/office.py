@@ -24,8 +24,8 @@ class Office(Site):
         self.jobs: dict[str, Json] = {}
         self.variables = variables
 
-    def add(self, name: str, om: Emulator, method: str = "hand_off", **variables: Any) -> None:
-        """Add a job."""
+    def add(self, name: str, om: Emulator, method: str = "hand_off", patience: float = 1, **variables: Any) -> None:
+        """Add a job; patience is how long a request may hang, in seconds."""
         self.jobs[name] = {
             "backup_method": method,
             "backup_ops_manager_project": om.project_id,
@@ -34,7 +34,8 @@ class Office(Site):
                 "public_key": om.public_key,
                 "private_key": om.private_key,
                 "poll_seconds": 0.3,
-                "patience_seconds": 1,
+                "patience_seconds": patience,
+                "timeout_seconds": max(patience, 30),
             },
             **variables,
         }

@@ -20,52 +20,66 @@ from tests.integration.ops_manager.deaths import (
     place,
 )
 from tests.integration.ops_manager.desk import Desk, press_button, until
-from tests.integration.ops_manager.office import Office, waits_for_the_button
+from tests.integration.ops_manager.office import Office
 from tests.integration.site import flat
 from tests.ops_manager import Emulator, Timing
-from tests.ops_manager.faults import When
+from tests.ops_manager.faults import Fault, When
 
-KILLS: dict[str, tuple[str, Write | None, When]] = {
-    "preflight": ("restart", WINDOW, "after"),
-    "hold": ("hand_off", HOLD, "after"),
-    "button": ("hand_off", None, "after"),
-    "pause": ("restart", STOP, "after"),
-    "loss": ("terminate", TERMINATE, "after"),
-    "sync": ("restart", START, "before"),
-    "release": ("restart", RELEASE, "after"),
-    "resume": ("terminate", END, "before"),
+KILLS: dict[str, tuple[str, Write, When, str]] = {
+    "begun": ("restart", WINDOW, "after", "start"),
+    "kept": ("hand_off", HOLD, "after", "start"),
+    "stopping": ("restart", STOP, "before", "start"),
+    "ending": ("terminate", TERMINATE, "after", "pause"),
+    "starting": ("restart", START, "before", "sync"),
+    "released": ("restart", RELEASE, "after", "resume"),
+    "closing": ("terminate", END, "before", "resume"),
 }
-"""The jobs of one run: method, and the request whose answer each waits for when the run is killed; None is the button."""
+"""The jobs by method, the request whose answer each waits for when its run is killed, and the task of the playbook that sends it."""
 
 
-def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
-    """In whichever step kill -9 hits it, the next run finds the resync, says so, ends it, and leaves nothing."""
-    with contextlib.ExitStack() as stack:
-        office, desks = Office(tmp_path, backup_confirm_snapshot_loss=True), {}
-        hanging = []
-        for name, (method, write, when) in KILLS.items():
+class Killed:
+    """Jobs of which each hangs once, in an emulator of its own, and the runs that are killed then."""
+
+    def __init__(self, directory: Path, stack: contextlib.ExitStack) -> None:
+        self.office = Office(directory, backup_confirm_snapshot_loss=True)
+        self.desks: dict[str, Desk] = {}
+        self._hanging: dict[str, Fault] = {}
+        for name, (method, write, when, _task) in KILLS.items():
             om = stack.enter_context(Emulator(Timing(sync=0.3)))
             cluster = om.add_replica_set(name)
             om.add_snapshot(cluster)
             om.raise_alert("RESYNC_REQUIRED", cluster)
-            office.add(name, om, method)
-            desks[name] = Desk(om, cluster, method)
-            if write is not None:
-                verb, path, before = place(method, WRITES[method].index(write))
-                hanging.append(om.hang(verb, path, when=when, skip=before))
-        running = office.start("resync", "-e", "backup_confirm=yes")
-        until(lambda: all(fault.happened for fault in hanging), "every job waits for an answer", 120)
-        until(lambda: waits_for_the_button(desks["button"].om), "one waits for its button")
-        os.killpg(running.pid, signal.SIGKILL)
-        running.communicate()
-        for desk in desks.values():
-            assert "windows" in desk.nothing_left()
-            desk.om.clear_faults()
-        for name in ("hold", "button"):
-            press_button(desks[name].om, desks[name].cluster)
-        printed = office.run("resync", "-e", "backup_confirm=yes")
-        assert len(KILLS) == flat(printed).count("is being resynced – operation resync-")
-        for name, desk in desks.items():
+            self.office.add(name, om, method, patience=200)
+            self.desks[name] = Desk(om, cluster, method)
+            verb, path, before = place(method, WRITES[method].index(write))
+            self._hanging[name] = om.hang(verb, path, when=when, skip=before)
+
+    def kill_in(self, task: str) -> None:
+        """Run the playbook until all jobs hang that hang in this task, and kill it with everything that it has started."""
+        names = [name for name, kill in KILLS.items() if kill[3] == task]
+        running = self.office.start("resync", "-e", "backup_confirm=yes")
+        try:
+            until(lambda: all(self._hanging[name].happened for name in names), f"{names} wait for an answer", 150)
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.communicate()
+        for name in names:
+            assert "windows" in self.desks[name].nothing_left()
+            self.desks[name].om.clear_faults()
+
+
+def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+    """In whichever step kill -9 hits it, the next run finds the resync, says so, and ends it; nothing is left behind."""
+    with contextlib.ExitStack() as stack:
+        killed = Killed(tmp_path, stack)
+        killed.kill_in("start")
+        press_button(killed.desks["kept"].om, killed.desks["kept"].cluster)
+        for task in ("pause", "sync", "resume"):
+            killed.kill_in(task)
+        printed = killed.office.run("resync", "-e", "backup_confirm=yes")
+        for name in ("released", "closing"):
+            assert f"{name} is being resynced – operation resync-" in flat(printed)
+        for name, desk in killed.desks.items():
             assert {} == desk.nothing_left(), name
             assert desk.before == desk.expiry() or "terminate" == KILLS[name][0]
 
