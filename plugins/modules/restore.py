@@ -220,7 +220,9 @@ def request_of(params: dict[str, Any], has_agent: bool) -> RestoreRequest:
     submit = not alone if params["submit"] is None else params["submit"]
     if submit and alone:
         raise FixInput(
-            sentence(expected="submit with agent_config", found="none", remedy="leave it out: the task itself restores"),
+            sentence(
+                expected="submit with agent_config", found="none", remedy="leave it out: the task itself restores"
+            ),
             code="usage",
         )
     if submit and not params["owner"]:

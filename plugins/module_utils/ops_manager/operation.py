@@ -28,8 +28,8 @@ STEPS = ("preflight", "pause", "sync", "validate", "resume", "prove")
 
 _NOT_SYNCED = (
     "Expected a sync and a complete snapshot since {began}, found neither both nor the maintenance window of the resync;"
-    " it was canceled, nobody pressed the button in time, or nobody went on with it until its window had ended; see what is"
-    " left as it is, and start it again when it is wanted."
+    " it was canceled, nobody pressed the button in time, or nobody went on with it until its window had ended or somebody"
+    " deleted it; see what is left as it is and which snapshots are kept, and start it again when it is wanted."
 )
 
 
@@ -82,7 +82,7 @@ def _going_on(journal: Journal, view: View, words: Words) -> Answer:
 def _failed(journal: Journal, view: View, words: Words) -> Answer:
     error = {"code": "not_synced", "message": _NOT_SYNCED.format(began=journal.began), "details": {}}
     steps = [_step(step, step == "preflight", False, journal, view) for step in STEPS]
-    left = wording.left_without_journal(view, words)
+    left = wording.left_without_journal(journal.method, view, words)
     return {**_record(journal, "failed", "sync"), "steps": steps, "error": error, "left_behind": left}
 
 

@@ -63,6 +63,7 @@ def plan(job: Job, options: Mapping[str, Any]) -> Answer:
         *_snapshots(job, options),
     ]
     made = {
+        "method": options["method"],
         "checks": checks,
         "source": options["sync_source"] if options["method"] != HAND_OFF else None,
         "why_source": "the product picks the member" if options["method"] != HAND_OFF else None,

@@ -73,15 +73,15 @@ class Wishes:
         return 4 * self.poll_seconds
 
 
-def begin(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
-    """Write the journal of a resync."""
+def planned(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
+    """Return the journal with which a resync begins; nothing has been written then."""
     now = job.now
     required = job.required is not None
     newest = next((snapshot for snapshot in job.snapshots if snapshot.whole), None)
     # One that somebody else keeps is not ours to give free; what a termination deletes cannot be kept.
     keep = newest is not None and not newest.held and wishes.method != journals.TERMINATE
     hands_off = wishes.method == journals.HAND_OFF
-    journal = Journal(
+    return Journal(
         journals.RESYNC,
         journals.new_id(now, wishes.method, required),
         job.cluster.id,
@@ -95,7 +95,11 @@ def begin(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
         deadline=iso_of(now + timedelta(minutes=wishes.hand_off_minutes)) if hands_off else None,
         alerts=tuple(alert.id for alert in job.requiring),
     )
-    return open_window(job, journal, wishes.mute, now + timedelta(seconds=wishes.mute_seconds))
+
+
+def begin(job: Job, journal: Journal, wishes: Wishes) -> Journal:
+    """Write the journal of a resync."""
+    return open_window(job, journal, wishes.mute, job.now + timedelta(seconds=wishes.mute_seconds))
 
 
 def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetime) -> Journal:

@@ -13,7 +13,9 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import (
     BEGUN,
     HAND_OFF,
+    STARTING,
     TERMINATE,
+    TERMINATING,
     WAITING,
     Journal,
 )
@@ -78,7 +80,7 @@ def phase(step: str, journal: Journal, view: View, words: Words) -> tuple[str, s
         making = next((snapshot.id for snapshot in view.snapshots if not snapshot.complete), None)
         text = "waiting for the first complete snapshot after the sync, which the job's schedule makes"
         return "snapshot", text if making is None else f"snapshot {making} is being made"
-    return "", ""
+    return "", "what was changed for the resync is being put back"
 
 
 def _syncing(journal: Journal, view: View, words: Words) -> tuple[str, str]:
@@ -107,22 +109,44 @@ def button(words: Words) -> str:
 
 
 def left_behind(journal: Journal, view: View | None, words: Words) -> list[str]:
-    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand."""
+    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand.
+
+    Without a view the product could not be asked, and what was sent last may have been done or not.
+    """
+    if not journal.window:
+        return [f"a maintenance window of {journal.id} may have been made, which mutes alerts of the whole project"]
     ends = "" if journal.ends is None else f" until {iso_of(journal.ends)}"
     left = [f"maintenance window {journal.window} mutes alerts of the whole project{ends}"]
-    if journal.held is not None:
-        kept = f"it would have expired at {journal.held.expires}" if journal.held.expires else "it had no end"
-        left.append(f"snapshot {journal.held.snapshot} is kept from expiring ({kept})")
-    return left if view is None else [*left, *_halted(view, words)]
+    return [*left, *_kept(journal, view), *_halted(journal.method, view, words), *_lost(journal)]
 
 
-def left_without_journal(view: View, words: Words) -> list[str]:
+def left_without_journal(method: str, view: View, words: Words) -> list[str]:
     """Say what may have been left by a resync whose record is gone."""
-    return _halted(view, words)
+    return _halted(method, view, words)
 
 
-def _halted(view: View, words: Words) -> list[str]:
-    if view.status not in (views.STOPPED, views.TERMINATING, views.INACTIVE):
+def _kept(journal: Journal, view: View | None) -> list[str]:
+    held = journal.held
+    if held is None:
         return []
+    seen = [snapshot.held for snapshot in view.snapshots if snapshot.id == held.snapshot] if view else []
+    if view is not None and not any(seen):
+        return []
+    sure = view is not None or journal.phase != BEGUN
+    kept = f"it would have expired at {held.expires}" if held.expires else "it had no end"
+    return [f"snapshot {held.snapshot} {'is' if sure else 'may be'} kept from expiring ({kept})"]
+
+
+def _halted(method: str, view: View | None, words: Words) -> list[str]:
     halted = "until it is started, no snapshots are made and no oplog is read"
-    return [f"the backup of {words.job} is {view.status}: {halted}"]
+    if view is None:
+        return [] if method == HAND_OFF else [f"the backup of {words.job} may be stopped: {halted}"]
+    if view.status in (views.STOPPED, views.TERMINATING, views.INACTIVE):
+        return [f"the backup of {words.job} is {view.status}: {halted}"]
+    return []
+
+
+def _lost(journal: Journal) -> list[str]:
+    if journal.method != TERMINATE or journal.phase not in (TERMINATING, STARTING):
+        return []
+    return ["the snapshots from before are deleted, and nothing brings them back"]

@@ -33,6 +33,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
     operation as operations,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import RESYNC, Journal, from_id
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.wording import Words
@@ -91,7 +92,7 @@ class OpsManager:
 
     @cached_property
     def _client(self) -> Client:
-        return Client(self._network)
+        return Client(self._network, self._options["patience_seconds"])
 
     @cached_property
     def _job(self) -> Job:
@@ -146,9 +147,23 @@ class OpsManager:
         answer["plan"] = preflight.plan(job, self._options)
         if self.check_mode:
             return {**answer, "changed": True}
-        journal = steps.begin(job, self._wishes, owner, reason)
-        self._guarded(journal, lambda: steps.alone(job, journal))
+        journal = self._begun(steps.planned(job, self._wishes, owner, reason))
         return {**answer, "changed": True, "operation": self._carried(journal)}
+
+    def _begun(self, journal: Journal) -> Journal:
+        """Write a journal. Without an answer it is not known whether it is there."""
+        try:
+            begun = steps.begin(self._job, journal, self._wishes)
+        except ApiError as error:
+            if error.is_uncertain:
+                self._leave(error, journal)
+            raise
+        try:
+            steps.alone(self._job, begun)
+        except ApiError as error:
+            self._leave(error, begun)
+            raise
+        return begun
 
     def _meet(self, found: Journal, owner: str, answer: Answer) -> Answer:
         """Attach to one's own open resync and go on with it; somebody else's is shown in check mode, else refused."""
@@ -249,9 +264,12 @@ class OpsManager:
         try:
             return work()
         except BackupError as error:
-            error.details.setdefault("operation_id", journal.id)
-            error.details.setdefault("left_behind", wording.left_behind(journal, None, self._words))
+            self._leave(error, journal)
             raise
+
+    def _leave(self, error: BackupError, journal: Journal) -> None:
+        error.details.setdefault("operation_id", journal.id)
+        error.details.setdefault("left_behind", wording.left_behind(journal, None, self._words))
 
 
 def _unknown(operation: str, found: Journal | None) -> FixInput:
