@@ -11,9 +11,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from ansible_collections.mongodb_ops.backup.plugins.action import operation_info
+from tests.unit.plugins.module_utils.ops_manager.emulated import Product
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -51,7 +55,9 @@ def follow(tmp_path: Path) -> Any:
     command.write_text(AGENT)
     command.chmod(0o755)
 
-    def play(answers: list[tuple[int, dict[str, Any]]], *arguments: str, **options: Any) -> tuple[int, str]:
+    def play(
+        answers: list[tuple[int, dict[str, Any]]], *arguments: str, go_on: bool = False, **options: Any
+    ) -> tuple[int, str]:
         (tmp_path / "answers").write_text("\n".join(json.dumps(answer) for answer in answers))
         common = {
             "agent_command": str(command),
@@ -59,7 +65,7 @@ def follow(tmp_path: Path) -> Any:
             "follow": True,
             "poll_seconds": 0.01,
         }
-        task = {"mongodb_ops.backup.operation_info": {**common, **options}, "register": "r"}
+        task = {"mongodb_ops.backup.operation_info": {**common, **options}, "register": "r", "ignore_errors": go_on}
         shown = {
             "ansible.builtin.debug": {"msg": "RESULT {{ r.operation.state }} {{ r.followed_seconds | type_debug }}"}
         }
@@ -135,6 +141,59 @@ def test_check_mode_reads_once(follow: Any) -> None:
     code, output = follow([state("running")], "--check")
     assert 0 == code, output
     assert "[orders] sync" not in output
+
+
+def test_asks_no_oftener_than_the_backend_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product that limits requests says how long to wait between two questions, whatever the task says."""
+    running, done = state("running")[1], state("done", sync="done")[1]
+    running["operation"]["ask_again_seconds"] = 30.0
+    answers = iter([state("queued")[1], running, done])
+    action = SimpleNamespace(ask=lambda _operation, _variables: next(answers))
+    options = {name: option.get("default") for name, option in operation_info.OPTIONS.items()}
+    waits: list[float] = []
+    monkeypatch.setattr(operation_info.time, "sleep", waits.append)
+    followed = operation_info.Following(action, {**options, "follow": True}, {}).result()  # type: ignore[arg-type]
+
+    assert ("done", [2.0, 30.0]) == (followed["operation"]["state"], waits)
+
+
+def test_an_outage_leaves_the_operation_as_it_was_seen_last(follow: Any) -> None:
+    """Whoever has to put something back reads in the result what that is; the product cannot be asked any more."""
+    waits = state("running")[1]
+    waits["operation"]["left_behind"] = ["window w1 mutes alerts"]
+    code, output = follow([(0, waits), DOWN], go_on=True, unreachable_grace_seconds=1)
+    assert 0 == code, output
+    assert "RESULT running float" in output
+    assert "The operation waits meanwhile: go on with it once there is an answer." in " ".join(output.split())
+
+
+def test_carries_on_to_the_end(follow: Any) -> None:
+    """Where nothing of ours runs beside the backend, each next request is sent by this task."""
+    with Product() as product:
+        begun = product.start(method="restart")
+        options = {"provider": "ops_manager", "ops_manager": product.options(method="restart")}
+        code, output = follow([], operation=begun["id"], carry_on=True, **options)
+        left = (product.windows(), product.held())
+    assert 0 == code, output
+    assert ("RESULT done float" in output, ([], [])) == (True, left), output
+    assert product.private_key not in output
+
+
+def test_without_carry_on_nothing_is_sent(follow: Any) -> None:
+    """A task that only looks must not stop or start a backup."""
+    with Product() as product:
+        begun = product.start(method="restart")
+        before = product.writes()
+        options = {"provider": "ops_manager", "ops_manager": product.options(method="restart")}
+        code, output = follow([], operation=begun["id"], follow_timeout_seconds=2, **options)
+        assert before == product.writes()
+    assert (2, True) == (code, "found it still open" in output), output
+
+
+def test_carry_on_needs_follow(follow: Any) -> None:
+    """One request alone would look like a whole operation."""
+    code, output = follow([state("running")], follow=False, carry_on=True)
+    assert (2, True) == (code, "Expected follow=true together with carry_on" in output), output
 
 
 def test_until_step_needs_follow(follow: Any) -> None:

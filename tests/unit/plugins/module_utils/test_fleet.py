@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
+from tests.unit.plugins.module_utils.ops_manager.emulated import Product
 
 STATUS = {
     "ok": True,
@@ -105,6 +106,33 @@ class TestCheckJobs:
         """A check of nothing would be ok, and one of two jobs with one name would lose one."""
         with pytest.raises(FixInput, match=message):
             check(*jobs, **params)
+
+
+class TestOpsManager:
+    def test_jobs_of_one_project(self) -> None:
+        """Each cluster gets its own verdict, several at once, and one that is not there hides none."""
+        with Product() as product:
+            product.add_replica_set("items")
+            product.alert()
+            options = [product.options(cluster=name) for name in ("orders", "items", "carts")]
+            jobs = [job(one["cluster"], provider="ops_manager", ops_manager=one) for one in options]
+            orders, items, carts = check(*jobs)
+            key = product.private_key
+        assert ["critical", "critical", "unknown"] == [one["verdict"] for one in (orders, items, carts)]
+        assert "Resync Required" in orders["reasons"][0]
+        assert "there is no complete snapshot" in items["reasons"][0]
+        assert "expected one cluster carts" in carts["backup_error"].lower()
+        assert ["ops_manager"] * 3 == [one["provider"] for one in (orders, items, carts)]
+        assert key not in str((orders, items, carts))
+
+    def test_a_key_that_is_refused(self) -> None:
+        """Nothing is known of the backup then, and the reason says what to check without the key."""
+        with Product() as product:
+            options = product.options(private_key="another-key")
+            (record,) = check(job(provider="ops_manager", ops_manager=options))
+        assert ("unknown", None) == (record["verdict"], record["backup"])
+        assert "the backup could not be read" in record["reasons"][0]
+        assert "another-key" not in str(record)
 
 
 class TestRun:

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
 from ansible_collections.mongodb_ops.backup.plugins.modules import resync
+from tests.unit.plugins.module_utils.ops_manager.emulated import Product, until
 
 STARTED = {
     "state": "started",
@@ -23,6 +24,7 @@ STARTED = {
     "operation": None,
 }
 COMMAND = ("resync", "--owner", "me", "--reason", "alert", "--policy", "required")
+CONTINUED = {**STARTED, "state": "continued", "owner": None, "reason": None}
 OPERATION = {"id": "r-1", "kind": "resync", "state": "queued"}
 PLAN = {"checks": [], "source": "b:1"}
 
@@ -77,11 +79,45 @@ class TestRun:
         assert (True, OPERATION, None) == (outcome.changed, outcome.record["operation"], outcome.record["needed"])
 
 
+class TestContinued:
+    @pytest.mark.parametrize("check_mode", [False, True])
+    def test_sends_what_the_operation_waits_for(self, create_module: Any, check_mode: bool) -> None:
+        """The one request, and none in check mode; owner and reason are those that it was begun with."""
+        with Product() as product:
+            begun = product.start(method="restart")
+            until(lambda: product.seen().status == "STOPPED", "the stop")
+            before = product.writes()
+            module = create_module(check_mode=check_mode, **{**CONTINUED, "operation": begun["id"]})
+            outcome = resync.run(module, product.provider(check_mode=check_mode, method="restart"))
+            sent = product.writes()[len(before) :]
+        assert (True, begun["id"]) == (outcome.changed, outcome.record["operation"]["id"])
+        assert {"resync": "continued"} == outcome.diff["after"]
+        assert ([] if check_mode else ["PATCH", "PATCH"]) == [method for method, _path in sent]
+
+    def test_nothing_to_send(self, create_module: Any) -> None:
+        """While only a person or the product has something to do, it is no change."""
+        with Product() as product:
+            begun = product.start()
+            before = product.writes()
+            module = create_module(**{**CONTINUED, "operation": begun["id"]})
+            outcome = resync.run(module, product.provider())
+            assert before == product.writes()
+        assert (False, {}) == (outcome.changed, outcome.diff["after"])
+
+    def test_an_agent_needs_no_requests(self, create_module: Any, agent: Any) -> None:
+        """Its operations go on by themselves, so this only reads."""
+        agent.expect("operation", "r-1", answer={"ok": True, "operation": OPERATION})
+        module = create_module(**{**CONTINUED, "operation": "r-1"})
+        outcome = resync.run(module, Embedded(module.params, agent, False))
+        assert (False, OPERATION) == (outcome.changed, outcome.record["operation"])
+
+
 class TestMain:
     @pytest.mark.parametrize(
         ("expected", "params"),
         [
             ("state is started but all of the following are missing: owner, reason", {}),
+            ("state is continued but all of the following are missing: operation", {"state": "continued"}),
             ("state is canceled but all of the following are missing: operation", {"state": "canceled"}),
             (
                 "policy is older_than but all of the following are missing: older_than_days",

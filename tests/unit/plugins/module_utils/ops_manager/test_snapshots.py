@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import snapshots
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import time_of
 
 from .emulated import Product
@@ -72,8 +73,12 @@ def test_record(product: Product) -> None:
     assert ("running", "good", product.snapshot) == (running["state"], good["state"], good["name"])
 
 
-def test_a_proof_needs_a_place() -> None:
-    """Without the option that names it there is nothing to restore into."""
-    assert "/scratch" == snapshots.demand_target({"proof_directory": "/scratch"}, "proof_directory")
-    with pytest.raises(FixInput, match=r"ops_manager\.proof_directory"):
-        snapshots.demand_target({}, "proof_directory")
+@pytest.mark.parametrize("missing", ["mongod", "scratch_directory"])
+def test_a_proof_needs_a_mongod_and_a_place(product: Product, missing: str) -> None:
+    """Without the option that names it there is nothing to start, or nothing to restore into; nothing is ordered then."""
+    options = product.options(**{"mongod": "/m", "scratch_directory": "/scratch", missing: None})
+    connection = Connection.from_options(options)
+
+    with pytest.raises(FixInput, match=rf"ops_manager\.{missing}"):
+        snapshots.prove(product.seen(), product.snapshot, connection, options, False)
+    assert [] == product.writes()

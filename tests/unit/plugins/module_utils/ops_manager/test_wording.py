@@ -23,7 +23,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.jou
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.syncs import Sync
 
-from .states import FINISHED, OLD, RUNNING, YOUNG, at, journal, view
+from .states import FINISHED, OLD, RUNNING, YOUNG, journal, view
 
 WORDS = wording.Words("https://om.example.com", "orders")
 
@@ -94,7 +94,9 @@ def test_says_who_is_waited_for() -> None:
 
 def test_names_all_that_is_left() -> None:
     """The window, the snapshot with its end, and a backup that is off: all of what somebody would have to put back."""
-    left = wording.left_behind(journal(RESTART, STOPPING), view(views.STOPPED), WORDS)
+    left = wording.left_behind(
+        journal(RESTART, STOPPING), view(views.STOPPED, snapshots=(replace(OLD, held=True),)), WORDS
+    )
 
     assert ["maintenance window w1", "snapshot s1", "the backup of orders"] == [
         next(
@@ -109,9 +111,10 @@ def test_names_all_that_is_left() -> None:
 
 
 def test_names_no_more_than_is_left() -> None:
-    """A backup that is on needs nobody; without an answer nothing is said of its state."""
+    """A backup that is on needs nobody, nor does a snapshot that is not kept; without an answer it may be off."""
     none_held = journal(RESTART, STARTING, held=None)
 
     assert 1 == len(wording.left_behind(none_held, view(), WORDS))
-    assert 1 == len(wording.left_behind(none_held, None, WORDS))
-    assert [] == wording.left_without_journal(view(after=at(0).second), WORDS)
+    assert 1 == len(wording.left_behind(journal(RESTART, STARTING), view(snapshots=(OLD,)), WORDS))
+    assert "may be stopped" in wording.left_behind(none_held, None, WORDS)[-1]
+    assert [] == wording.left_without_journal(RESTART, view(), WORDS)
