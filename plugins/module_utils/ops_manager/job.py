@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import project as projects
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import syncs
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.activity import Agent, Alert, Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Answer, Client
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.deployment import (
@@ -156,13 +157,16 @@ class Job:
         ]
 
     @cached_property
-    def _events(self) -> list[syncs.Event]:
-        events = self.project.events(syncs.TYPES)
+    def _project_events(self) -> list[syncs.Event]:
         return [
             syncs.Event(one.type, one.created, one.replica_set, one.cluster_id)
-            for one in events
-            if one.type is not None and one.created is not None and self._is_mine(one.cluster_id)
+            for one in self.project.events(syncs.TYPES)
+            if one.type is not None and one.created is not None
         ]
+
+    @property
+    def _events(self) -> list[syncs.Event]:
+        return [event for event in self._project_events if self._is_mine(event.cluster)]
 
     def syncs(self, since: datetime = _EVER) -> list[syncs.Sync]:
         """Return the newest sync of each replica set since a time."""
@@ -172,6 +176,21 @@ class Job:
     def syncing(self) -> bool:
         """Whether an initial sync runs."""
         return any(sync.running for sync in self.syncs())
+
+    @property
+    def syncing_in_project(self) -> list[str]:
+        """The replica sets of the whole project that sync now, because the same agents serve all of its jobs."""
+        return sorted(part for cluster in self._clusters if not cluster.is_part for part in self._syncing_parts(cluster))
+
+    def _syncing_parts(self, cluster: Cluster) -> list[str]:
+        job = Job(self.project, self._clusters, cluster)
+        events = [event for event in self._project_events if job._is_mine(event.cluster)]
+        running = [sync for sync in syncs.syncs_of(events, job.parts, _EVER) if sync.running]
+        # Asked only about what seems to sync. One that was broken off has no event of its end, but what came after it.
+        if not running or job.status != views.ACTIVE:
+            return []
+        newest = max((one.created for one in job.snapshots if one.complete), default=_EVER)
+        return [sync.part for sync in running if newest <= (sync.wanted or sync.started or _EVER)]
 
     @property
     def last_sync(self) -> datetime | None:
