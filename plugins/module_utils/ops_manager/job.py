@@ -180,7 +180,9 @@ class Job:
     @property
     def syncing_in_project(self) -> list[str]:
         """The replica sets of the whole project that sync now, because the same agents serve all of its jobs."""
-        return sorted(part for cluster in self._clusters if not cluster.is_part for part in self._syncing_parts(cluster))
+        return sorted(
+            part for cluster in self._clusters if not cluster.is_part for part in self._syncing_parts(cluster)
+        )
 
     def _syncing_parts(self, cluster: Cluster) -> list[str]:
         job = Job(self.project, self._clusters, cluster)

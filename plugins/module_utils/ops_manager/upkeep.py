@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps

@@ -40,9 +40,9 @@ class Facts:
     reports_progress: bool = False
     #: Whether nothing of ours runs beside the backend, so that an operation goes on only when it is asked to.
     operations_need_requests: bool = False
-    #: Whether the status has numbers for how far the backup is behind; without them it has alerts, and when each agent was heard of.
+    #: Whether the status has numbers for how far the backup is behind; otherwise alerts, and when each agent was heard of.
     reports_lag: bool = False
-    #: Whether each job has an agent that this collection installs, starts and stops; otherwise agents of somebody else serve many jobs.
+    #: Whether each job has an agent that this collection installs; otherwise agents of somebody else serve many jobs.
     runs_agents: bool = False
     #: Whether a recorded maintenance mutes alerts, and is forgotten when its time is over.
     mutes_alerts: bool = False
