@@ -134,6 +134,11 @@ last_validation:
   returned: success
   type: dict
   sample: {operation: validation-20251231T020000-9, finished_at: "2025-12-31T02:10:00Z", age_days: 1.2, equal: true}
+facts:
+  description: What the provider can do and what not, to branch on instead of its name.
+  returned: success
+  type: dict
+  sample: {can_report_status: true, can_pause_snapshots: true, reports_lag: true, runs_agents: true}
 status:
   description: Everything that the provider says about the job.
   returned: success
@@ -160,7 +165,8 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
     limits = module.params["thresholds"]
     thresholds.check(limits)
     demand(provider.facts, "can_report_status")
-    return Outcome(backup_record(provider.status(), limits, module.params["oplog"], datetime.now(timezone.utc)))
+    record = backup_record(provider.status(), limits, module.params["oplog"], datetime.now(timezone.utc))
+    return Outcome({**record, "facts": provider.facts.switches()})
 
 
 def main() -> None:

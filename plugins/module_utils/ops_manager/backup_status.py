@@ -61,6 +61,7 @@ def record(job: Job, operation: Answer | None) -> Answer:
     return {
         "job": job.name,
         "state": _state(job, operation),
+        "asked_at": iso_of(job.now),
         "backup_status": job.status,
         "agent": _agent(job),
         "agents": [_agent_record(agent) for agent in job.agents],
@@ -75,6 +76,8 @@ def record(job: Job, operation: Answer | None) -> Answer:
         "alerts": [alert_record(alert) for alert in job.alerts],
         "leases": [],
         "maintenance": upkeep.shown(job),
+        "muted_by": upkeep.muted_by_others(job),
+        "syncing": job.syncing_in_project,
         "snapshots_paused": job.status != views.ACTIVE,
         "snapshot_interval_hours": _interval(job),
         "operation": operation,

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import syncs
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.activity import Agent, Alert, Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Answer, Client
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.deployment import (
@@ -33,6 +34,8 @@ REQUIRE_RESYNC = ("RESYNC_REQUIRED", "BACKUP_IN_UNEXPECTED_STATE")
 _EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: How far back syncs are looked for when nothing else is asked for: more than the year after which one is due.
 LOOK_BACK = timedelta(days=400)
+
+_Events = list[syncs.Event]
 
 
 class Job:
@@ -161,14 +164,13 @@ class Job:
     def _events(self, since: datetime) -> list[syncs.Event]:
         """Return the events of this job's replica sets since a time; what has been read once is not asked for again."""
         if self._read_from is None or since < self._read_from:
-            found = self.project.events(syncs.TYPES, since)
             self._read = [
                 syncs.Event(one.type, one.created, one.replica_set, one.cluster_id)
-                for one in found
-                if one.type is not None and one.created is not None and self.place.has(one.cluster_id)
+                for one in self.project.events(syncs.TYPES, since)
+                if one.type is not None and one.created is not None
             ]
             self._read_from = since
-        return self._read
+        return [event for event in self._read if self.place.has(event.cluster)]
 
     def syncs(self, since: datetime | None = None) -> list[syncs.Sync]:
         """Return the newest sync of each replica set since a time; of a name that two have, only what is told apart."""
@@ -184,6 +186,25 @@ class Job:
         """Whether an initial sync runs, or may run: of two replica sets with one name it is not known which one syncs."""
         begin = self.now - LOOK_BACK
         return any(sync.running for sync in syncs.syncs_of(self._events(begin), self.parts, begin))
+
+    @property
+    def syncing_in_project(self) -> list[str]:
+        """The replica sets of the whole project that sync now, because the same agents serve all of its jobs."""
+        begin = self.now - LOOK_BACK
+        self._events(begin)
+        all_ = self.place.clusters
+        whole = [Job(self.project, all_, cluster) for cluster in all_ if not cluster.is_part]
+        return sorted(part for job in whole for part in job._syncing_parts(self._read, begin))
+
+    def _syncing_parts(self, read: _Events, begin: datetime) -> list[str]:
+        """Return the replica sets that sync, by events of the whole project that were read already."""
+        self._read, self._read_from = read, begin
+        running = [sync for sync in syncs.syncs_of(self._events(begin), self.parts, begin) if sync.running]
+        # Asked only about what seems to sync. One that was broken off has no event of its end, but what came after it.
+        if not running or self.status != views.ACTIVE:
+            return []
+        newest = max((one.created for one in self.snapshots if one.complete), default=begin)
+        return [sync.part for sync in running if newest <= (sync.wanted or sync.started or begin)]
 
     def last_sync(self, within_days: int = 0) -> datetime | None:
         """Return when the last full sync of the whole job ended; None where one part has none so young, or one runs."""

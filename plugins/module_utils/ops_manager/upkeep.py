@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.activity import Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import MAINTENANCE, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of, time_of
@@ -57,14 +59,35 @@ def _written(job: Job, journal: Journal, mute: tuple[str, ...]) -> Journal:
 
 
 def end(job: Job, owner: str, check_mode: bool) -> Answer:
-    """Take one's own window away."""
-    found = job.journals(MAINTENANCE)
-    mine = [one for one in found if one.owner == owner]
-    if not check_mode:
-        for one in mine:
-            steps.put_back(job, one)
-    left = next((_record(one) for one in found if one not in mine), None)
+    """Take one's own windows away. There are two where two playbooks began at the same moment."""
+    all_ = job.journals(MAINTENANCE)
+    mine = [found for found in all_ if found.owner == owner]
+    for found in () if check_mode else mine:
+        steps.put_back(job, found)
+    left = next((_record(found) for found in all_ if found.owner != owner), None)
     return {"changed": bool(mine), "maintenance": left, "leases": []}
+
+
+def muted_by_others(job: Job) -> list[str]:
+    """Return what mutes alerts now besides the maintenance of this job, in words."""
+    own = _found(job)
+    return [
+        f"{_words(one)} until {'an unknown time' if one.end is None else iso_of(one.end)}"
+        for one in job.windows
+        if {"BACKUP", _AGENTS} & set(one.alert_types or ())
+        and (one.start is None or one.start <= job.now)
+        and (own is None or one.id != own.window)
+    ]
+
+
+def _words(window: Window) -> str:
+    if not journals.is_ours(window.description):
+        return f"the window {window.description or window.id}"
+    try:
+        found = journals.read(window.description or "", window.id, window.end)
+    except AskOperator:
+        return f"the window {window.id}, whose description was edited"
+    return f"the {found.kind} of {found.owner} ({found.reason})"
 
 
 def _found(job: Job) -> Journal | None:

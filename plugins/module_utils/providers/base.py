@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
@@ -42,8 +42,21 @@ class Facts:
     reports_progress: bool = False
     #: Whether nothing of ours runs beside the backend, so that an operation goes on only when it is asked to.
     operations_need_requests: bool = False
+    #: Whether the status has numbers for how far the backup is behind; otherwise alerts, and when each agent was heard of.
+    reports_lag: bool = False
+    #: Whether each job has an agent that this collection installs; otherwise agents of somebody else serve many jobs.
+    runs_agents: bool = False
+    #: Whether a recorded maintenance mutes alerts, and is forgotten when its time is over.
+    mutes_alerts: bool = False
+    #: Whether new snapshots are made when the schedule says so, and never when somebody asks.
+    snapshots_by_schedule_only: bool = False
     #: For each fact that is false: what the operator does instead, and how to undo what stays paused.
     instead: Mapping[str, str] = field(default_factory=dict)
+
+    def switches(self) -> Answer:
+        """Return what is true and what is not, for playbooks to branch on."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in found.items() if isinstance(value, bool)}
 
 
 @dataclass(frozen=True)

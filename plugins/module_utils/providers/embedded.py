@@ -48,6 +48,8 @@ FACTS = Facts(
     keeps_snapshots_on_resync=True,
     lease_expires_by_itself=True,
     reports_progress=True,
+    reports_lag=True,
+    runs_agents=True,
 )
 
 _FAILED, _WRONG_INPUT, _REFUSED, _AGENT_DOWN, _UNKNOWN = 1, 2, 3, 4, 5

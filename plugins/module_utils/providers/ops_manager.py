@@ -67,6 +67,8 @@ FACTS = Facts(
     keeps_snapshots_on_resync=True,
     reports_progress=True,
     operations_need_requests=True,
+    mutes_alerts=True,
+    snapshots_by_schedule_only=True,
     instead={
         "can_pause_snapshots": _NO_PAUSE,
         "can_explain_source": "the product chooses the member; name one in ops_manager.sync_source, or leave it at SECONDARY",
