@@ -45,7 +45,7 @@ class Stage:
         self.cluster = om.add_replica_set("orders")
         self.snapshot = om.add_snapshot(self.cluster)
         om.raise_alert("RESYNC_REQUIRED", self.cluster)
-        self.office = Office(directory, backup_confirm_snapshot_loss=True)
+        self.office = Office(directory, backup_confirm_snapshot_loss=True, backup_reason="alert of Monday night")
         self.office.add("orders", om, method)
         self.printed: list[str] = []
 
@@ -63,7 +63,10 @@ class Stage:
         self.printed.append(f"# {what}\n")
 
     def _placeless(self, printed: str) -> str:
-        return printed.replace(str(self._directory), "/home/alice").replace(self.om.url, "https://ops.example.com")
+        places = {f"{ROOT}/": "", str(self._directory): "/home/alice", self.om.url: "https://ops.example.com"}
+        for place, instead in places.items():
+            printed = printed.replace(place, instead)
+        return printed
 
     def _short(self, printed: str) -> str:
         tasks = re.split(r"\n(?=TASK |PLAY )", self._placeless(printed.strip()))
