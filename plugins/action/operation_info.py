@@ -138,7 +138,8 @@ class Following:
         self._note_left_behind(result)
         if self._silence.since is None:
             grace = duration(self._options["unreachable_grace_seconds"])
-            self._say(f"no answer, and the operation goes on meanwhile; asking again for up to {grace}")
+            goes_on = "" if (self._last or {}).get("left_behind") else ", and the operation goes on meanwhile"
+            self._say(f"no answer{goes_on}; asking again for up to {grace}")
         self._silence = self._silence.after_failure(now)
         if self._silence.is_borne(now):
             self._action.reconnect()

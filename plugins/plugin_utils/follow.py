@@ -91,7 +91,7 @@ def _due(text: str, shown: Shown, now: float, terminal: bool) -> bool:
 def _describe(progress: Mapping[str, Any], percent: float) -> str:
     place = ", ".join(part for part in (progress.get("step"), progress.get("phase")) if part)
     measured = f" {percent:.0f} %" if progress.get("percent") is not None else ""
-    text = f" – {progress['text']}" if progress.get("text") else ""
+    text = f"{' –' if measured else ''} {progress['text']}" if progress.get("text") else ""
     eta = progress.get("eta_seconds")
     left = f", about {duration(eta)} left" if eta is not None and "left" not in text else ""
     return f"{place}:{measured}{text}{left}" if measured or text else f"{place}{left}"

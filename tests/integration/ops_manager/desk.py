@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.arguments import OPTION
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
+from tests.integration.ops_manager.persons import press_button, until
 from tests.ops_manager import Emulator
 
 Json = dict[str, Any]
@@ -112,21 +112,6 @@ class Desk:
         """Return when the oldest snapshot expires, to the second, as the API says it."""
         ends = [snapshot.expires for snapshot in self.om.snapshots(self.cluster)]
         return ends[0].replace(microsecond=0) if ends and ends[0] is not None else None
-
-
-def press_button(om: Emulator, part: str) -> None:
-    """Press the button as a person with a second factor does."""
-    if om.press_resync(part) == "code asked for":
-        om.verify()
-        om.press_resync(part)
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def _meant(path: str, body: Any) -> str:

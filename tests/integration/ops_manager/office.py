@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.integration.ops_manager.desk import press_button, until
+from tests.integration.ops_manager.persons import press_button, until
 from tests.integration.site import ROOT, Json, Site
 from tests.ops_manager import Emulator
 

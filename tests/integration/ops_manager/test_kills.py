@@ -19,8 +19,9 @@ from tests.integration.ops_manager.deaths import (
     Write,
     place,
 )
-from tests.integration.ops_manager.desk import Desk, press_button, until
+from tests.integration.ops_manager.desk import Desk
 from tests.integration.ops_manager.office import Office
+from tests.integration.ops_manager.persons import press_button, until
 from tests.integration.site import flat
 from tests.ops_manager import Emulator, Timing
 from tests.ops_manager.faults import Fault, When
@@ -43,23 +44,26 @@ class Killed:
     def __init__(self, directory: Path, stack: contextlib.ExitStack) -> None:
         self.office = Office(directory, backup_confirm_snapshot_loss=True)
         self.desks: dict[str, Desk] = {}
-        self._hanging: dict[str, Fault] = {}
-        for name, (method, write, when, _task) in KILLS.items():
+        for name, (method, _write, _when, _task) in KILLS.items():
             om = stack.enter_context(Emulator(Timing(sync=0.3)))
             cluster = om.add_replica_set(name)
             om.add_snapshot(cluster)
             om.raise_alert("RESYNC_REQUIRED", cluster)
             self.office.add(name, om, method, patience=200)
             self.desks[name] = Desk(om, cluster, method)
-            verb, path, before = place(method, WRITES[method].index(write))
-            self._hanging[name] = om.hang(verb, path, when=when, skip=before)
+
+    def _hang(self, name: str) -> Fault:
+        method, write, when, _task = KILLS[name]
+        verb, path, before = place(method, WRITES[method].index(write))
+        return self.desks[name].om.hang(verb, path, when=when, skip=before)
 
     def kill_in(self, task: str) -> None:
-        """Run the playbook until all jobs hang that hang in this task, and kill it with everything that it has started."""
+        """Resync the jobs that hang in this task, and kill the playbook with everything that it has started once all of them do."""
         names = [name for name, kill in KILLS.items() if kill[3] == task]
-        running = self.office.start("resync", "-e", "backup_confirm=yes")
+        hanging = [self._hang(name) for name in names]
+        running = self.office.start("resync", "--limit", ",".join(names), "-e", "backup_confirm=yes")
         try:
-            until(lambda: all(self._hanging[name].happened for name in names), f"{names} wait for an answer", 150)
+            until(lambda: all(fault.happened for fault in hanging), f"{names} wait for an answer", 300)
         finally:
             os.killpg(running.pid, signal.SIGKILL)
             running.communicate()
@@ -72,12 +76,11 @@ def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
     """In whichever step kill -9 hits it, the next run finds the resync, says so, and ends it; nothing is left behind."""
     with contextlib.ExitStack() as stack:
         killed = Killed(tmp_path, stack)
-        killed.kill_in("start")
-        press_button(killed.desks["kept"].om, killed.desks["kept"].cluster)
-        for task in ("pause", "sync", "resume"):
+        for task in ("start", "pause", "sync", "resume"):
             killed.kill_in(task)
+        press_button(killed.desks["kept"].om, killed.desks["kept"].cluster)
         printed = killed.office.run("resync", "-e", "backup_confirm=yes")
-        for name in ("released", "closing"):
+        for name in KILLS:
             assert f"{name} is being resynced – operation resync-" in flat(printed)
         for name, desk in killed.desks.items():
             assert {} == desk.nothing_left(), name

@@ -10,7 +10,8 @@ import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
 from tests.integration.ops_manager.deaths import WRITES, a_desk
-from tests.integration.ops_manager.desk import Desk, Json, until
+from tests.integration.ops_manager.desk import Desk, Json
+from tests.integration.ops_manager.persons import until
 from tests.ops_manager.records import Window
 
 SWITCHES: dict[str, Json] = {

@@ -23,8 +23,9 @@ from tests.integration.ops_manager.deaths import (
     Write,
     die_at,
 )
-from tests.integration.ops_manager.desk import Desk, press_button, until
+from tests.integration.ops_manager.desk import Desk
 from tests.integration.ops_manager.office import Office, waits_for_the_button
+from tests.integration.ops_manager.persons import press_button, until
 from tests.integration.site import flat
 from tests.ops_manager import Emulator, Timing
 from tests.ops_manager.faults import When
