@@ -78,6 +78,9 @@ def _short_task(task: str) -> str:
     """Return a task without what says nothing; nothing for one that only checks or was skipped."""
     title, _, rest = task.partition("\n")
     lines = [line for line in rest.splitlines() if line.strip() and not NOISE.match(line)]
+    if any(line.startswith("fatal: ") for line in lines):
+        # The whole result, and where the task is written, follow; what an operator reads is in the task that says what to do.
+        lines = [line for line in lines if not re.match(r"\s|\d|Origin:", line)]
     if title.startswith("TASK") and (
         not lines or any(f": {quiet}" in title or f"[{quiet}" in title for quiet in QUIET_TASKS)
     ):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,7 +37,7 @@ class Office(Site):
                 "url": om.url,
                 "public_key": om.public_key,
                 "private_key": om.private_key,
-                "poll_seconds": 0.3,
+                "poll_seconds": 1,
                 "patience_seconds": patience,
                 "timeout_seconds": max(patience, 30),
             },
@@ -59,6 +63,21 @@ class Office(Site):
     def command(self, playbook: str, *arguments: str) -> list[str]:
         """Return the command line of a playbook of this collection, with a process for each job."""
         return [*super().command(playbook, *arguments), "--forks", str(max(len(self.jobs), 5))]
+
+
+def kill(running: subprocess.Popen[str]) -> None:
+    """Kill a playbook and all that it has started; its workers are in sessions of their own, so its group is not enough."""
+    for process in [running.pid, *_offspring(running.pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    if running.stdout is not None and not running.stdout.closed:
+        running.communicate()
+
+
+def _offspring(parent: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
+    children = [int(pid) for pid in found.stdout.split()]
+    return [pid for child in children for pid in (child, *_offspring(child))]
 
 
 def has_written(om: Emulator) -> bool:

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
+import subprocess
 from pathlib import Path
 
 from tests.integration.ops_manager.deaths import (
-    END,
     HOLD,
     RELEASE,
     START,
-    STOP,
     TERMINATE,
-    WINDOW,
     WRITES,
     Write,
     place,
 )
 from tests.integration.ops_manager.desk import Desk
-from tests.integration.ops_manager.office import Office
+from tests.integration.ops_manager.office import Office, kill
 from tests.integration.ops_manager.persons import press_button, until
 from tests.integration.site import flat
 from tests.ops_manager import Emulator, Timing
 from tests.ops_manager.faults import Fault, When
 
 KILLS: dict[str, tuple[str, Write, When, str]] = {
-    "begun": ("restart", WINDOW, "after", "start"),
     "kept": ("hand_off", HOLD, "after", "start"),
-    "stopping": ("restart", STOP, "before", "start"),
     "ending": ("terminate", TERMINATE, "after", "pause"),
     "starting": ("restart", START, "before", "sync"),
     "released": ("restart", RELEASE, "after", "resume"),
-    "closing": ("terminate", END, "before", "resume"),
 }
 """The jobs by method, the request whose answer each waits for when its run is killed, and the task that sends it."""
 
@@ -58,15 +51,14 @@ class Killed:
         return self.desks[name].om.hang(verb, path, when=when, skip=before)
 
     def kill_in(self, task: str) -> None:
-        """Resync the jobs that hang in this task, and kill the playbook with everything that it has started once all of them do."""
+        """Resync the jobs that hang in this task, and kill the run once all of them do."""
         names = [name for name, kill in KILLS.items() if kill[3] == task]
         hanging = [self._hang(name) for name in names]
         running = self.office.start("resync", "--limit", ",".join(names), "-e", "backup_confirm=yes")
         try:
             until(lambda: all(fault.happened for fault in hanging), f"{names} wait for an answer", 300)
         finally:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.communicate()
+            kill(running)
         for name in names:
             assert "windows" in self.desks[name].nothing_left()
             self.desks[name].om.clear_faults()
@@ -88,34 +80,37 @@ def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_two_runs_of_one_job_do_not_meet(tmp_path: Path) -> None:
-    """Of two owners that begin at once one resyncs and the other is refused by name; the first one's second run attaches."""
-    with Emulator() as om:
+    """Of two owners that begin at once one resyncs and the other is refused; the first one's second run attaches."""
+    with Emulator() as om, contextlib.ExitStack() as started:
         cluster = om.add_replica_set("orders")
         om.add_snapshot(cluster)
         om.raise_alert("RESYNC_REQUIRED", cluster)
         om.never_finish_sync = True
         desk, office = Desk(om, cluster, "restart"), Office(tmp_path)
         office.add("orders", om, "restart")
-        runs = {
-            owner: office.start("resync", "-e", "backup_confirm=yes", "-e", f"backup_owner={owner}") for owner in "ab"
-        }
-        until(
-            lambda: om.syncing(cluster) and any(run.poll() is not None for run in runs.values()),
-            "one goes on alone",
-            120,
-        )
+
+        def start(owner: str) -> subprocess.Popen[str]:
+            running = office.start("resync", "-e", "backup_confirm=yes", "-e", f"backup_owner={owner}")
+            started.callback(kill, running)
+            return running
+
+        runs = {owner: start(owner) for owner in ("alice", "bob")}
+        until(lambda: om.syncing(cluster) and any(run.poll() is not None for run in runs.values()), "one is alone", 120)
         (loser,) = (owner for owner, run in runs.items() if run.poll() is not None)
         (winner,) = set(runs) - {loser}
-        printed, _ = runs[loser].communicate()
-        assert 2 == runs[loser].returncode, printed
-        assert "expected no " in flat(printed).lower()
-        third = office.start("resync", "-e", "backup_confirm=yes", "-e", f"backup_owner={winner}")
-        asked = len(om.requests)
-        until(lambda: len(om.requests) > asked + 30, "the third asks as well", 60)
+        refused = flat(_end_of(runs[loser], rc=2))
+        assert f"of {winner}" in refused
+        before = len(om.requests)
+        third = start(winner)
+        until(lambda: len(om.requests) > before + 30, "the third asks as well", 120)
         om.never_finish_sync = False
-        for run in (runs[winner], third):
-            printed, _ = run.communicate(timeout=120)
-            assert 0 == run.returncode, printed[-4000:]
-        assert "is being resynced – operation resync-" in flat(printed)
+        _end_of(runs[winner], rc=0)
+        assert "is being resynced – operation resync-" in flat(_end_of(third, rc=0))
         assert ({}, desk.before) == (desk.nothing_left(), desk.expiry())
         assert [("PATCH", "STOPPED"), ("PATCH", "STARTED")] == [write for write in desk.writes if write[1].isupper()]
+
+
+def _end_of(running: subprocess.Popen[str], rc: int) -> str:
+    printed, _ = running.communicate(timeout=200)
+    assert rc == running.returncode, printed[-4000:]
+    return printed
