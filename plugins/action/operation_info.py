@@ -135,6 +135,7 @@ class Following:
     def _bear(self, result: dict[str, Any]) -> dict[str, Any] | None:
         """Wait out an outage; return the last result when it lasts too long."""
         now = time.monotonic()
+        self._note_left_behind(result)
         if self._silence.since is None:
             grace = duration(self._options["unreachable_grace_seconds"])
             self._say(f"no answer, and the operation goes on meanwhile; asking again for up to {grace}")
@@ -147,6 +148,13 @@ class Following:
         if (self._last or {}).get("left_behind"):
             hint = "The operation waits meanwhile: go on with it once there is an answer."
         return {**result, "msg": f"No answer for {waited}: {result.get('msg')} {hint}", **self._seen()}
+
+    def _note_left_behind(self, result: dict[str, Any]) -> None:
+        """Keep what a request without an answer may have left: those that follow it know less."""
+        error = result.get("error")
+        left = (error.get("details") or {}).get("left_behind") if isinstance(error, dict) else None
+        if left and self._last is not None:
+            self._last = {**self._last, "left_behind": left}
 
     def _seen(self) -> dict[str, Any]:
         """Return the operation as it was seen last; nothing where it never was."""

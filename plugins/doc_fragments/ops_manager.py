@@ -68,7 +68,7 @@ options:
         type: str
       timeout_seconds:
         description:
-          - How long to wait for the answer to one request. No more than 40 seconds are spent on requests that fail, all together.
+          - How long to wait for the answer to one request.
         type: float
         default: 30
       poll_seconds:
@@ -76,6 +76,12 @@ options:
           - How often an operation is asked for while it is followed.
         type: float
         default: 30
+      patience_seconds:
+        description:
+          - How long a module may spend on requests that fail, all together, before it says so. Whoever follows an operation asks
+            again after that for as long as an outage is borne.
+        type: float
+        default: 40
       method:
         description:
           - How a resync is done, for which the API has no call.
@@ -122,4 +128,12 @@ options:
           - Whether to go on although the featureCompatibilityVersion is 4.2 or later, where a resync is not needed.
         type: bool
         default: false
+      scratch_directory:
+        description:
+          - Where a snapshot is restored to prove it. It needs room for the archive and for what is in it.
+        type: path
+      mongod:
+        description:
+          - The mongod that is started on a restored snapshot to prove it; of the same version as the deployment's.
+        type: path
 """

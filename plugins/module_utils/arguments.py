@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -33,7 +34,7 @@ class Arguments:
 
     def module_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for AnsibleModule; every module of this collection supports check mode."""
-        spec = {name: dict(option) for name, option in self.options.items()}
+        spec = deepcopy(dict(self.options))
         rules = {name: list(getattr(self, name)) for name in self._rules()}
         return {"argument_spec": spec, "supports_check_mode": True, **rules}
 

@@ -205,7 +205,7 @@ windows:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import gathering
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
@@ -221,13 +221,14 @@ ARGUMENTS = AGENT.merge(
                 "default": list(gathering.DEFAULT),
             }
         },
-        required_one_of=(("ops_manager",),),
     )
 )
 
 
 def run(module: AnsibleModule) -> Outcome:
     options = module.params["ops_manager"]
+    if options is None:
+        raise bad_option("the option ops_manager", "none", "say in it where Ops Manager is, with an API key")
     client = Client(Connection.from_options(options))
     found = gathering.gather(client, options, module.params["gather"])
     return Outcome({"server_time": None if client.server_time is None else iso_of(client.server_time), **found})

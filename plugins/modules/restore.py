@@ -36,7 +36,7 @@ attributes:
 options:
   agent_config:
     description:
-      - The configuration file of the job on this host. Required unless O(repository) is given.
+      - The configuration file of the job on this host. Required unless O(repository) or O(ops_manager) is given.
     type: path
   target:
     description:
@@ -57,7 +57,7 @@ options:
     description:
       - Whether the job's agent does it. If not, it is done here while the task waits, as the user of the task, which also works
         when the agent is down, busy, or may not write to O(target).
-      - The default is V(true) with O(agent_config) and V(false) with O(repository).
+      - The default is V(true) with O(agent_config) and V(false) with O(repository). With O(ops_manager) the task always does it.
     type: bool
   owner:
     description:
@@ -195,8 +195,8 @@ ARGUMENTS = AGENT.merge(
             "mongod": {"type": "path"},
             "restic": {"type": "str"},
         },
-        mutually_exclusive=(("time", "snapshot"), ("agent_config", "repository")),
-        required_one_of=(("time", "snapshot"), ("agent_config", "repository")),
+        mutually_exclusive=(("time", "snapshot"), ("agent_config", "repository", "ops_manager")),
+        required_one_of=(("time", "snapshot"), ("agent_config", "repository", "ops_manager")),
         required_together=(("repository", "password_file"),),
     )
 )
@@ -205,10 +205,10 @@ ARGUMENTS = AGENT.merge(
 WITH_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
 
 
-def request_of(params: dict[str, Any]) -> RestoreRequest:
+def request_of(params: dict[str, Any], has_agent: bool) -> RestoreRequest:
     """Return what to ask of the provider. An owner is passed on only where the agent does it."""
-    alone = params["repository"] is not None
-    if alone and WITH_PASSWORD.search(params["repository"]):
+    alone = params["repository"] is not None or not has_agent
+    if params["repository"] is not None and WITH_PASSWORD.search(params["repository"]):
         raise FixInput(
             sentence(
                 expected="a repository without a password in it, since other users can read a command's arguments",
@@ -220,7 +220,9 @@ def request_of(params: dict[str, Any]) -> RestoreRequest:
     submit = not alone if params["submit"] is None else params["submit"]
     if submit and alone:
         raise FixInput(
-            sentence(expected="submit with agent_config", found="repository", remedy="leave one of the two out"),
+            sentence(
+                expected="submit with agent_config", found="none", remedy="leave it out: the task itself restores"
+            ),
             code="usage",
         )
     if submit and not params["owner"]:
@@ -246,7 +248,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
     demand(provider.facts, "can_restore")
     if module.params["snapshot"] is None:
         demand(provider.facts, "can_restore_point_in_time")
-    answer = provider.restore(request_of(module.params))
+    answer = provider.restore(request_of(module.params, not provider.facts.operations_need_requests))
     record = {key: answer.get(key) for key in ("plan", "operation", "restore")}
     return Outcome(
         {**record, "attached": bool(answer.get("attached"))},

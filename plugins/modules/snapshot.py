@@ -120,7 +120,8 @@ ARGUMENTS = JOB.merge(
 
 
 def demand_state(provider: Provider, state: str, prove: bool) -> None:
-    demand(provider.facts, "can_take_snapshot")
+    if state != "proven":
+        demand(provider.facts, "can_take_snapshot" if state == "present" else "can_hold_snapshot")
     if prove or state == "proven":
         demand(provider.facts, "can_prove_snapshot")
 

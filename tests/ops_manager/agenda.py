@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Hashable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from tests.ops_manager.settings import Switches
 
@@ -20,7 +20,7 @@ class Clock:
         self._switches = switches
 
     def now(self) -> datetime:
-        return datetime.now(timezone.utc) + timedelta(seconds=self._switches.clock_skew)
+        return datetime.now(UTC) + timedelta(seconds=self._switches.clock_skew)
 
 
 class Agenda:
@@ -37,6 +37,10 @@ class Agenda:
         """Forget everything planned under a key."""
         self._planned = [entry for entry in self._planned if entry[2] != key]
         heapq.heapify(self._planned)
+
+    def waiting(self, key: Hashable) -> int:
+        """Return how many actions are planned under a key."""
+        return sum(entry[2] == key for entry in self._planned)
 
     def advance(self, now: datetime) -> None:
         """Do everything that is due, in order; what that plans for the past is done as well."""

@@ -89,19 +89,20 @@ class Breaking:
         seconds: float = 0.0,
         when: When = "before",
         times: int | None = 1,
+        skip: int = 0,
     ) -> Fault:
         """Let requests wait before they go on; for ever (until `clear_faults`) where no seconds are given."""
-        return self._breaker.faults.add(Fault("hang", method, path, when, times, seconds=seconds))
+        return self._breaker.faults.add(Fault("hang", method, path, when, times, seconds=seconds, skip=skip))
 
     def cut(self, method: str | None = None, path: str = "", *, when: When = "before", times: int | None = 1) -> Fault:
         """Lose the connection of requests without an answer, before or after they have had their effect."""
         return self._breaker.faults.add(Fault("cut", method, path, when, times))
 
     def die_at(
-        self, method: str | None = None, path: str = "", *, when: When = "before", revive: bool = False
+        self, method: str | None = None, path: str = "", *, when: When = "before", revive: bool = False, skip: int = 0
     ) -> Fault:
-        """Die at a request, before or after it has had its effect."""
-        return self._breaker.faults.add(Fault("die", method, path, when, revive=revive))
+        """Die at a request, before or after it has had its effect; `skip` requests that match go well before."""
+        return self._breaker.faults.add(Fault("die", method, path, when, revive=revive, skip=skip))
 
     def clear_faults(self) -> None:
         """Forget the faults that have not happened, and let go of the requests that hang."""

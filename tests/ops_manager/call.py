@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any, Literal, Union
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from werkzeug import Request, Response
 
@@ -17,9 +17,9 @@ from tests.ops_manager.world import World
 
 Needs = Literal["nobody", "read", "backup", "monitoring", "automation", "global"]
 #: What a handler returns: a resource, a list to be paged, a bare array, or a whole response.
-Body = Union[Json, Listing[Any], list[Any], Response]
-Result = Union[Body, tuple[int, Body]]
-Kinds = Union[type, tuple[type, ...]]
+Body = Json | Listing[Any] | list[Any] | Response
+Result = Body | tuple[int, Body]
+Kinds = type | tuple[type, ...]
 ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -69,7 +69,7 @@ class Call:
         if moment is None:
             return None
         form = "%Y-%m-%dT%H:%M:%S.%fZ" if self.world.switches.fractions else "%Y-%m-%dT%H:%M:%SZ"
-        return moment.astimezone(timezone.utc).strftime(form)
+        return moment.astimezone(UTC).strftime(form)
 
     def stamp(self, moment: datetime) -> Json:
         """Return a timestamp of the oplog as the API prints it."""
@@ -110,7 +110,7 @@ def moment_of(name: str, text: str) -> datetime:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise Problem("INVALID_ATTRIBUTE", f"Invalid attribute {name} specified: no ISO 8601 time.") from None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def relation(name: str) -> str:

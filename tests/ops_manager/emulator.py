@@ -66,6 +66,10 @@ class Emulator(Acting, Breaking):
         self.guard.keys[pair[0]] = Key(*pair, ROLES[role], seen)
         return pair
 
+    def skip(self, seconds: float) -> None:
+        """Move the server's clock ahead, so that what is due by then has happened."""
+        self.switches.clock_skew += seconds
+
     def forget_nonces(self) -> None:
         """Let every nonce be out of date at once."""
         self.guard.forget_nonces()

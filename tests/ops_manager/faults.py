@@ -30,6 +30,8 @@ class Fault:
     seconds: float = 0.0
     revive: bool = False
     """Whether a server that died is back at once."""
+    skip: int = 0
+    """How many requests that match go well before."""
     happened: int = 0
 
     def concerns(self, method: str, path: str) -> bool:
@@ -61,6 +63,9 @@ class Faults:
         with self._lock:
             for fault in self._waiting:
                 if fault.concerns(method, path):
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
                     fault.happened += 1
                     if fault.times is not None and fault.happened >= fault.times:
                         self._waiting.remove(fault)

@@ -50,13 +50,13 @@ def _started(world: World, project: Project, job: Job, syncs: bool, at: datetime
 def stop(world: World, project: Project, job: Job, at: datetime) -> None:
     """Enter STOPPED: snapshots stay until they expire, what runs is given up."""
     _enter(world, project, job, "STOPPED", at)
-    snapshotting.interrupt(world, job, at)
+    snapshotting.halt(world, job, at)
 
 
 def terminate(world: World, project: Project, job: Job, at: datetime) -> None:
     """Enter TERMINATING, which deletes all snapshots, and INACTIVE some time later."""
     _enter(world, project, job, "TERMINATING", at)
-    snapshotting.interrupt(world, job, at)
+    snapshotting.halt(world, job, at)
     for snapshot in list(job.snapshots):
         if not (snapshot.held and world.switches.terminate_spares_held):
             world.delete_snapshot(project, job, snapshot.id, at)

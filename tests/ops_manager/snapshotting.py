@@ -11,13 +11,19 @@ from tests.ops_manager.world import World
 
 
 def interrupt(world: World, job: Job, at: datetime) -> None:
-    """Give up the sync and the snapshot that run, and end the stretch of oplog history."""
-    world.agenda.drop((job.cluster.id, "sync"))
+    """Give up the snapshot that is made, and end the stretch of oplog history."""
     world.agenda.drop((job.cluster.id, "snapshot"))
-    job.sync = None
     job.snapshots = [snapshot for snapshot in job.snapshots if snapshot.complete]
     for stretch in job.stretches:
         stretch.end = stretch.end or at
+
+
+def halt(world: World, job: Job, at: datetime) -> None:
+    """Give up the sync as well."""
+    for part in job.parts:
+        world.agenda.drop((job.cluster.id, "sync", part.id))
+    job.sync = None
+    interrupt(world, job, at)
 
 
 def begin(world: World, project: Project, job: Job, at: datetime) -> Snapshot:

@@ -15,20 +15,23 @@ from tests.ops_manager.world import World, naming
 def begin(
     world: World, project: Project, job: Job, parts: Sequence[Cluster], at: datetime, clears_alert: bool = True
 ) -> None:
-    """Begin an initial sync of replica sets of a job; no snapshot is made meanwhile."""
+    """Begin an initial sync of replica sets of a job, beside those of its others; no snapshot is made meanwhile."""
+    sync = job.sync or Sync([], at, clears_alert)
     snapshotting.interrupt(world, job, at)
-    sync = Sync(list(parts), at, clears_alert, {part.id for part in parts})
+    sync.parts = [part for part in sync.parts if part not in parts] + list(parts)
+    sync.remaining |= {part.id for part in parts}
     job.sync = sync
     timing = world.timing
     for number, part in enumerate(parts):
+        world.agenda.drop((job.cluster.id, "sync", part.id))
         moment = later(at, number * timing.sync_stagger)
-        _plan(world, job, moment, partial(_tell, world, project, part, "SYNC_PENDING_AUDIT"))
+        _plan(world, job, part, moment, partial(_tell, world, project, part, "SYNC_PENDING_AUDIT"))
         moment = later(moment, timing.sync_pending)
-        _plan(world, job, moment, partial(_tell, world, project, part, "SYNC_REQUIRED_AUDIT"))
+        _plan(world, job, part, moment, partial(_tell, world, project, part, "SYNC_REQUIRED_AUDIT"))
         moment = later(moment, timing.sync_start)
-        _plan(world, job, moment, partial(_tell, world, project, part, "INITIAL_SYNC_STARTED_AUDIT"))
+        _plan(world, job, part, moment, partial(_tell, world, project, part, "INITIAL_SYNC_STARTED_AUDIT"))
         moment = later(moment, timing.sync)
-        _plan(world, job, moment, partial(_finish, world, project, job, sync, part))
+        _plan(world, job, part, moment, partial(_finish, world, project, job, sync, part))
 
 
 def start_over(world: World, project: Project, at: datetime) -> None:
@@ -38,8 +41,8 @@ def start_over(world: World, project: Project, at: datetime) -> None:
             begin(world, project, job, job.sync.parts, at, job.sync.clears_alert)
 
 
-def _plan(world: World, job: Job, moment: datetime, action: partial[None]) -> None:
-    world.agenda.plan(moment, (job.cluster.id, "sync"), action)
+def _plan(world: World, job: Job, part: Cluster, moment: datetime, action: partial[None]) -> None:
+    world.agenda.plan(moment, (job.cluster.id, "sync", part.id), action)
 
 
 def _tell(world: World, project: Project, part: Cluster, kind: str, at: datetime) -> None:
@@ -49,10 +52,10 @@ def _tell(world: World, project: Project, part: Cluster, kind: str, at: datetime
 def _finish(world: World, project: Project, job: Job, sync: Sync, part: Cluster, at: datetime) -> None:
     if world.sync_stalled or world.working_agent(project) is None:
         again = max(at, world.clock.now()) + AGAIN
-        _plan(world, job, again, partial(_finish, world, project, job, sync, part))
+        _plan(world, job, part, again, partial(_finish, world, project, job, sync, part))
         return
     world.event_of(project, part, "INITIAL_SYNC_FINISHED_AUDIT", at)
-    _plan(world, job, later(at, world.timing.sync_state), partial(_change_state, world, project, job, sync, part))
+    _plan(world, job, part, later(at, world.timing.sync_state), partial(_change_state, world, project, job, sync, part))
 
 
 def _change_state(world: World, project: Project, job: Job, sync: Sync, part: Cluster, at: datetime) -> None:

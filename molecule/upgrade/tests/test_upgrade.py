@@ -126,7 +126,7 @@ def test_a_version_that_does_not_back_up_is_taken_back(made: Variant) -> None:
 def test_an_upgrade_that_was_interrupted_is_finished() -> None:
     """Whoever runs it again finds the agent that was stopped for it, although the link is right already."""
     link = run("agent1", "readlink", LINK).strip()
-    change = {"old": link, "running": ["backup-agent@orders.service"], "copy": link.rpartition("/")[2]}
+    change = {"old": link, "running": ["backup-agent@orders.service"], "label": link.rpartition("/")[2]}
     run("agent1", "systemctl", "stop", "backup-agent@orders")
     run("agent1", "sh", "-c", f"echo '{json.dumps(change)}' > /opt/backup-agent/changing.json")
 

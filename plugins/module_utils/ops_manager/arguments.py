@@ -34,6 +34,7 @@ PLACE: Mapping[str, Mapping[str, Any]] = {
 #: How a resync is done, and how often whoever follows it asks.
 RESYNC: Mapping[str, Mapping[str, Any]] = {
     "poll_seconds": {"type": "float", "default": 30},
+    "patience_seconds": {"type": "float", "default": 40},
     "method": {"type": "str", "choices": ["hand_off", "restart", "terminate"], "default": "hand_off"},
     "confirm_snapshot_loss": {"type": "bool", "default": False},
     "sync_source": {"type": "str", "default": "SECONDARY"},
@@ -42,6 +43,8 @@ RESYNC: Mapping[str, Mapping[str, Any]] = {
     "mute": {"type": "list", "elements": "str", "default": ["BACKUP"]},
     "feature_compatibility_version": {"type": "str"},
     "allow_fcv_4_2": {"type": "bool", "default": False},
+    "scratch_directory": {"type": "path"},
+    "mongod": {"type": "path"},
 }
 
 #: The option itself.

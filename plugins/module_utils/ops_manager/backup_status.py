@@ -57,7 +57,7 @@ def record(job: Job, operation: Answer | None) -> Answer:
     the primary's oplog window without the time by which the backup may be behind before the product raises an alert.
     """
     findings = list(_findings(job, operation))
-    snapshot, synced, window = newest(job), job.last_sync, job.measures.window_seconds
+    snapshot, synced, window = newest(job), job.last_sync(), job.measures.window_seconds
     return {
         "job": job.name,
         "state": _state(job, operation),
@@ -94,8 +94,8 @@ def record(job: Job, operation: Answer | None) -> Answer:
 
 
 def newest(job: Job) -> Snapshot | None:
-    """Return the newest complete snapshot."""
-    return next((snapshot for snapshot in job.snapshots if snapshot.complete), None)
+    """Return the newest complete snapshot from which everything can be restored."""
+    return next((snapshot for snapshot in job.snapshots if snapshot.whole), None)
 
 
 def headroom_seconds(job: Job) -> float | None:
@@ -181,6 +181,10 @@ def _agent_findings(job: Job) -> Iterator[Finding]:
 
 def _snapshot_findings(job: Job, operation: Answer | None) -> Iterator[Finding]:
     found, interval = newest(job), _interval(job)
+    latest = next((snapshot for snapshot in job.snapshots if snapshot.complete), None)
+    if latest is not None and not latest.whole:
+        flaw = f"misses {', '.join(latest.missing)}" if latest.missing else "may be inconsistent"
+        yield Finding(WARNING, f"the newest snapshot {latest.id} {flaw}, so it is not counted")
     if job.status != views.ACTIVE:
         return
     if found is None:

@@ -89,7 +89,7 @@ def synced_at(journal: Journal, view: View) -> datetime | None:
         return None
     mark = journal.since if journal.phase == STARTING else journal.began
     began = time_of(mark)
-    return None if began is None else view.synced_at(began, journal.method, journal.required)
+    return None if began is None else view.synced_at(began, journal.method)
 
 
 def validated_by(journal: Journal, view: View) -> Snapshot | None:
@@ -106,7 +106,15 @@ def is_over(journal: Journal, view: View) -> bool:
 
 def _has_waited_enough(journal: Journal, view: View) -> bool:
     deadline = time_of(journal.deadline)
-    return journal.phase == WAITING and deadline is not None and view.now > deadline and not view.begun
+    # An alert that was closed tells of somebody who came, where the product logs no sync.
+    came = view.begun or view.closed
+    return journal.phase == WAITING and deadline is not None and view.now > deadline and not came
+
+
+def is_settling(journal: Journal, status: str, now: datetime, resend_seconds: float) -> bool:
+    """Whether the last request may take effect yet: then the state that is shown is not the one that it will lead to."""
+    before = {STOPPING: views.ACTIVE, TERMINATING: views.STOPPED}.get(journal.phase)
+    return status == before and _age(journal, now) < resend_seconds
 
 
 def _age(journal: Journal, now: datetime) -> float:

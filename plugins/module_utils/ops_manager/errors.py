@@ -98,6 +98,11 @@ class ApiError(BackupError):
         # A code of the caller's says what is wrong for good, for example with a certificate.
         self.retry = not code and (self.status is None or self.status == 429 or self.status >= 500)
 
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the request may have been done all the same."""
+        return self.retry and self.status != 429 and not isinstance(self, NothingSent)
+
 
 class NothingSent(ApiError):
     """No connection came about, so nothing can have been done."""

@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import project as projects
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import syncs
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.activity import Agent, Alert, Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Answer, Client
@@ -24,15 +23,16 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.dep
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.oplog_measures import Measures
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.place import Place
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.project import Project
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of, time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.view import Snapshot, View
 
 #: Alerts that ask for a resync: the one for everybody, and the one of whoever runs the product.
 REQUIRE_RESYNC = ("RESYNC_REQUIRED", "BACKUP_IN_UNEXPECTED_STATE")
-#: The kinds of alerts that are about backups and agents when they name no cluster.
-_BACKUP_KINDS = ("BACKUP", "AGENT")
 _EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: How far back syncs are looked for when nothing else is asked for: more than the year after which one is due.
+LOOK_BACK = timedelta(days=400)
 
 
 class Job:
@@ -41,17 +41,20 @@ class Job:
     def __init__(self, project: Project, clusters: Sequence[Cluster], cluster: Cluster) -> None:
         self.project = project
         self.cluster = cluster
-        self._clusters = clusters
+        self.place = Place(clusters, cluster)
+        self._read_from: datetime | None = None
+        self._read: list[syncs.Event] = []
 
     @classmethod
     def named(cls, client: Client, project: str | None, cluster: str | None) -> Job:
         """Find the job in its project."""
         found = Project(client, project)
-        return cls(found, found.clusters(), found.cluster(cluster))
+        clusters = found.clusters()
+        return cls(found, clusters, found.cluster(cluster, among=clusters))
 
     def again(self) -> Job:
         """Return the same job, to be asked about anew."""
-        return Job(self.project, self._clusters, self.cluster)
+        return Job(self.project, self.place.clusters, self.cluster)
 
     @property
     def now(self) -> datetime:
@@ -60,25 +63,18 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What the job is called: a part of a cluster by its replica set."""
-        whole = self.cluster.name or self.cluster.id
-        return (self.cluster.replica_set or whole) if self.cluster.is_part else whole
-
-    @property
-    def parent(self) -> Cluster | None:
-        """The sharded cluster that the job is a part of; None when it is a whole."""
-        if not self.cluster.is_part:
-            return None
-        return next((one for one in self._clusters if one.is_sharded and one.name == self.cluster.name), None)
+        """What the job is called."""
+        return self.place.name
 
     @property
     def parts(self) -> list[str]:
         """The replica sets of the job."""
-        return [one.replica_set or one.name or one.id for one in projects.parts(self._clusters, self.cluster)]
+        return self.place.parts
 
     @property
-    def _ids(self) -> set[str]:
-        return {self.cluster.id, *(one.id for one in projects.parts(self._clusters, self.cluster))}
+    def snapshots_path(self) -> str:
+        """The path of the snapshots. Those of a part are shares of the whole cluster's, and kept and given free with it."""
+        return f"/clusters/{self.place.whole.id}/snapshots"
 
     def write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """Send a request that changes something in the project."""
@@ -113,7 +109,7 @@ class Job:
     def hosts(self) -> list[Host]:
         """The members of the job's replica sets."""
         return [
-            host for host in self.project.hosts() if host.replica_set in self.parts and self._is_mine(host.cluster_id)
+            host for host in self.project.hosts() if host.replica_set in self.parts and self.place.has(host.cluster_id)
         ]
 
     @property
@@ -134,12 +130,17 @@ class Job:
     @cached_property
     def alerts(self) -> list[Alert]:
         """The open alerts of the job, and those of backups and agents that name no cluster."""
-        return [alert for alert in self.project.alerts("OPEN") if self._is_about_me(alert)]
+        return [alert for alert in self.project.alerts("OPEN") if self.place.is_about(alert)]
+
+    @property
+    def requiring(self) -> list[Alert]:
+        """The open alerts that ask for a resync; a sharded cluster can have one for each part."""
+        return [alert for alert in self.alerts if alert.event_type in REQUIRE_RESYNC]
 
     @property
     def required(self) -> Alert | None:
-        """The open alert that asks for a resync; None when there is none."""
-        return next((alert for alert in self.alerts if alert.event_type in REQUIRE_RESYNC), None)
+        """One of them; None when there is none."""
+        return next(iter(self.requiring), None)
 
     @cached_property
     def snapshots(self) -> list[Snapshot]:
@@ -151,32 +152,42 @@ class Job:
                 one.complete is not False,
                 bool(one.do_not_delete),
                 None if one.expires is None else iso_of(one.expires),
+                one.missing_shards,
+                bool(one.possibly_inconsistent),
             )
-            for one in self.project.snapshots(self.cluster.id, completed=None)
+            for one in self.project.snapshots(self.place.whole.id, completed=None)
         ]
 
-    @cached_property
-    def _events(self) -> list[syncs.Event]:
-        events = self.project.events(syncs.TYPES)
-        return [
-            syncs.Event(one.type, one.created, one.replica_set, one.cluster_id)
-            for one in events
-            if one.type is not None and one.created is not None and self._is_mine(one.cluster_id)
-        ]
+    def _events(self, since: datetime) -> list[syncs.Event]:
+        """Return the events of this job's replica sets since a time; what has been read once is not asked for again."""
+        if self._read_from is None or since < self._read_from:
+            found = self.project.events(syncs.TYPES, since)
+            self._read = [
+                syncs.Event(one.type, one.created, one.replica_set, one.cluster_id)
+                for one in found
+                if one.type is not None and one.created is not None and self.place.has(one.cluster_id)
+            ]
+            self._read_from = since
+        return self._read
 
-    def syncs(self, since: datetime = _EVER) -> list[syncs.Sync]:
-        """Return the newest sync of each replica set since a time."""
-        return syncs.syncs_of(self._events, self.parts, since)
+    def syncs(self, since: datetime | None = None) -> list[syncs.Sync]:
+        """Return the newest sync of each replica set since a time; of a name that two have, only what is told apart."""
+        begin = self.now - LOOK_BACK if since is None else since
+        shared = self.place.shared_names
+        told = [one for one in self._events(begin) if one.cluster is not None or one.replica_set not in shared]
+        known = {one.replica_set for one in told}
+        parts = [part for part in self.parts if part not in shared or part in known]
+        return syncs.syncs_of(told, parts, begin)
 
     @property
     def syncing(self) -> bool:
-        """Whether an initial sync runs."""
-        return any(sync.running for sync in self.syncs())
+        """Whether an initial sync runs, or may run: of two replica sets with one name it is not known which one syncs."""
+        begin = self.now - LOOK_BACK
+        return any(sync.running for sync in syncs.syncs_of(self._events(begin), self.parts, begin))
 
-    @property
-    def last_sync(self) -> datetime | None:
-        """When the last full sync of the whole job ended; None where one part has none, or one runs."""
-        ends = [sync.finished for sync in self.syncs()]
+    def last_sync(self, within_days: int = 0) -> datetime | None:
+        """Return when the last full sync of the whole job ended; None where one part has none so young, or one runs."""
+        ends = [sync.finished for sync in self.syncs(self.now - max(LOOK_BACK, timedelta(days=within_days + 1)))]
         known = [end for end in ends if end is not None]
         return min(known) if known and len(known) == len(ends) else None
 
@@ -194,9 +205,18 @@ class Job:
 
     def journals(self, kind: str) -> list[Journal]:
         """Return one's own records of this kind for this job, the oldest first."""
-        ours = [one for one in self.windows if journals.is_ours(one.description)]
-        found = [journals.read(one.description or "", one.id, one.end) for one in ours]
-        mine = [one for one in found if one.kind == kind and one.cluster == self.cluster.id]
+        return [one for one in self.overlapping(kind) if one.cluster == self.cluster.id]
+
+    def overlapping(self, kind: str) -> list[Journal]:
+        """Return the records of this kind that are about the job, a part of it, or the cluster that it is a part of."""
+        # One that cannot be read must not stop the work on clusters that it is not about.
+        ours = [
+            one
+            for one in self.windows
+            if journals.is_ours(one.description) and not self.place.is_about_others(one.description or "")
+        ]
+        found = [journals.read(one.description or "", one.id, one.end, one.created) for one in ours]
+        mine = [one for one in found if one.kind == kind and one.cluster in self.place.related]
         return sorted(mine, key=lambda one: (one.began, one.window))
 
     @property
@@ -205,26 +225,26 @@ class Job:
         return [
             f"{one.description or one.id} until {iso_of(one.end) if one.end else 'an unknown time'}"
             for one in self.windows
-            if not journals.is_ours(one.description)
-            and "BACKUP" in (one.alert_types or ())
-            and (one.start is None or one.start <= self.now)
+            if not journals.is_ours(one.description) and self._mutes(one)
         ]
+
+    def _mutes(self, window: Window) -> bool:
+        return "BACKUP" in (window.alert_types or ()) and (window.start is None or window.start <= self.now)
 
     def view(self, journal: Journal) -> View:
         """Return the state since an operation began."""
         began = time_of(journal.began) or _EVER
-        return View(self.now, self.status, self.syncs(began), self.required is not None, self.snapshots)
+        required = self.required is not None
+        closed = journal.required and not required and self._closed(journal)
+        return View(self.now, self.status, self.syncs(began), required, self.snapshots, closed)
 
-    def _is_mine(self, cluster: str | None) -> bool:
-        return cluster is None or cluster in self._ids
+    @property
+    def logs_syncs(self) -> bool:
+        """Whether the product has ever logged a sync of this job, so that one of which nothing is logged has not been."""
+        return any(sync.begun or sync.finished is not None for sync in self.syncs(_EVER))
 
-    def _is_about_me(self, alert: Alert) -> bool:
-        if alert.cluster_id is not None:
-            return alert.cluster_id in self._ids or (self.parent is not None and alert.cluster_id == self.parent.id)
-        if alert.replica_set is not None:
-            return alert.replica_set in self.parts
-        if alert.cluster is not None:
-            return alert.cluster == self.cluster.name
-        # RESYNC_REQUIRED always names what has to be resynced; what names nothing is about the agents, and so about every job.
-        kind = alert.raw.get("typeName")
-        return kind in _BACKUP_KINDS or "AGENT" in (alert.event_type or "") or "BACKUP" in (alert.event_type or "")
+    def _closed(self, journal: Journal) -> bool:
+        """Whether the alerts that asked for it have been closed. Whether a window hides them is not documented."""
+        if not journal.alerts:
+            return not any(self._mutes(one) for one in self.windows)
+        return all(self.project.alert_status(one) == "CLOSED" for one in journal.alerts)

@@ -66,13 +66,17 @@ class Journal:
     held: Held | None = None
     #: Until when somebody has to press the button.
     deadline: str | None = None
-    #: The id and the end of the window; not part of the description.
+    #: The alerts that asked for a resync when it began.
+    alerts: tuple[str, ...] = ()
+    #: The id and the end of the window; with what follows not part of the description.
     window: str = ""
     ends: datetime | None = None
+    #: When the product made the window.
+    made: datetime | None = None
 
     def description(self) -> str:
         """Return the text for the window."""
-        kept = {key: value for key, value in asdict(self).items() if key not in ("window", "ends")}
+        kept = {key: value for key, value in asdict(self).items() if key not in ("window", "ends", "made")}
         kept["reason"] = self.reason[:_REASON_LENGTH]
         return PREFIX + json.dumps(kept, sort_keys=True, separators=(",", ":"))
 
@@ -86,13 +90,14 @@ def is_ours(description: str | None) -> bool:
     return bool(description) and str(description).startswith(PREFIX)
 
 
-def read(description: str, window: str, ends: datetime | None) -> Journal:
+def read(description: str, window: str, ends: datetime | None, made: datetime | None = None) -> Journal:
     """Read a window of ours. Raises AskOperator where somebody has edited it: nothing may be decided on half of a journal."""
     try:
         found: Mapping[str, Any] = json.loads(description[len(PREFIX) :])
         held = found.get("held")
-        known = {key: found[key] for key in Journal.__dataclass_fields__ if key in found and key != "held"}
-        return Journal(**{**known, "held": Held(**held) if held else None, "window": window, "ends": ends})
+        known = {key: found[key] for key in Journal.__dataclass_fields__ if key in found}
+        known.update(held=Held(**held) if held else None, alerts=tuple(found.get("alerts") or ()))
+        return Journal(**{**known, "window": window, "ends": ends, "made": made})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = sentence(
             expected="the description of a maintenance window as this collection wrote it",

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import decisions, wording
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import (
     HAND_OFF,
+    OBSERVED,
     STARTING,
+    TERMINATE,
     WAITING,
     Journal,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of, time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.view import View
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.wording import Words
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
@@ -25,8 +28,8 @@ STEPS = ("preflight", "pause", "sync", "validate", "resume", "prove")
 
 _NOT_SYNCED = (
     "Expected a sync and a complete snapshot since {began}, found neither both nor the maintenance window of the resync;"
-    " it was canceled, or nobody pressed the button in time, and what it had changed was put back: start it again when it"
-    " is wanted."
+    " it was canceled, nobody pressed the button in time, or nobody went on with it until its window had ended or somebody"
+    " deleted it; see what is left as it is and which snapshots are kept, and start it again when it is wanted."
 )
 
 
@@ -44,25 +47,43 @@ def opened(journal: Journal, view: View, next_write: str | None, words: Words) -
     }
 
 
-def ended(journal: Journal, view: View) -> Answer:
+def ended(journal: Journal, view: View, words: Words, logs_syncs: Callable[[], bool]) -> Answer:
     """Return the record of a resync whose journal is gone; what its id says stands in for it.
 
-    It is done when the backup has been whole and saved once since. Otherwise it was canceled or given up, and put back.
+    It is done when the backup has been whole and saved once since. Otherwise it was canceled or given up, or its window has
+    run out while nobody went on with it. One that was not begun by us has no window, and goes on until it is done.
     """
     phase = WAITING if journal.method == HAND_OFF else STARTING
     over = replace(journal, phase=phase, since=journal.began)
     synced, snapshot = decisions.synced_at(over, view), decisions.validated_by(over, view)
-    if synced is None or snapshot is None:
-        message = _NOT_SYNCED.format(began=journal.began)
-        steps = [_step(step, step == "preflight", False, over, view) for step in STEPS]
-        error = {"code": "not_synced", "message": message, "details": {}}
-        return {**_record(journal, "failed", "sync"), "steps": steps, "error": error}
+    if synced is None or snapshot is None or not _is_told(over, view, logs_syncs):
+        return _going_on(over, view, words) if journal.method == OBSERVED else _failed(over, view, words)
     return {
         **_record(journal, "done", STEPS[-1]),
         "steps": [_step(step, True, False, over, view) for step in STEPS],
         "result": {"snapshot": snapshot.id, "synced_at": iso_of(synced)},
         "finished_at": iso_of(max(synced, snapshot.created)),
     }
+
+
+def _is_told(journal: Journal, view: View, logs_syncs: Callable[[], bool]) -> bool:
+    """Whether there was a sync: a snapshot of the schedule tells of none when it was canceled before anything was stopped."""
+    if view.begun or view.closed or not logs_syncs():
+        return True
+    began = time_of(journal.began)
+    older = [one for one in view.snapshots if began is not None and one.created < began and not one.held]
+    return journal.method == TERMINATE and not older
+
+
+def _going_on(journal: Journal, view: View, words: Words) -> Answer:
+    return {**opened(journal, view, None, words), "left_behind": []}
+
+
+def _failed(journal: Journal, view: View, words: Words) -> Answer:
+    error = {"code": "not_synced", "message": _NOT_SYNCED.format(began=journal.began), "details": {}}
+    steps = [_step(step, step == "preflight", False, journal, view) for step in STEPS]
+    left = wording.left_without_journal(journal.method, view, words)
+    return {**_record(journal, "failed", "sync"), "steps": steps, "error": error, "left_behind": left}
 
 
 def _record(journal: Journal, state: str, step: str) -> Answer:

@@ -40,7 +40,7 @@ def need(job: Job, policy: str, older_than_days: int | None) -> tuple[bool, str]
         return True, "asked for in any case"
     if policy != "older_than" or older_than_days is None:
         return False, "the product has no open alert that asks for it"
-    synced = job.last_sync
+    synced = job.last_sync(older_than_days)
     if synced is None:
         return (
             True,
@@ -63,6 +63,7 @@ def plan(job: Job, options: Mapping[str, Any]) -> Answer:
         *_snapshots(job, options),
     ]
     made = {
+        "method": options["method"],
         "checks": checks,
         "source": options["sync_source"] if options["method"] != HAND_OFF else None,
         "why_source": "the product picks the member" if options["method"] != HAND_OFF else None,
@@ -95,7 +96,13 @@ def _product_state(job: Job, method: str) -> Answer:
 
 
 def _whole_cluster(job: Job, method: str) -> Answer:
-    parent = job.parent
+    parent = job.place.parent
+    if job.place.namesakes:
+        other = ", ".join(one.id for one in job.place.namesakes)
+        detail = (
+            f"{job.name} ({job.cluster.id}) has the same name as {other}, and the product tells their parts apart by it"
+        )
+        return _check("cluster", False, detail, "give one of them another name in the web page")
     ok = method == HAND_OFF or parent is None
     detail = f"{job.name} is {'a part of ' + str(parent.name) if parent else 'a whole'}"
     remedy = (
@@ -177,16 +184,15 @@ def _snapshots(job: Job, options: Mapping[str, Any]) -> list[Answer]:
         return []
     there = [f"{snapshot.id} of {iso_of(snapshot.created)}" for snapshot in job.snapshots]
     detail = f"{len(there)} will be destroyed: {', '.join(there)}" if there else "none will be lost"
-    ok = bool(options["confirm_snapshot_loss"]) or not there
+    # One may be finished until it is deleted, so only a backup that is off already has none to lose.
+    ok = bool(options["confirm_snapshot_loss"]) or (not there and job.status == views.INACTIVE)
     return [_check("snapshots", ok, detail, "say backup_confirm_snapshot_loss=true, or choose another method")]
 
 
 def _warnings(job: Job, options: Mapping[str, Any]) -> list[str]:
     found = [f"alerts of kind {', '.join(options['mute'])} of the whole project are muted until it has ended"]
     if options["method"] == RESTART:
-        found.append(
-            "that a start after a stop begins with an initial sync is documented for old versions only"
-        )
+        found.append("that a start after a stop begins with an initial sync is documented for old versions only")
     if options["method"] != TERMINATE:
         found.append("points in time between the last oplog read and the next snapshot cannot be restored")
     window = job.measures.window_seconds

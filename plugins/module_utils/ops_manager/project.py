@@ -31,14 +31,14 @@ def projects(client: Client) -> list[Project]:
 
 
 class Project:
-    """A project by its id or its name. Each method asks; nothing is kept but what the project is."""
+    """A project by its id or its name, or by both. Each method asks; nothing is kept but what the project is."""
 
     def __init__(self, client: Client, project: str | None, name: str | None = None) -> None:
         if not project:
             raise bad_option("the project of the job in ops_manager.project", "none", "give its id or its name")
         self.client = client
         self._wanted = project
-        self._id = project.lower() if _ID.fullmatch(project) else None
+        self._id = project if name is not None or _ID.fullmatch(project) else None
         self._name = name
 
     @property
@@ -83,11 +83,11 @@ class Project:
         """Return the clusters: replica sets, whole sharded clusters and their parts."""
         return self._all(deployment.cluster_of, "/clusters")
 
-    def cluster(self, id_or_name: str | None) -> deployment.Cluster:
+    def cluster(self, id_or_name: str | None, among: Sequence[deployment.Cluster] | None = None) -> deployment.Cluster:
         """Return one cluster. A name means the whole cluster; only what no whole one is called can be the name of a part."""
         if not id_or_name:
             raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
-        return pick(self.clusters(), id_or_name)
+        return pick(self.clusters() if among is None else among, id_or_name)
 
     def parts(self, cluster: deployment.Cluster) -> list[deployment.Cluster]:
         """Return the shards and the config servers of a sharded cluster; a replica set is its only part."""
@@ -122,6 +122,15 @@ class Project:
     def alerts(self, status: str | None = None) -> list[activity.Alert]:
         """Return the alerts of a status (OPEN, CLOSED, TRACKING), or all."""
         return self._all(activity.alert_of, "/alerts", status=status)
+
+    def alert_status(self, alert_id: str) -> str | None:
+        """Return the status of one alert; None where the product does not show it."""
+        try:
+            return activity.alert_of(self.client.get(self.path(f"/alerts/{quote(alert_id, safe='')}"))).status
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def events(self, types: Sequence[str] = (), since: datetime | None = None) -> list[activity.Event]:
         """Return the events of some types, or of all, the oldest first."""

@@ -84,7 +84,7 @@ def error_body(body: bytes) -> dict[str, str]:
 def quoted(body: bytes) -> str:
     """Return the beginning of what should have been JSON, as far as it can be printed."""
     text = body[: 8 * _QUOTED].decode("utf-8", "replace")
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())[:_QUOTED]
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:_QUOTED]
 
 
 def redirect_remedy(reply: Reply) -> str:

@@ -30,6 +30,8 @@ _NOT_IN_STATE = (
     "CANNOT_TERMINATE_BACKUP_INVALID_STATE",
 )
 _GONE = ("SNAPSHOT_NOT_FOUND", "MAINTENANCE_WINDOW_NOT_FOUND", "RESOURCE_NOT_FOUND")
+#: A snapshot that is not there, or is a share of that of a sharded cluster, which the API does not touch alone.
+_NOT_KEPT = (*_GONE, "CANNOT_DELETE_FROM_CLUSTER_SNAPSHOT")
 
 #: A snapshot whose time is over is not given free to be deleted at once, but after this; there is a younger one by then.
 _LEAST_LIFE = timedelta(days=2)
@@ -44,6 +46,8 @@ class Wishes:
     hand_off_minutes: float
     mute_hours: float
     mute: tuple[str, ...]
+    confirm_snapshot_loss: bool
+    poll_seconds: float
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Wishes:
@@ -54,6 +58,8 @@ class Wishes:
             options["hand_off_minutes"],
             options["mute_hours"],
             tuple(options["mute"]),
+            bool(options["confirm_snapshot_loss"]),
+            options["poll_seconds"],
         )
 
     @property
@@ -61,19 +67,21 @@ class Wishes:
         """How long alerts are muted, in seconds."""
         return self.mute_hours * 3600
 
+    @property
+    def resend_seconds(self) -> float:
+        """How long a request is given to show an effect, before it counts as lost."""
+        return 4 * self.poll_seconds
 
-def begin(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
-    """Write the journal of a resync, and make sure that it is the only one of this job.
 
-    Two that begin at the same moment both write one; the one whose window is older goes on, the other takes its own away.
-    """
+def planned(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
+    """Return the journal with which a resync begins; nothing has been written then."""
     now = job.now
     required = job.required is not None
-    newest = next((snapshot for snapshot in job.snapshots if snapshot.complete), None)
+    newest = next((snapshot for snapshot in job.snapshots if snapshot.whole), None)
     # One that somebody else keeps is not ours to give free; what a termination deletes cannot be kept.
     keep = newest is not None and not newest.held and wishes.method != journals.TERMINATE
     hands_off = wishes.method == journals.HAND_OFF
-    journal = Journal(
+    return Journal(
         journals.RESYNC,
         journals.new_id(now, wishes.method, required),
         job.cluster.id,
@@ -85,8 +93,13 @@ def begin(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
         required=required,
         held=Held(newest.id, newest.expires) if keep and newest is not None else None,
         deadline=iso_of(now + timedelta(minutes=wishes.hand_off_minutes)) if hands_off else None,
+        alerts=tuple(alert.id for alert in job.requiring),
     )
-    return _alone(job, open_window(job, journal, wishes.mute, now + timedelta(seconds=wishes.mute_seconds)))
+
+
+def begin(job: Job, journal: Journal, wishes: Wishes) -> Journal:
+    """Write the journal of a resync."""
+    return open_window(job, journal, wishes.mute, job.now + timedelta(seconds=wishes.mute_seconds))
 
 
 def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetime) -> Journal:
@@ -101,18 +114,25 @@ def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetim
     return replace(journal, window=str(made["id"]), ends=ends)
 
 
-def _alone(job: Job, mine: Journal) -> Journal:
-    others = [found for found in job.again().journals(journals.RESYNC) if found.window != mine.window]
-    first = min(others, key=lambda found: (found.began, found.window), default=mine)
-    if (first.began, first.window) >= (mine.began, mine.window):
-        return mine
-    _delete(job, f"/maintenanceWindows/{mine.window}")
+def alone(job: Job, mine: Journal) -> None:
+    """Make sure that there is no other resync of this job, or of a part of it: two may have begun at the same moment.
+
+    Whoever finds one that was not certainly made after one's own takes one's own away: the other may have looked before, seen
+    nothing, and gone on. So of two that were made in the same second both may end.
+    """
+    all_of_them = job.again().overlapping(journals.RESYNC)
+    made = next((found.made for found in all_of_them if found.window == mine.window), None)
+    others = [found for found in all_of_them if found.window != mine.window]
+    before = [found for found in others if made is None or found.made is None or found.made <= made]
+    if not before:
+        return
+    drop(job, f"/maintenanceWindows/{mine.window}")
     message = sentence(
         expected="no other open operation on this job",
-        found=f"resync {first.id} of {first.owner}, which began at the same moment",
-        remedy="follow that one",
+        found=f"resync {before[0].id} of {before[0].owner}, which began at the same moment",
+        remedy="follow that one, or begin again where it has ended the same way",
     )
-    raise AskOperator(message, code="operation_open", details={"operation": first.id})
+    raise AskOperator(message, code="operation_open", details={"operation": before[0].id})
 
 
 def perform(write: str, job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
@@ -127,19 +147,20 @@ def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
         held = None
     phase = journals.WAITING
     if journal.method != journals.HAND_OFF:
-        phase = {views.STOPPED: journals.STOPPING, views.ACTIVE: journals.STOPPING}.get(job.status, journals.STARTING)
-    journal = _note(job, replace(journal, held=held).at(phase, job.now))
+        off = job.status in (views.INACTIVE, views.TERMINATING)
+        phase = journals.STARTING if off else journals.STOPPING
+    journal = note(job, replace(journal, held=held).at(phase, job.now))
     if phase == journals.STOPPING and job.status == views.ACTIVE:
-        _set_status(job, {"statusName": views.STOPPED})
+        set_status(job, {"statusName": views.STOPPED})
     return journal
 
 
 def _keep(job: Job, held: Held) -> bool:
-    """Keep a snapshot; tells whether it is there."""
+    """Keep a snapshot; tells whether it could be kept."""
     try:
-        job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{held.snapshot}", {"doNotDelete": True})
+        job.write("patch", f"{job.snapshots_path}/{held.snapshot}", {"doNotDelete": True})
     except ApiError as error:
-        if error.error_code not in _GONE:
+        if error.error_code not in _NOT_KEPT:
             raise
         return False
     return True
@@ -150,35 +171,47 @@ def _stop(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
 
 
 def _terminate(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
+    """Send what destroys the snapshots: whoever goes on with it has to want that as well as whoever began it."""
+    if not wishes.confirm_snapshot_loss:
+        message = sentence(
+            expected="backup_confirm_snapshot_loss=true for a resync of method terminate",
+            found="false, with the backup stopped and its snapshots still there",
+            remedy=f"say it, or cancel {journal.id}, which starts the backup again",
+        )
+        raise AskOperator(message, code="snapshot_loss_unconfirmed")
     return _announce(job, journal, journals.TERMINATING, {"statusName": views.TERMINATING})
 
 
 def _start(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
-    return _announce(job, journal, journals.STARTING, _started(job, wishes))
+    return _announce(job, journal, journals.STARTING, started(job, wishes))
 
 
-def _started(job: Job, wishes: Wishes) -> dict[str, Any]:
+def started(job: Job, wishes: Wishes) -> dict[str, Any]:
+    """Return the request that starts a backup."""
     # A configuration that is inactive has no storage engine, and the product wants to be told one then.
     engine = {} if job.config.storage_engine else {"storageEngineName": "WIRED_TIGER"}
     return {"statusName": views.ACTIVE, "syncSource": wishes.sync_source, **engine}
 
 
 def _announce(job: Job, journal: Journal, phase: str, body: Mapping[str, Any]) -> Journal:
-    journal = _note(job, journal.at(phase, job.now))
-    _set_status(job, body)
+    journal = note(job, journal.at(phase, job.now))
+    set_status(job, body)
     return journal
 
 
-def _set_status(job: Job, body: Mapping[str, Any]) -> None:
-    """Ask for a state. That the product has it already, or has gone on meanwhile, is seen at the next look."""
+def set_status(job: Job, body: Mapping[str, Any]) -> bool:
+    """Ask for a state, and tell whether the product took it. That it has gone on meanwhile is seen at the next look."""
     try:
         job.write("patch", f"/backupConfigs/{job.cluster.id}", body)
     except ApiError as error:
         if error.error_code not in _NOT_IN_STATE:
             raise
+        return False
+    return True
 
 
-def _note(job: Job, journal: Journal) -> Journal:
+def note(job: Job, journal: Journal) -> Journal:
+    """Write the journal down as it is now."""
     job.write("patch", f"/maintenanceWindows/{journal.window}", {"description": journal.description()})
     return journal
 
@@ -193,7 +226,7 @@ def put_back(job: Job, journal: Journal) -> None:
     """Let the snapshot expire again, and take the window away: the last request of every operation."""
     if journal.held is not None:
         release(job, journal.held)
-    _delete(job, f"/maintenanceWindows/{journal.window}")
+    drop(job, f"/maintenanceWindows/{journal.window}")
 
 
 def release(job: Job, held: Held) -> None:
@@ -204,13 +237,14 @@ def release(job: Job, held: Held) -> None:
     until = soonest if expires is None else max(expires, soonest)
     body = {"doNotDelete": False, "expires": iso_of(until)}
     try:
-        job.write("patch", f"/clusters/{job.cluster.id}/snapshots/{held.snapshot}", body)
+        job.write("patch", f"{job.snapshots_path}/{held.snapshot}", body)
     except ApiError as error:
-        if error.error_code not in _GONE:
+        if error.error_code not in _NOT_KEPT:
             raise
 
 
-def _delete(job: Job, path: str) -> None:
+def drop(job: Job, path: str) -> None:
+    """Delete something that may be gone already."""
     try:
         job.write("delete", path)
     except ApiError as error:
@@ -221,23 +255,6 @@ def _delete(job: Job, path: str) -> None:
 def _finish(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
     put_back(job, journal)
     return None
-
-
-def cancel(job: Job, journal: Journal, wishes: Wishes) -> list[str]:
-    """Undo what was done for a resync, and say what goes on in the product all the same."""
-    done = []
-    if journal.method != journals.HAND_OFF and job.status in (views.STOPPED, views.INACTIVE):
-        _set_status(job, _started(job, wishes))
-        done.append("the backup was started again; the product begins with an initial sync where it needs one")
-    elif job.status == views.TERMINATING:
-        message = sentence(
-            expected="a backup that can be started again",
-            found="one that is being terminated",
-            remedy="wait until it is INACTIVE and cancel again, which starts it",
-        )
-        raise AskOperator(message, code="terminating")
-    put_back(job, journal)
-    return done
 
 
 _WRITES: Mapping[str, Callable[[Job, Journal, Wishes], Journal | None]] = {

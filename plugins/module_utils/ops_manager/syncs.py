@@ -50,8 +50,11 @@ class Sync:
         if event.type in WANTED:
             return self if self.running else Sync(self.part, wanted=event.created)
         if event.type == STARTED:
-            # One that starts again has started over.
-            return Sync(self.part, wanted=self.wanted, started=event.created)
+            # One that starts again has started over; one that starts after an end is another.
+            return Sync(self.part, wanted=self.wanted if self.running else None, started=event.created)
+        if event.type == PERFORMED and self.finished is not None:
+            # It closes the alert, some time after the end: a snapshot may have been made in between.
+            return self
         # RESYNC_PERFORMED also closes the alert of a sync whose start was not seen; then its end is known, and that is enough.
         return replace(self, finished=event.created)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
@@ -59,12 +58,13 @@ def _written(job: Job, journal: Journal, mute: tuple[str, ...]) -> Journal:
 
 def end(job: Job, owner: str, check_mode: bool) -> Answer:
     """Take one's own window away."""
-    found = _found(job)
-    mine = found is not None and found.owner == owner
-    if found is not None and mine and not check_mode:
-        steps.put_back(job, found)
-    left: Any = None if found is None or mine else _record(found)
-    return {"changed": mine, "maintenance": left, "leases": []}
+    found = job.journals(MAINTENANCE)
+    mine = [one for one in found if one.owner == owner]
+    if not check_mode:
+        for one in mine:
+            steps.put_back(job, one)
+    left = next((_record(one) for one in found if one not in mine), None)
+    return {"changed": bool(mine), "maintenance": left, "leases": []}
 
 
 def _found(job: Job) -> Journal | None:

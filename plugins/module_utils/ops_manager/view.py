@@ -26,6 +26,15 @@ class Snapshot:
     complete: bool = True
     held: bool = False
     expires: str | None = None
+    #: The shards that are not in it.
+    missing: Sequence[str] = ()
+    #: Whether the product says that its parts may not fit together.
+    inconsistent: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything can be restored from it."""
+        return self.complete and not self.missing and not self.inconsistent
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,8 @@ class View:
     required: bool
     #: Newest first.
     snapshots: Sequence[Snapshot] = ()
+    #: Whether an alert that asked for a resync is known to have been closed. One that is not shown may be muted only.
+    closed: bool = False
 
     @property
     def begun(self) -> bool:
@@ -47,16 +58,16 @@ class View:
         return any(sync.begun or sync.finished is not None for sync in self.syncs)
 
     def complete_after(self, moment: datetime) -> Snapshot | None:
-        """Return the oldest complete snapshot that is younger than a moment."""
-        young = [snapshot for snapshot in self.snapshots if snapshot.complete and snapshot.created > moment]
+        """Return the oldest whole snapshot that is younger than a moment."""
+        young = [snapshot for snapshot in self.snapshots if snapshot.whole and snapshot.created > moment]
         return young[-1] if young else None
 
     def complete_since(self, moment: datetime) -> Snapshot | None:
-        """Return the oldest complete snapshot that is not older than a moment; the product's times are whole seconds."""
-        same = [snapshot for snapshot in self.snapshots if snapshot.complete and snapshot.created == moment]
+        """Return the same, or else one of the same second: the product's times are whole seconds."""
+        same = [snapshot for snapshot in self.snapshots if snapshot.whole and snapshot.created == moment]
         return self.complete_after(moment) or (same[-1] if same else None)
 
-    def synced_at(self, began: datetime, method: str, was_required: bool) -> datetime | None:
+    def synced_at(self, began: datetime, method: str) -> datetime | None:
         """Return when the backup was whole again; None while it is not, or nothing says so.
 
         The events say it. Not every version of the product is known to log them. Without any, a complete snapshot is
@@ -68,7 +79,7 @@ class View:
         ends = [sync.finished for sync in self.syncs if sync.finished is not None]
         if ends and len(ends) == len(self.syncs):
             return max(ends)
-        if method == HAND_OFF and (ends or not was_required):
+        if method == HAND_OFF and (ends or not self.closed):
             return None
         # The moment of the sync is not known, but a snapshot that is younger than this is younger than the sync.
         mark = max([began, *ends])

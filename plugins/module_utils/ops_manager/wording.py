@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import decisions
@@ -14,12 +13,13 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import (
     BEGUN,
     HAND_OFF,
+    STARTING,
     TERMINATE,
+    TERMINATING,
     WAITING,
     Journal,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.syncs import Sync
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.view import View
 
 
@@ -59,7 +59,7 @@ def _paused(journal: Journal) -> str:
 def _synced(view: View) -> str:
     ends = [sync.finished for sync in view.syncs if sync.finished is not None]
     if not ends:
-        return "the product logged no sync; told by its state and a snapshot"
+        return "the product logged no sync, told by its state and a snapshot: whether all was read anew is not known"
     return f"{len(ends)} of {len(view.syncs)} replica sets, ended {iso_of(max(ends))}"
 
 
@@ -80,7 +80,7 @@ def phase(step: str, journal: Journal, view: View, words: Words) -> tuple[str, s
         making = next((snapshot.id for snapshot in view.snapshots if not snapshot.complete), None)
         text = "waiting for the first complete snapshot after the sync, which the job's schedule makes"
         return "snapshot", text if making is None else f"snapshot {making} is being made"
-    return "", ""
+    return "", "what was changed for the resync is being put back"
 
 
 def _syncing(journal: Journal, view: View, words: Words) -> tuple[str, str]:
@@ -88,14 +88,16 @@ def _syncing(journal: Journal, view: View, words: Words) -> tuple[str, str]:
         return "waiting for the button", f"{button(words)}; waited for until {journal.deadline}"
     if view.status != views.ACTIVE:
         return "", f"the backup is {view.status}"
-    return "initial sync", _counted(view.syncs)
+    return "initial sync", _counted(view)
 
 
-def _counted(syncs: Sequence[Sync]) -> str:
+def _counted(view: View) -> str:
+    syncs = view.syncs
     finished = sum(1 for sync in syncs if sync.finished is not None)
     reading = [sync.part for sync in syncs if sync.running and sync.started is not None]
     text = f"{finished} of {len(syncs)} replica sets synced"
-    return f"{text}, reading {', '.join(reading)}" if reading else text
+    text = f"{text}, reading {', '.join(reading)}" if reading else text
+    return f"{text}; the alert that asks for it is still open" if view.required and finished == len(syncs) else text
 
 
 def button(words: Words) -> str:
@@ -107,13 +109,44 @@ def button(words: Words) -> str:
 
 
 def left_behind(journal: Journal, view: View | None, words: Words) -> list[str]:
-    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand."""
+    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand.
+
+    Without a view the product could not be asked, and what was sent last may have been done or not.
+    """
+    if not journal.window:
+        return [f"a maintenance window of {journal.id} may have been made, which mutes alerts of the whole project"]
     ends = "" if journal.ends is None else f" until {iso_of(journal.ends)}"
     left = [f"maintenance window {journal.window} mutes alerts of the whole project{ends}"]
-    if journal.held is not None:
-        kept = f"it would have expired at {journal.held.expires}" if journal.held.expires else "it had no end"
-        left.append(f"snapshot {journal.held.snapshot} is kept from expiring ({kept})")
-    if view is not None and view.status in (views.STOPPED, views.TERMINATING, views.INACTIVE):
-        halted = "until it is started, no snapshots are made and no oplog is read"
-        left.append(f"the backup of {words.job} is {view.status}: {halted}")
-    return left
+    return [*left, *_kept(journal, view), *_halted(journal.method, view, words), *_lost(journal)]
+
+
+def left_without_journal(method: str, view: View, words: Words) -> list[str]:
+    """Say what may have been left by a resync whose record is gone."""
+    return _halted(method, view, words)
+
+
+def _kept(journal: Journal, view: View | None) -> list[str]:
+    held = journal.held
+    if held is None:
+        return []
+    seen = [snapshot.held for snapshot in view.snapshots if snapshot.id == held.snapshot] if view else []
+    if view is not None and not any(seen):
+        return []
+    sure = view is not None or journal.phase != BEGUN
+    kept = f"it would have expired at {held.expires}" if held.expires else "it had no end"
+    return [f"snapshot {held.snapshot} {'is' if sure else 'may be'} kept from expiring ({kept})"]
+
+
+def _halted(method: str, view: View | None, words: Words) -> list[str]:
+    halted = "until it is started, no snapshots are made and no oplog is read"
+    if view is None:
+        return [] if method == HAND_OFF else [f"the backup of {words.job} may be stopped: {halted}"]
+    if view.status in (views.STOPPED, views.TERMINATING, views.INACTIVE):
+        return [f"the backup of {words.job} is {view.status}: {halted}"]
+    return []
+
+
+def _lost(journal: Journal) -> list[str]:
+    if journal.method != TERMINATE or journal.phase not in (TERMINATING, STARTING):
+        return []
+    return ["the snapshots from before are deleted, and nothing brings them back"]

@@ -31,6 +31,8 @@ class Facts:
     can_choose_source: bool = False
     can_explain_source: bool = False
     can_take_snapshot: bool = False
+    #: Keep a snapshot from expiring, give it free, and delete it.
+    can_hold_snapshot: bool = False
     can_prove_snapshot: bool = False
     can_validate: bool = False
     can_restore: bool = False

@@ -40,6 +40,7 @@ FACTS = Facts(
     can_choose_source=True,
     can_explain_source=True,
     can_take_snapshot=True,
+    can_hold_snapshot=True,
     can_prove_snapshot=True,
     can_validate=True,
     can_restore=True,

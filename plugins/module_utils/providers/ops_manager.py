@@ -21,6 +21,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import (
     backup_status,
+    cancellation,
     decisions,
     preflight,
     snapshots,
@@ -32,6 +33,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
     operation as operations,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import RESYNC, Journal, from_id
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.wording import Words
@@ -59,7 +61,9 @@ FACTS = Facts(
     can_start_resync=True,
     can_cancel_resync=True,
     can_choose_source=True,
-    can_take_snapshot=True,
+    can_hold_snapshot=True,
+    can_prove_snapshot=True,
+    can_restore=True,
     keeps_snapshots_on_resync=True,
     reports_progress=True,
     operations_need_requests=True,
@@ -67,6 +71,7 @@ FACTS = Facts(
         "can_pause_snapshots": _NO_PAUSE,
         "can_explain_source": "the product chooses the member; name one in ops_manager.sync_source, or leave it at SECONDARY",
         "can_validate": "the product compares nothing with the source; restore a snapshot and look at that",
+        "can_take_snapshot": "the product makes snapshots by its schedule; see there when the next one is due",
         "can_restore_point_in_time": "restore a point in time into a managed cluster from the web page",
     },
 )
@@ -82,8 +87,12 @@ class OpsManager:
         self.check_mode = check_mode
 
     @cached_property
+    def _network(self) -> Connection:
+        return Connection.from_options(self._options)
+
+    @cached_property
     def _client(self) -> Client:
-        return Client(Connection.from_options(self._options))
+        return Client(self._network, self._options["patience_seconds"])
 
     @cached_property
     def _job(self) -> Job:
@@ -131,13 +140,30 @@ class OpsManager:
         }
         if found is not None:
             return self._meet(found, owner, {**answer, "needed": True, "why": "one is open"})
+        for other in job.overlapping(RESYNC):
+            raise self._open_already(other, operations.opened(other, job.view(other), None, self._words))
         if not needed:
             return answer
         answer["plan"] = preflight.plan(job, self._options)
         if self.check_mode:
             return {**answer, "changed": True}
-        journal = steps.begin(job, self._wishes, owner, reason)
+        journal = self._begun(steps.planned(job, self._wishes, owner, reason))
         return {**answer, "changed": True, "operation": self._carried(journal)}
+
+    def _begun(self, journal: Journal) -> Journal:
+        """Write a journal. Without an answer it is not known whether it is there."""
+        try:
+            begun = steps.begin(self._job, journal, self._wishes)
+        except ApiError as error:
+            if error.is_uncertain:
+                self._leave(error, journal)
+            raise
+        try:
+            steps.alone(self._job, begun)
+        except ApiError as error:
+            self._leave(error, begun)
+            raise
+        return begun
 
     def _meet(self, found: Journal, owner: str, answer: Answer) -> Answer:
         """Attach to one's own open resync and go on with it; somebody else's is shown in check mode, else refused."""
@@ -146,30 +172,32 @@ class OpsManager:
         if self.check_mode:
             return {**answer, "attached": mine, "operation": opened}
         if not mine:
-            message = sentence(
-                expected="no open operation on this job",
-                found=f"resync {found.id} of {found.owner} ({found.reason})",
-                remedy="wait for it, or cancel it by its id",
-            )
-            raise AskOperator(message, code="operation_open", details={"operation": opened})
+            raise self._open_already(found, opened)
         carried = self._carried(found) if opened["next_write"] else opened
         return {**answer, "attached": True, "changed": bool(opened["next_write"]), "operation": carried}
 
+    @staticmethod
+    def _open_already(found: Journal, opened: Answer) -> AskOperator:
+        message = sentence(
+            expected="no open operation on this job",
+            found=f"resync {found.id} of {found.owner} ({found.reason})",
+            remedy="wait for it, or cancel it by its id",
+        )
+        return AskOperator(message, code="operation_open", details={"operation": opened})
+
     def cancel_resync(self, operation: str) -> Answer:
-        found = self._open()
-        if found is None or found.id != operation:
-            if from_id(operation, self._job.cluster.id) is None:
-                raise _unknown(operation, found)
+        found = self._open(operation)
+        if found is None:
             return {"changed": False, "operation": self.operation(operation)["operation"]}
         opened = self._opened(self._job, found)
         if self.check_mode:
             return prediction.canceled({"operation": opened})
-        notes = self._guarded(found, lambda: steps.cancel(self._job, found, self._wishes))
+        notes = self._guarded(found, lambda: cancellation.cancel(self._job, found, self._wishes))
         return {"changed": True, "operation": {**opened, "state": "canceled", "next_write": None, "notes": notes}}
 
     def continue_operation(self, operation: str) -> Answer:
-        found = self._open()
-        if found is None or found.id != operation:
+        found = self._open(operation)
+        if found is None:
             return {"changed": False, "operation": self.operation(operation)["operation"]}
         opened = self._opened(self._job, found)
         if self.check_mode or not opened["next_write"]:
@@ -177,21 +205,23 @@ class OpsManager:
         return {"changed": True, "operation": self._carried(found)}
 
     def operation(self, operation: str | None) -> Answer:
-        found = self._open()
-        if found is not None and operation in (None, found.id):
+        found = self._open(operation)
+        if found is not None:
             return {"operation": self._opened(self._job, found)}
         name = operation or self._job.newest_resync_id
         if name is None:
             return {"operation": None}
         ended = from_id(name, self._job.cluster.id)
         if ended is None:
-            raise _unknown(name, found)
-        return {"operation": operations.ended(ended, self._job.view(ended))}
+            raise _unknown(name, self._open())
+        return {"operation": self._ended(ended)}
 
     def snapshots(self) -> Answer:
         return {"snapshots": [snapshots.record(found) for found in self._job.snapshots]}
 
     def set_snapshot(self, name: str, state: str, owner: str, prove: bool) -> Answer:
+        if state == "proven":
+            return snapshots.prove(self._job, name, self._network, self._options, self.check_mode)
         return snapshots.set_state(self._job, name, state, self.check_mode)
 
     def validate(self, owner: str, level: str) -> Answer:
@@ -201,14 +231,18 @@ class OpsManager:
         refuse(self.facts, "can_restore_point_in_time")
 
     def restore(self, request: RestoreRequest) -> Answer:
-        refuse(self.facts, "can_restore")
+        return snapshots.restore(self._job, request, self._network, self.check_mode)
 
-    def _open(self) -> Journal | None:
-        return next(iter(self._job.journals(RESYNC)), None)
+    def _open(self, operation: str | None = None) -> Journal | None:
+        """Return the journal of an operation, or of the oldest that is open."""
+        return next((one for one in self._job.journals(RESYNC) if operation in (None, one.id)), None)
+
+    def _ended(self, journal: Journal) -> Answer:
+        return operations.ended(journal, self._job.view(journal), self._words, lambda: self._job.logs_syncs)
 
     def _opened(self, job: Job, journal: Journal) -> Answer:
         view = job.view(journal)
-        write = decisions.next_write(journal, view, 4 * self._options["poll_seconds"], self._wishes.mute_seconds)
+        write = decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
         return operations.opened(journal, view, write, self._words)
 
     def _carried(self, journal: Journal) -> Answer:
@@ -218,10 +252,10 @@ class OpsManager:
     def _carry(self, journal: Journal) -> Answer:
         job = self._job
         view = job.view(journal)
-        write = decisions.next_write(journal, view, 4 * self._options["poll_seconds"], self._wishes.mute_seconds)
+        write = decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
         after = journal if write is None else steps.perform(write, job, journal, self._wishes)
         if after is None:
-            return operations.ended(journal, view)
+            return self._ended(journal)
         again = job.again()
         return operations.opened(after, again.view(after), None, self._words)
 
@@ -230,9 +264,12 @@ class OpsManager:
         try:
             return work()
         except BackupError as error:
-            error.details.setdefault("operation_id", journal.id)
-            error.details.setdefault("left_behind", wording.left_behind(journal, None, self._words))
+            self._leave(error, journal)
             raise
+
+    def _leave(self, error: BackupError, journal: Journal) -> None:
+        error.details.setdefault("operation_id", journal.id)
+        error.details.setdefault("left_behind", wording.left_behind(journal, None, self._words))
 
 
 def _unknown(operation: str, found: Journal | None) -> FixInput:

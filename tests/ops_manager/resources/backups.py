@@ -176,7 +176,7 @@ def _kept(body: Json) -> Json:
     kept = {name: body[name] for name in (*KEPT, *KEPT_TOO) if body.get(name) is not None}
     if "excludedNamespaces" in kept:
         kept["includedNamespaces"] = None
-    if "includedNamespaces" in kept:
+    elif "includedNamespaces" in kept:
         kept["excludedNamespaces"] = None
     return kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -111,7 +111,7 @@ def _moment(call: Call, body: Json, checkpoint: str) -> datetime | None:
     if call.job.cluster.sharded and call.job.syncs_initially:
         raise Problem("NO_CHECKPOINT_FOR_PIT_RESTORE", "A sharded cluster needs a checkpoint for a point in time.")
     seconds = body["pointInTimeUTCMillis"] / 1000 if "pointInTimeUTCMillis" in body else body.get("oplogTs", 0)
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    moment = datetime.fromtimestamp(seconds, UTC)
     if not any(one.start <= moment <= (one.end or call.now) for one in call.job.stretches):
         raise Problem("CANNOT_START_RESTORE_JOB_FOR_INVALID_POINT_IN_TIME", "There is no oplog for the point in time.")
     return moment

@@ -31,6 +31,8 @@ class TestModuleArguments:
         """AnsibleModule adds its own keys to the options, which must not leak into the shared value."""
         JOB.module_arguments()["argument_spec"]["provider"]["type"] = "int"
         assert "str" == JOB.options["provider"]["type"]
+        JOB.module_arguments()["argument_spec"]["ops_manager"]["options"]["url"]["type"] = "int"
+        assert "str" == JOB.options["ops_manager"]["options"]["url"]["type"]
 
     def test_always_supports_check_mode(self) -> None:
         """Every module of this collection does."""

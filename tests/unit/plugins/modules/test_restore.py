@@ -101,18 +101,18 @@ class TestRequestOf:
     def test_an_agent_needs_to_know_for_whom(self) -> None:
         """Whoever finds the operation asks that first."""
         with pytest.raises(FixInput, match="owner"):
-            restore.request_of({**DEFAULTS, "time": "latest"})
+            restore.request_of({**DEFAULTS, "time": "latest"}, True)
 
     def test_an_agent_restores_its_own_repository(self) -> None:
         """It would silently restore another one."""
         with pytest.raises(FixInput, match="submit with agent_config"):
-            restore.request_of({**DEFAULTS, "submit": True, "repository": "/r", "owner": "me"})
+            restore.request_of({**DEFAULTS, "submit": True, "repository": "/r", "owner": "me"}, True)
 
     @pytest.mark.parametrize("location", ["rest:https://user:secret@host/r", "rest:http://u:secret@[::1]:8000/"])
     def test_a_password_in_the_repository_is_refused(self, location: str) -> None:
         """Others could read it in the arguments of the command."""
         with pytest.raises(FixInput, match="without a password") as refused:
-            restore.request_of({**DEFAULTS, "time": "latest", "repository": location})
+            restore.request_of({**DEFAULTS, "time": "latest", "repository": location}, True)
         assert "secret" not in str(refused.value)
 
     @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ class TestRequestOf:
     )
     def test_other_repositories_are_taken(self, location: str) -> None:
         """A user name alone, a port and a bucket are no secrets."""
-        request = restore.request_of({**DEFAULTS, "time": "latest", "repository": location})
+        request = restore.request_of({**DEFAULTS, "time": "latest", "repository": location}, True)
         assert location == request.repository
 
 

@@ -52,8 +52,9 @@ def view(
     syncs: tuple[Sync, ...] = (Sync("orders"),),
     required: bool = True,
     snapshots: tuple[Snapshot, ...] = (),
+    closed: bool = False,
 ) -> View:
-    return View(at(after), status, syncs, required, snapshots)
+    return View(at(after), status, syncs, required, snapshots, closed)
 
 
 RUNNING = Sync("orders", wanted=at(10), started=at(20))

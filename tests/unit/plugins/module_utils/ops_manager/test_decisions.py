@@ -89,12 +89,23 @@ def test_is_finished_when_a_snapshot_is_younger_than_the_sync(method: str, phase
     [
         replace(DONE, snapshots=(OLD,)),
         replace(DONE, snapshots=(replace(YOUNG, complete=False), OLD)),
+        replace(DONE, snapshots=(replace(YOUNG, missing=("shard1",)), OLD)),
+        replace(DONE, snapshots=(replace(YOUNG, inconsistent=True), OLD)),
         replace(DONE, required=True),
         replace(DONE, syncs=(RUNNING,)),
         replace(DONE, syncs=(FINISHED, replace(RUNNING, part="config"))),
         replace(DONE, status=views.STOPPED),
     ],
-    ids=["no young snapshot", "one being made", "alert still open", "sync runs", "a part still runs", "stopped"],
+    ids=[
+        "no young snapshot",
+        "one being made",
+        "a shard is missing",
+        "parts do not fit",
+        "alert still open",
+        "sync runs",
+        "a part still runs",
+        "stopped",
+    ],
 )
 def test_is_not_finished_before(seen: object) -> None:
     """Each of the conditions is needed."""
@@ -116,10 +127,10 @@ def test_without_events_a_snapshot_after_the_start_proves_the_sync() -> None:
 
 def test_without_events_a_button_needs_an_alert_that_was_closed() -> None:
     """A snapshot of the schedule, while nobody has pressed anything, proves no resync."""
-    seen = view(required=False, snapshots=(YOUNG, OLD))
+    seen = view(required=False, snapshots=(YOUNG, OLD), closed=True)
 
     assert decisions.FINISH == decide(journal(HAND_OFF, WAITING), seen)
-    assert decide(journal(HAND_OFF, WAITING, required=False), seen) is None
+    assert decide(journal(HAND_OFF, WAITING), replace(seen, closed=False)) is None
 
 
 def test_one_of_several_shards_is_not_the_cluster() -> None:
@@ -134,6 +145,27 @@ def test_an_operator_who_never_comes_is_not_waited_for_for_ever() -> None:
     assert decide(journal(HAND_OFF, WAITING), view(after=3600)) is None
     assert decisions.GIVE_UP == decide(journal(HAND_OFF, WAITING), view(after=3601))
     assert decide(journal(HAND_OFF, WAITING), view(after=3601, syncs=(RUNNING,))) is None
+
+
+def test_somebody_who_came_is_waited_for() -> None:
+    """Where no sync is logged, the alert that was closed says that the button was pressed; its snapshot is made later."""
+    assert decide(journal(HAND_OFF, WAITING), view(after=3601, required=False, closed=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "seconds", "settling"),
+    [
+        (STOPPING, views.ACTIVE, 119, True),
+        (STOPPING, views.ACTIVE, 120, False),
+        (STOPPING, views.STOPPED, 1, False),
+        (TERMINATING, views.STOPPED, 1, True),
+        (STARTING, views.STOPPED, 1, False),
+        (WAITING, views.ACTIVE, 1, False),
+    ],
+)
+def test_a_request_on_its_way_is_not_the_last_word(phase: str, status: str, seconds: float, settling: bool) -> None:
+    """What was asked for just now may take effect after it was looked at: nobody may say yet that nothing was changed."""
+    assert settling is decisions.is_settling(journal(TERMINATE, phase), status, at(seconds), 120)
 
 
 def test_the_window_is_prolonged_in_time() -> None:

@@ -26,6 +26,7 @@ JOURNAL = Journal(
     method="restart",
     required=True,
     held=Held("s1", "2026-02-01T00:00:00Z"),
+    alerts=("a1", "a2"),
 )
 
 

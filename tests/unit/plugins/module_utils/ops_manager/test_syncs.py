@@ -70,6 +70,22 @@ def test_a_resync_that_was_performed_is_an_end() -> None:
     assert sync.finished == NOON + timedelta(seconds=3)
 
 
+def test_the_end_is_not_when_the_alert_was_closed() -> None:
+    """A snapshot that was made between the two is younger than the sync, and the next one may be a day away."""
+    (sync,) = syncs_of([event(STARTED, 1), event(FINISHED, 3), event(PERFORMED, 60)], ["orders"], NOON)
+
+    assert sync.finished == NOON + timedelta(seconds=3)
+
+
+def test_a_second_sync_has_a_beginning_of_its_own() -> None:
+    """What was wanted of the first one is not the moment by which the second is called."""
+    events = [event("SYNC_REQUIRED_AUDIT", 1), event(STARTED, 2), event(FINISHED, 3), event(STARTED, 60)]
+
+    (sync,) = syncs_of(events, ["orders"], NOON)
+
+    assert (None, NOON + timedelta(seconds=60)) == (sync.wanted, sync.started)
+
+
 def test_other_replica_sets_and_older_events_are_left_out() -> None:
     """What happened before the operation began, or to somebody else, is no part of it."""
     events = [event(STARTED, -5), event(FINISHED, -1), event(STARTED, 1, part="items")]
