@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 project = "mongodb_ops.backup"
 author = "the mongodb_ops.backup contributors"
 copyright = author  # noqa: A001
@@ -33,3 +38,16 @@ html_copy_source = False
 html_use_index = False
 pygments_style = "ansible"
 highlight_language = "none"
+
+LINK = re.compile(r"\[([^\]]*)\]\(([\w./-]+)\)")
+
+
+def without_folders(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Keep only the text of a link to a folder: where the repository is browsed it has a page, in the site it has none."""
+    folder = Path(app.env.doc2path(docname)).parent
+    source[0] = LINK.sub(lambda link: link[1] if (folder / link[2]).is_dir() else link[0], source[0])
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", without_folders)
