@@ -11,9 +11,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Self
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.arguments import OPTION
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.steps import Wishes
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 from tests.ops_manager.emulator import Emulator
@@ -105,3 +107,8 @@ class Product(Emulator):
             return found if found["state"] != "running" else None
 
         return dict(until(ended, f"the end of {operation}"))
+
+
+def begun(job: Job, wishes: Wishes) -> Journal:
+    """Begin a resync, and return its record."""
+    return steps.begin(job, steps.planned(job, wishes, "alice", "alert"), wishes)

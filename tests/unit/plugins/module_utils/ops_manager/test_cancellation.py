@@ -13,7 +13,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Journal
 
-from .emulated import Product, until
+from .emulated import Product, begun, until
 
 RESTART = {"method": "restart", "poll_seconds": 30.0}
 TERMINATE = {"method": "terminate", "confirm_snapshot_loss": True, "poll_seconds": 30.0}
@@ -22,7 +22,7 @@ TERMINATE = {"method": "terminate", "confirm_snapshot_loss": True, "poll_seconds
 def stopped(product: Product, **changes: object) -> Journal:
     """Return the record of a resync whose backup is stopped."""
     job, wishes = product.seen(), product.wishes(**changes)
-    journal = steps.perform(decisions.HOLD, job, steps.begin(job, wishes, "alice", "alert"), wishes)
+    journal = steps.perform(decisions.HOLD, job, begun(job, wishes), wishes)
     assert journal is not None
     until(lambda: product.seen().status == "STOPPED", "the stop")
     return journal
@@ -43,7 +43,7 @@ def test_starts_what_was_stopped(product: Product) -> None:
 
 def test_a_button_that_nobody_pressed(product: Product) -> None:
     """Nothing was stopped, so nothing is started, whatever somebody else has done to the backup."""
-    journal = steps.begin(product.seen(), product.wishes(), "alice", "alert")
+    journal = begun(product.seen(), product.wishes())
     product.job(product.orders).status = "TERMINATING"
 
     assert [] == cancel(product, journal)

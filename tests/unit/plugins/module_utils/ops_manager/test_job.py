@@ -12,10 +12,9 @@ import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import MAINTENANCE, RESYNC
 
-from .emulated import Product, until
+from .emulated import Product, begun, until
 
 
 def synced(product: Product, cluster: str) -> None:
@@ -138,8 +137,8 @@ def test_sorts_records_by_kind_and_place(product: Product) -> None:
     shop = product.add_sharded_cluster("shop")
     wishes = product.wishes()
     part = product.seen(cluster="shop-1")
-    mine = steps.begin(part, wishes, "alice", "alert")
-    steps.begin(product.seen(), wishes, "alice", "alert")
+    mine = begun(part, wishes)
+    begun(product.seen(), wishes)
     whole = product.seen(cluster=shop)
 
     assert [mine.window] == [one.window for one in product.seen(cluster="shop-1").journals(RESYNC)]
@@ -153,7 +152,7 @@ def test_sorts_records_by_kind_and_place(product: Product) -> None:
 
 def test_an_unreadable_record_that_names_nobody_stops_all(product: Product) -> None:
     """It may be anybody's."""
-    steps.begin(product.seen(), product.wishes(), "alice", "alert")
+    begun(product.seen(), product.wishes())
     product.windows()[0].description = journals.PREFIX + "oops"
 
     with pytest.raises(AskOperator, match="another one in window"):
@@ -164,7 +163,7 @@ def test_an_alert_counts_as_closed_when_it_is_seen_so(product: Product) -> None:
     """One that is not in the list may be hidden; the one that asked is asked for itself."""
     product.switches.windows_hide_alerts = True
     alert = product.alert()
-    journal = steps.begin(product.seen(), product.wishes(), "alice", "alert")
+    journal = begun(product.seen(), product.wishes())
     assert (False, False) == (product.seen().view(journal).required, product.seen().view(journal).closed)
     product.close_alert(alert)
 
@@ -183,6 +182,6 @@ def test_what_others_mute_is_said(product: Product) -> None:
     job.write("post", "/maintenanceWindows", body)
     job.write("post", "/maintenanceWindows", {**body, "alertTypeNames": ["HOST"]})
     job.write("post", "/maintenanceWindows", {**body, "startDate": "2098-01-01T00:00:00Z"})
-    steps.begin(job, product.wishes(), "alice", "alert")
+    begun(job, product.wishes())
 
     assert ["patching until 2099-01-01T00:00:00Z"] == product.seen().muted_by_others

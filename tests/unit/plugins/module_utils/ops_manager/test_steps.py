@@ -17,14 +17,14 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager imp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Held, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of, time_of
 
-from .emulated import Product, until
+from .emulated import Product, begun, until
 
 RESTART = {"method": "restart"}
 TERMINATE = {"method": "terminate", "confirm_snapshot_loss": True}
 
 
 def begun(product: Product, **changes: object) -> Journal:
-    return steps.begin(product.seen(**changes), product.wishes(**changes), "alice", "alert")
+    return begun(product.seen(**changes), product.wishes(**changes))
 
 
 def written(product: Product) -> Journal:
