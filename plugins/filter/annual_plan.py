@@ -97,9 +97,9 @@ def annual_plan(
     """Return the jobs of this run, and when each job has its turn. Raises AnsibleFilterError."""
     try:
         calendar, moment = nights.calendar(hours, blackout_dates), nights.wall_clock(time_zone, str(now))
+        return annual.plan([annual.job_of(found) for found in jobs], calendar, moment, per_run, ended)
     except FixInput as error:
         raise AnsibleFilterError(error.message) from error
-    return annual.plan([annual.job_of(found) for found in jobs], calendar, moment, per_run, ended)
 
 
 class FilterModule:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.nights import HORIZON_DAYS, Calendar
 
 #: What has become of a job in a run: may be started, is open already, was done, has nothing to do.
@@ -87,7 +88,12 @@ def job_of(found: Mapping[str, Any]) -> Job:
 
 
 def plan(jobs: Iterable[Job], calendar: Calendar, now: datetime, per_run: int, ended: bool = False) -> dict[str, Any]:
-    """Return the jobs of this run in their order, and when each job has its turn. When the run has ended, it has no more jobs."""
+    """Return the jobs of this run in their order, and when each job has its turn. When the run has ended, it has no more jobs.
+
+    Raises FixInput.
+    """
+    if per_run < 1:
+        raise bad_option("annual_resync_jobs_per_run of at least 1", str(per_run), "nothing was changed; correct it")
     lined_up = sorted(jobs, key=Job.order)
     closed = calendar.closed(now)
     run = [] if ended else _run(lined_up, closed, per_run)

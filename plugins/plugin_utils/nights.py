@@ -85,9 +85,9 @@ def _minutes(hour: str, minute: str) -> int:
 
 
 def _dates(text: str) -> Dates:
-    first, _slash, last = text.partition("/")
+    first, slash, last = text.partition("/")
     try:
-        found = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+        found = date.fromisoformat(first.strip()), date.fromisoformat((last if slash else first).strip())
     except ValueError:
         found = (date.max, date.min)
     if found[0] > found[1]:
