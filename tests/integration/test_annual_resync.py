@@ -119,7 +119,7 @@ def test_a_run_that_is_cut_off_is_picked_up(site: Site) -> None:
 
 
 def test_no_batch_is_begun_when_the_night_is_over(site: Site, tmp_path: Path) -> None:
-    """Both jobs are due and on one machine: the morning comes while the first is copied, so the second waits for the next night."""
+    """Both jobs are due: the morning comes while the first is copied, so the second waits for the next night."""
     orders, items = operations(site)
     clock = tmp_path / "clock"
     clock.write_text(NIGHT)
