@@ -74,7 +74,6 @@ class TestOrder:
         found = plan([due("old", 900), due("older", 950), Job("open", "attached", age_days=370)], NIGHTLY, NIGHT, 2)
         assert ["open", "older"] == found["run"]
 
-
     def test_a_run_without_places_is_a_mistake(self) -> None:
         """Nobody would ever have a turn."""
         with pytest.raises(FixInput, match="annual_resync_jobs_per_run of at least 1, found 0"):
