@@ -122,7 +122,8 @@ def _forecast(rest: Iterable[Job], calendar: Calendar, now: datetime, per_run: i
     found: dict[str, str] = {}
     waiting: list[tuple[Any, Job]] = []
     for night in calendar.nights_after(now):
-        while later and later[-1][0] <= calendar.begin_of(night):
+        # Not at the very moment: only what is older than allowed is due.
+        while later and later[-1][0] < calendar.begin_of(night):
             job = later.pop()[1]
             heapq.heappush(waiting, (job.order(), job))
         for _number in range(min(per_run, len(waiting))):

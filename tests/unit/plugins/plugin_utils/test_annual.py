@@ -99,7 +99,7 @@ class TestWhen:
     def test_who_is_not_due_has_the_night_after_its_day(self) -> None:
         """Its date is said; the policy is that of the job."""
         found = plan([idle("a", 10), idle("b", 10, max_age_days=12)], NIGHTLY, NIGHT, 4)
-        assert [("b", "2026-11-30", "2026-11-30"), ("a", "2027-11-18", "2027-11-18")] == [
+        assert [("b", "2026-11-30", "2026-12-01"), ("a", "2027-11-18", "2027-11-19")] == [
             (turn["job"], turn["due_on"], turn["turn"]) for turn in found["turns"]
         ]
 
@@ -133,7 +133,7 @@ class TestAfterTheRun:
         ]
         found = plan(jobs, NIGHTLY, NIGHT, 2, ended=True)
         assert [] == found["run"]
-        assert {"refused": "2026-11-29", "waits": "2026-11-29", "failed": "2026-11-30", "done": "2027-11-28"} == turns(
+        assert {"refused": "2026-11-29", "waits": "2026-11-29", "failed": "2026-11-30", "done": "2027-11-29"} == turns(
             found
         )
         assert (0.0, False) == (of(found, "done")["age_days"], of(found, "done")["due"])
@@ -220,7 +220,6 @@ def test_every_job_is_resynced_in_the_night_that_was_said(jobs: list[Job], black
             first.setdefault(name, "now" if day == 0 else str((NIGHT + timedelta(day)).date()))
         jobs = [night_over(job, job.name in run) for job in jobs]
     horizon = str((NIGHT + timedelta(30)).date())
-    # An age of whole days is due the moment after: the forecast says the night before the strict comparison does.
     assert {
         name: turn for name, turn in said.items() if turn is not None and (turn == "now" or turn < horizon)
     } == first
