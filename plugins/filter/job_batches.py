@@ -1,0 +1,56 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filter `job_batches`; what it does is in plugin_utils/batches.py."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: job_batches
+short_description: Put jobs into batches that may run at the same time
+version_added: 0.1.0
+description:
+  - Keeps the order. The first batch that has room, and neither the machine of a job nor its cluster in it, takes the job.
+options:
+  _input:
+    description:
+      - For each job its name in C(job), its C(machine) or a list of them, and its C(cluster); a job that is a part of none has its own name there.
+    type: list
+    elements: dict
+    required: true
+  size:
+    description: How many jobs a batch has at most.
+    type: int
+    required: true
+author:
+  - the mongodb_ops.backup contributors
+"""
+
+EXAMPLES = """
+- name: Show which jobs are worked on together
+  ansible.builtin.debug:
+    msg: >-
+      {{ [{'job': 'orders', 'machine': 'backup1', 'cluster': 'orders'},
+          {'job': 'items', 'machine': 'backup1', 'cluster': 'items'}] | mongodb_ops.backup.job_batches(2) }}
+"""
+
+RETURN = """
+_value:
+  description: The names of the jobs, batch by batch.
+  type: list
+  elements: list
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return them by their names."""
+        return {"job_batches": batches}

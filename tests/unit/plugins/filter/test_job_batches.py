@@ -1,0 +1,19 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filter puts jobs into batches."""
+
+from __future__ import annotations
+
+from ansible_collections.mongodb_ops.backup.plugins.filter.job_batches import FilterModule
+
+job_batches = FilterModule().filters()["job_batches"]
+
+
+def test_two_of_a_machine_are_two_batches() -> None:
+    """As many as may be together are, and no more."""
+    jobs = [
+        {"job": name, "machine": machine, "cluster": name} for name, machine in (("a", "m"), ("b", "m"), ("c", "n"))
+    ]
+    assert [["a", "c"], ["b"]] == job_batches(jobs, 2)
