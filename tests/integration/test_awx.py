@@ -87,7 +87,7 @@ def test_credentials_become_variables_that_playbooks_take(site: Site) -> None:
     )
     injected = [
         site.controller.named("credential_types", f"Backup {name}")
-        for name in ("MongoDB user", "Ops Manager key", "Backup repository")
+        for name in ("MongoDB user", "Ops Manager key", "restic repository")
     ]
     variables = {name: value for kind in injected for name, value in kind["injectors"]["extra_vars"].items()}
     assert "{{ password }}" == variables["backup_source_password"]

@@ -184,7 +184,9 @@ def _snapshots(job: Job, options: Mapping[str, Any]) -> list[Answer]:
 def _warnings(job: Job, options: Mapping[str, Any]) -> list[str]:
     found = [f"alerts of kind {', '.join(options['mute'])} of the whole project are muted until it has ended"]
     if options["method"] == RESTART:
-        found.append("that a start after a stop begins with an initial sync is documented for old versions only")
+        found.append(
+            "that a start after a stop begins with an initial sync is documented for old versions only"
+        )
     if options["method"] != TERMINATE:
         found.append("points in time between the last oplog read and the next snapshot cannot be restored")
     window = job.measures.window_seconds
