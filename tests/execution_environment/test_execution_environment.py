@@ -1,4 +1,4 @@
-"""The built execution environment, run by ansible-runner as AWX does: a check of a real replica set, from inside the container."""
+"""The built execution environment, run by ansible-runner as AWX does: a check of a real replica set, inside the container."""
 
 from __future__ import annotations
 

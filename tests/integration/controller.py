@@ -1,7 +1,7 @@
 """A server that takes the calls of the modules of awx.awx, over HTTP, keeps what they make and shows it again.
 
 It is not AWX. It has names, lists, associations, surveys and nodes as the modules use them, and refuses what AWX
-refuses where a mistake of ours would show: surveys, rules of schedules, answers that are not asked for, and templates of injectors.
+refuses where a mistake of ours would show: surveys, rules of schedules, answers that are not asked for, templates of injectors.
 """
 
 from __future__ import annotations
