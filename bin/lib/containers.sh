@@ -54,22 +54,22 @@ need_image() {
   printf '%s\n' "$name"
 }
 
-# Molecule's own requirements: collections come out of the wheel that bundles them, where Galaxy is out of reach too.
+# What requirements.yml names, for tests: collections come out of the wheel that bundles them, where Galaxy is out of reach too.
 need_collections() {
   local into=${root:?}/.ansible/collections
-  [ ! -e "$into/complete-$collections_wheel" ] || return 0
-  say "installing the collections that the scenarios use" >&2
+  [ ! -e "$into/complete-$collections_wheel-awx" ] || return 0
+  say "installing the collections that scenarios and tests use" >&2
   mkdir -p "$cache/wheels"
   python -m pip download --quiet --no-deps --dest "$cache/wheels" "$collections_wheel"
   python - "$cache/wheels" "$into" <<'END'
 import pathlib, sys, zipfile
 
 wheels, into = map(pathlib.Path, sys.argv[1:])
-wanted = ("ansible_collections/community/mongodb/",)
+wanted = ("ansible_collections/community/mongodb/", "ansible_collections/awx/awx/")
 with zipfile.ZipFile(next(wheels.glob("ansible-*.whl"))) as wheel:
     wheel.extractall(into, [name for name in wheel.namelist() if name.startswith(wanted)])
 END
-  touch "$into/complete-$collections_wheel"
+  touch "$into/complete-$collections_wheel-awx"
 }
 collections_wheel=ansible==12.3.0
 
