@@ -15,8 +15,8 @@ description:
 options:
   _input:
     description:
-      - For each job its name in C(job), its C(machine) or a list of them, and its C(cluster); a job that is a part of none has its
-        own name there.
+      - For each job its name in C(job), its C(machine) or a list of them, and its C(cluster); a job that is a part of none
+        has its own name there.
     type: list
     elements: dict
     required: true
