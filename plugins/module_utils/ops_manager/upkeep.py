@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
@@ -45,15 +45,14 @@ def begin(
         journal = replace(found, reason=reason, deadline=latest or found.deadline)
     journal = replace(journal, ends=ends)
     if not check_mode:
-        journal = _written(job, journal, mute)
+        journal = _written(job, journal, ends, mute)
     return {"changed": True, "maintenance": _record(journal), "leases": []}
 
 
-def _written(job: Job, journal: Journal, mute: tuple[str, ...]) -> Journal:
-    assert journal.ends is not None
+def _written(job: Job, journal: Journal, ends: datetime, mute: tuple[str, ...]) -> Journal:
     if not journal.window:
-        return steps.open_window(job, journal, tuple(dict.fromkeys((*mute, _AGENTS))), journal.ends)
-    body = {"endDate": iso_of(journal.ends), "description": journal.description()}
+        return steps.open_window(job, journal, tuple(dict.fromkeys((*mute, _AGENTS))), ends)
+    body = {"endDate": iso_of(ends), "description": journal.description()}
     job.write("patch", f"/maintenanceWindows/{journal.window}", body)
     return journal
 
