@@ -144,7 +144,7 @@ class TestPage:
         """A file that was moved, or a heading that was renamed, is found out."""
         broken = []
         for link in LINK.findall(prose(page.read_text())):
-            path, _, anchor = link.partition("#")
+            path, _hash, anchor = link.partition("#")
             if ":" in path:
                 continue
             target = (page.parent / path).resolve() if path else page

@@ -149,4 +149,4 @@ def _count(batch: bytes) -> int:
 
 
 def _words(error: Exception) -> str:
-    return shortened(str(error).split(", full error")[0])
+    return shortened(str(error).split(", full error", maxsplit=1)[0])

@@ -28,8 +28,8 @@ def test_each_thing_is_asked_for_once(product: Product) -> None:
     """A project may allow a hundred requests a minute, and many jobs share it."""
     job = product.seen()
     for _again in range(3):
-        _ = job.status, job.schedule, job.agents, job.hosts, job.alerts, job.snapshots, job.windows
-        _ = job.syncs(), job.syncing, job.last_sync()
+        _found = job.status, job.schedule, job.agents, job.hosts, job.alerts, job.snapshots, job.windows
+        _found = job.syncs(), job.syncing, job.last_sync()
     paths = [one.path for one in product.requests if one.path.count("/") > 2]
 
     assert sorted(set(paths)) == sorted(paths)
@@ -38,7 +38,7 @@ def test_each_thing_is_asked_for_once(product: Product) -> None:
 def test_events_are_asked_for_again_only_when_older_ones_are_needed(product: Product) -> None:
     """What is younger has been read along with them."""
     job = product.seen()
-    _ = job.syncs(job.now - timedelta(days=1)), job.syncs(job.now), job.syncs()
+    _found = job.syncs(job.now - timedelta(days=1)), job.syncs(job.now), job.syncs()
     asked = [one for one in product.requests if one.path.endswith("/events")]
 
     assert 2 == len(asked)

@@ -78,4 +78,4 @@ def test_an_outage_is_no_missing_metric(product: Product) -> None:
     product.fault("GET", "/measurements", status=403, error_code="USER_UNAUTHORIZED")
 
     with pytest.raises(ApiError):
-        _ = job.measures
+        _found = job.measures
