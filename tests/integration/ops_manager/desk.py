@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, RetryLater
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.arguments import OPTION
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 from tests.integration.ops_manager.persons import press_button, until
@@ -78,8 +78,8 @@ class Desk:
     def _canceled(self, operation: str) -> bool:
         try:
             self.provider.cancel_resync(operation)
-        except AskOperator as refused:
-            if refused.code != "terminating":
+        except (AskOperator, RetryLater) as refused:
+            if refused.code not in ("terminating", "settling"):
                 raise
             return False
         return True

@@ -103,7 +103,7 @@ def test_a_window_that_somebody_deleted_ends_the_resync(method: str) -> None:
             desk.om.world.projects[desk.om.project_id].windows.clear()
         found = desk.provider.operation(operation["id"])["operation"]
         assert ("failed", "not_synced") == (found["state"], found["error"]["code"])
-        assert "somebody deleted its window" in found["error"]["message"]
+        assert "somebody deleted it" in found["error"]["message"]
         desk.om.never_finish_sync = False
         until(lambda: not desk.om.syncing(desk.cluster), "the sync has ended")
         assert (desk.resync() or {"state": "done"})["state"] == "done"
