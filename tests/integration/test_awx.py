@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -95,6 +96,14 @@ def test_credentials_become_variables_that_playbooks_take(site: Site) -> None:
     assert [] == [name for name in variables if name not in read]
 
 
+def prompts(playbook: Path) -> set[str]:
+    """Return what a playbook asks for when it is not given: a job of AWX would wait for an answer until it is canceled."""
+    plays = yaml.safe_load(playbook.read_text()) if playbook.is_file() else []
+    own = {prompt["name"] for play in plays for prompt in play.get("vars_prompt", [])}
+    imported = [play["ansible.builtin.import_playbook"] for play in plays if "ansible.builtin.import_playbook" in play]
+    return own.union(*(prompts(playbook.parent / name) for name in imported))
+
+
 def test_every_template_runs_a_playbook_with_answers_that_it_reads(site: Site) -> None:
     """Playbooks exist, in the project; variables of surveys are options of roles; limit, image and all credentials are given."""
     controller = site.controller
@@ -105,12 +114,15 @@ def test_every_template_runs_a_playbook_with_answers_that_it_reads(site: Site) -
         for name in entry.get("options", {})
     } | {"backup_confirm"}
     assert 8 == len(controller.things["job_templates"])
+    assert {"backup_confirm"} == prompts(ROOT / "playbooks/resync.yml")
     for template in controller.things["job_templates"].values():
         # The playbook of the annual run comes with another change.
         assert (ROOT / template["playbook"]).is_file() or template["playbook"] == "playbooks/annual_resync.yml"
         assert set() == set(controller.survey(template)) - options
         assert template["survey_enabled"] is bool(controller.survey(template))
         assert template["ask_limit_on_launch"]
+        asked = {**json.loads(template["extra_vars"]), **controller.survey(template)}
+        assert set() == prompts(ROOT / template["playbook"]) - set(asked)
         assert controller.named("execution_environments", "Backup")["id"] == template["execution_environment"]
         assert 4 == len(controller.linked(template, "credentials"))
         assert (
