@@ -91,13 +91,13 @@ class TestRequests:
         assert count.told("one poll and stop, terminate or start", kind) == number
 
 
-def test_a_shard_is_handed_off_without_a_kept_snapshot(om: Emulator) -> None:
-    """Its share of a snapshot cannot be kept alone, which is no reason to refuse the hand-off, or to be stuck in it."""
+def test_a_shard_is_handed_off_with_the_snapshot_of_its_cluster_kept(om: Emulator) -> None:
+    """Its share of a snapshot cannot be kept alone, so that of the whole cluster is, and given free again."""
     whole = om.add_sharded_cluster()
-    om.add_snapshot(whole)
+    kept = om.add_snapshot(whole)
     shard = om.parts(whole)[0]
     om.raise_alert("RESYNC_REQUIRED", shard)
     begun = provider(om, shard).start_resync(*WHY)["operation"]
-    assert ["maintenance window"] == [" ".join(left.split()[:2]) for left in begun["left_behind"]]
+    assert ["maintenance window", f"snapshot {kept}"] == [" ".join(left.split()[:2]) for left in begun["left_behind"]]
     assert provider(om, shard).cancel_resync(begun["id"])["changed"]
     assert {} == om.world.projects[om.project_id].windows

@@ -29,7 +29,7 @@ STEPS = ("preflight", "pause", "sync", "validate", "resume", "prove")
 _NOT_SYNCED = (
     "Expected a sync and a complete snapshot since {began}, found neither both nor the maintenance window of the resync;"
     " it was canceled, nobody pressed the button in time, or nobody went on with it until its window had ended or somebody"
-    " deleted it; see what is left as it is and which snapshots are kept, and start it again when it is wanted."
+    " deleted it; see that the backup is started and which snapshots are kept, and start it again when it is wanted."
 )
 
 
