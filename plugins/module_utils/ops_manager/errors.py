@@ -124,7 +124,9 @@ def _found(refusal: Refusal) -> str:
 def _remedy(refusal: Refusal) -> str:
     if refusal.retry_after_seconds is not None:
         again = f"run it again in {refusal.retry_after_seconds:.0f} s"
-        return f"{again}; a larger ops_manager.poll_seconds asks less often, a larger ops_manager.patience_seconds waits"
+        return (
+            f"{again}; a larger ops_manager.poll_seconds asks less often, a larger ops_manager.patience_seconds waits"
+        )
     if refusal.error_code in _REMEDIES:
         return _REMEDIES[refusal.error_code]
     if refusal.status is None:
