@@ -15,7 +15,7 @@ import yaml
 from pymongo import MongoClient
 
 from backup_agent.config import Config, load
-from backup_agent.store import Store
+from backup_agent.state.store import Store
 from benchmarks.errors import Unequal
 from benchmarks.options import wait_for
 from lab import ReplicaSet, processes

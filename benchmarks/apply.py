@@ -19,13 +19,13 @@ from bson.son import SON
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
 
+from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.config import Config
+from backup_agent.daemon.runtime import Runtime
 from backup_agent.head import Mongod
-from backup_agent.room import Room
-from backup_agent.runtime import Runtime
-from backup_agent.slices import SliceReader, SliceWriter
-from backup_agent.source import SourceSet
-from backup_agent.store import Store
+from backup_agent.source.connections import SourceSet
+from backup_agent.state.room import Room
+from backup_agent.state.store import Store
 from backup_agent.times import timestamp_from_json
 from benchmarks import data, printing
 from benchmarks.agent import an_agent

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backup_agent.watch import Finding
-from backup_agent.watch_output import metrics
+from backup_agent.watch.look import Finding
+from backup_agent.watch.output import metrics
 from tests.integration.records import AWKWARD, Json, records
 
 ROOT = Path(__file__).resolve().parents[2]

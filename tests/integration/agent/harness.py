@@ -21,8 +21,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from backup_agent.config import load
-from backup_agent.status import collect
-from backup_agent.store import Store
+from backup_agent.daemon.status import collect
+from backup_agent.state.store import Store
 from lab import ReplicaSet
 from lab.binaries import find_mongod
 

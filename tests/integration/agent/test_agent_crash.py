@@ -13,7 +13,7 @@ import pytest
 from harness import Agent, an_agent, assert_equal
 
 from backup_agent.config import load
-from backup_agent.store import Store
+from backup_agent.state.store import Store
 from lab import ReplicaSet, Writer
 
 MIX = {"insert": 45, "update": 30, "delete": 10, "transaction": 14, "index": 1}

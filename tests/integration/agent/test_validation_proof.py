@@ -18,14 +18,15 @@ from typing import Any
 import pytest
 from bson.timestamp import Timestamp
 
-from backup_agent import digest, manifest, proof, snapshot, validation
+from backup_agent.compare import digest, manifest, validation
 from backup_agent.config import Config
 from backup_agent.errors import Canceled, OperationFailed, Refused, Transient
 from backup_agent.head import Mongod
 from backup_agent.namespaces import why_not_copied
-from backup_agent.restic import Restic
-from backup_agent.source import SourceSet, member_majority
-from backup_agent.store import Store
+from backup_agent.repository import proof, snapshot
+from backup_agent.repository.restic import Restic
+from backup_agent.source.connections import SourceSet, member_majority
+from backup_agent.state.store import Store
 from backup_agent.times import OpTime
 from lab import ReplicaSet
 from lab.binaries import find_mongod

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import Agent, an_agent, wait_until
 
-from backup_agent.store import Store
+from backup_agent.state.store import Store
 from backup_agent.times import iso_in
 from lab import Member, ReplicaSet
 from lab.rollover import roll_over

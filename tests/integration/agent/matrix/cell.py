@@ -15,8 +15,8 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import load
-from backup_agent.restic import Restic
-from backup_agent.store import Store
+from backup_agent.repository.restic import Restic
+from backup_agent.state.store import Store
 from matrix.bench import Bench
 from matrix.disks import Disk, copy_tree, remove_tree
 from matrix.steps import Step

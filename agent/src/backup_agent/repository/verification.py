@@ -1,0 +1,137 @@
+"""Verification: read again what is stored, a part each time, before somebody needs it.
+
+The repository is read by restic, one of `verify_parts` parts of its data a day, so that all of it is read every few weeks; the
+slices on the agent's own disk are read whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bson
+
+from backup_agent.capture.slices import Anchor, BadFrame, files, frames, split_documents
+from backup_agent.errors import OperationFailed
+from backup_agent.repository.restic import ResticFailed
+from backup_agent.repository.snapshot import repository
+from backup_agent.state.store import Store
+from backup_agent.state.work import Work
+from backup_agent.times import age_seconds, now_iso
+
+ALERT = "verification"
+NOT_RUN = "not_run"
+"""Cause of the alert when nothing is known to be damaged, because what is stored could not be read to its end."""
+
+RETRY_SECONDS = 900
+"""A verification that failed or was canceled is not begun again by the schedule before this."""
+
+
+Json = dict[str, Any]
+
+
+class Damaged(OperationFailed):
+    """Something that is stored cannot be read as it was written."""
+
+
+def due(store: Store, interval_hours: float) -> bool:
+    """Say whether the schedule wants a verification now (0 hours: never); the first one waits for a snapshot.
+
+    What keeps one from running (a repository that is not mounted, a wrong password) does not pass at once.
+    """
+    if interval_hours <= 0 or not store.snapshots():
+        return False
+    newest = store.newest_operation("verification")
+    ended_badly = newest is not None and newest["state"] in ("failed", "canceled")
+    if newest is not None and ended_badly and age_seconds(newest["finished_at"]) < RETRY_SECONDS:
+        return False
+    last = store.observed("verification")
+    since = last["at"] if last else store.snapshots()[-1]["created_at"]
+    return age_seconds(since) >= interval_hours * 3600
+
+
+def check_slices(directory: Path, work: Work | None = None) -> Json:
+    """Read every slice; returns how many there are and a sentence for each that is damaged or does not follow.
+
+    The end of the newest one may be in the middle of being written: what is torn there is no damage.
+    """
+    problems: list[str] = []
+    every = files(directory)
+    last: Anchor | None = None
+    for number, path in enumerate(every):
+        newest = path == every[-1]
+        try:
+            last = _check_one(path, last)
+        except BadFrame as error:
+            if not newest:
+                problems.append(f"slice {path.name}: expected whole frames, found {error}")
+            last = None
+        except FileNotFoundError:
+            last = None  # applied long ago, and deleted while this went on
+        except (ValueError, KeyError, bson.errors.InvalidBSON) as error:
+            problems.append(f"slice {path.name}: {str(error)[:200]}")
+            last = None
+        if work is not None:
+            work.tick("slices", number + 1, len(every), "slices")
+            work.apply_some()
+    return {"slices": len(every), "problems": problems}
+
+
+def _check_one(path: Path, before: Anchor | None) -> Anchor | None:
+    last = None
+    for number, (_, content) in enumerate(frames(path)):
+        documents = split_documents(content)
+        if number == 0:
+            previous = documents.pop(0)["previous"]
+            if before is not None and (previous is None or previous["sha256"] != before.sha256):
+                raise ValueError(f"expected it to follow the slice before it, which ends at {before.optime}")
+        if documents:
+            last = Anchor.of(documents[-1])
+    return last
+
+
+def next_part(last: Json | None, parts: int) -> int:
+    """Return which part of the repository is read next: the one after the last, or that one again when it was damaged. Pure."""
+    if last is None:
+        return 1
+    before = int(last.get("part", 0))
+    if last.get("damaged") and last.get("parts") == parts:
+        return before
+    return before % parts + 1
+
+
+def verify(work: Work, parts: int) -> Json:
+    """Verify the slices and the next part of the repository; returns the contract's form and remembers it.
+
+    Raises Damaged, with an alert left open, when something is damaged, Transient when it could not be read.
+    """
+    part = next_part(work.store.observed("verification"), parts)
+    found = check_slices(work.config.generation_directory(work.generation) / "slices", work)
+    problems = list(found["problems"])
+    work.tick("repository", 0, 1, "parts", f"part {part} of {parts}")
+    damaged = False
+    try:
+        repository(work).check(part, parts, work.alive)
+    except ResticFailed as error:
+        damaged = True
+        problems.append(f"repository: {error.message}")
+    result = {
+        "at": now_iso(),
+        "part": part,
+        "parts": parts,
+        "slices": found["slices"],
+        "problems": problems,
+        "damaged": damaged,
+    }
+    work.note(verification=result)
+    work.store.observe("verification", result)
+    work.store.close_alert(ALERT, NOT_RUN)
+    if problems:
+        text = "; ".join(problems[:5])
+        work.store.raise_alert(ALERT, "damaged", {"message": text})
+        raise Damaged(
+            f"expected everything stored to be readable, found damage: {text}; take a new snapshot, "
+            "resync if a slice is damaged, and see the disk of the repository"
+        )
+    work.store.close_alerts(ALERT)  # the slices are read whole each time, and a damaged part again until it is not
+    return result

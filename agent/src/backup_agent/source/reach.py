@@ -1,0 +1,34 @@
+"""Whether this machine reaches every member of the source, with the job's own TLS and login."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from backup_agent.source.connections import SourceSet, reason
+
+Json = dict[str, Any]
+
+
+def reach(sources: SourceSet, configuration: Json, replica_set: str) -> list[Json]:
+    """Connect to all members at once; returns `{member, ok, detail}` for each, in the order of the set's configuration.
+
+    A member counts as reached when it answers as one of the set. An arbiter knows no users: nobody can log in there.
+    """
+    members = configuration["members"]
+    with ThreadPoolExecutor(max_workers=len(members)) as threads:
+        return list(threads.map(lambda member: _greeted(sources, member, replica_set), members))
+
+
+def _greeted(sources: SourceSet, member: Json, replica_set: str) -> Json:
+    host, arbiter = str(member["host"]), bool(member.get("arbiterOnly", False))
+    try:
+        hello = sources.greet(host, login=not arbiter)
+    except PyMongoError as error:
+        return {"member": host, "ok": False, "detail": reason(error)}
+    if hello.get("setName") != replica_set:
+        found = hello.get("setName") or "no set (it was removed from it, or never added)"
+        return {"member": host, "ok": False, "detail": f"expected a member of {replica_set}, found one of {found}"}
+    return {"member": host, "ok": True, "detail": "reached; an arbiter, which has no login" if arbiter else "reached"}
