@@ -24,6 +24,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.errors import AgentError, BadConfiguration, Transient
+from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.values import Client
 
 SET_NAME = "backup-head"
 OPLOG_MB = 256
@@ -41,7 +43,6 @@ EVICTION = "eviction_dirty_trigger=60,eviction_dirty_target=30,eviction_updates_
 """A transaction of one document of 16 MB is twice that in the cache, with its oplog entry: a small cache must have room for a few
 of them. The engine's own limits (20 % dirty, 10 % updates) are made for caches of gigabytes that many clients share."""
 
-Client = MongoClient[dict[str, Any]]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -329,3 +330,16 @@ def alive_or_transient(mongod: Mongod) -> None:
     """Raise Transient when the process has gone away, so that the loop starts it again."""
     if not mongod.alive:
         raise Transient(f"expected the head to run, it ended; {mongod.last_words()}")
+
+
+def make_plain(client: Client) -> None:
+    """Take out what the head needed and a restored server must not have; the client is of a standalone.
+
+    That is `local` (the head's set, with its name and its member on a socket), the agent's own database, and the records of the
+    agent's own transactions. Afterwards the directory starts as a plain mongod and as the first member of a new set.
+    """
+    client.drop_database("local")
+    client.drop_database(OWN_DATABASE)
+    for collection in ("transactions", "image_collection", "system.sessions"):
+        client.config.drop_collection(collection)
+    client.admin.command("fsync")

@@ -21,7 +21,7 @@ from bson.timestamp import Timestamp
 from backup_agent.compare import digest, manifest, validation
 from backup_agent.config import Config
 from backup_agent.errors import Canceled, OperationFailed, Refused, Transient
-from backup_agent.head import Mongod
+from backup_agent.head import Mongod, make_plain
 from backup_agent.namespaces import why_not_copied
 from backup_agent.repository import proof, snapshot
 from backup_agent.repository.restic import Restic
@@ -521,7 +521,7 @@ def test_a_restored_copy_becomes_a_plain_server_and_a_new_set(work: Replay, tmp_
     _repository(work).restore(taken["restic_id"], target)
     socket = work.config.socket_directory / "r.sock"
     plain = Mongod(work.config.head.mongod, target, socket, 256, replica_set=False)
-    proof.make_plain(plain.start())
+    make_plain(plain.start())
     plain.stop()
 
     for replica_set in (False, True):

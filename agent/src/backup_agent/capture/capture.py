@@ -23,10 +23,12 @@ from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
 from backup_agent.raw import pages
 from backup_agent.raw.held import PIECES
 from backup_agent.source import tested
-from backup_agent.source.connections import RAW, Client, SourceSet, asked, edge_entry, member_state
+from backup_agent.source.connections import SourceSet, member_state
+from backup_agent.source.oplog import edge_entry
 from backup_agent.source.topology import Topology
 from backup_agent.state.room import SLICES, Room
 from backup_agent.times import OpTime, show
+from backup_agent.values import RAW, Client
 
 log = structlog.get_logger(__name__)
 
@@ -211,17 +213,3 @@ def _tail(since: Timestamp) -> dict[str, Any]:
         "awaitData": True,
         "readConcern": {"level": "majority"},
     }
-
-
-def oplog_note(sources: SourceSet, text: str) -> OpTime:
-    """Write a note into the source's oplog and return its optime; it needs the role `backup` and a primary."""
-    client = sources.seeds()
-    reply = asked(
-        "appendOplogNote",
-        lambda: client.admin.command(
-            "appendOplogNote", 1, data={"msg": text}, writeConcern={"w": "majority", "wtimeout": 30_000}
-        ),
-    )
-    if "writeConcernError" in reply:  # the driver leaves it to the caller of a plain command
-        raise Transient(f"expected a note that a majority has, found: {reply['writeConcernError'].get('errmsg')}")
-    return OpTime(reply["operationTime"], -1)

@@ -16,9 +16,11 @@ from bson.timestamp import Timestamp
 
 from backup_agent.capture.slices import Anchor
 from backup_agent.errors import AgentError, ResyncRequired, Transient
-from backup_agent.source.connections import Client, SourceSet, edge_entry, entry_at, member_state
+from backup_agent.source.connections import SourceSet, member_state
+from backup_agent.source.oplog import edge_entry, entry_at
 from backup_agent.source.topology import Topology
 from backup_agent.times import show
+from backup_agent.values import Client
 
 AGAIN_SECONDS = 3.0
 """How long after it was found for the first time that the entry is lost the members are asked once more."""

@@ -24,8 +24,8 @@ from bson.timestamp import Timestamp
 from backup_agent import failpoints
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.raw.elements import LENGTH
-from backup_agent.source.connections import RAW
 from backup_agent.times import OpTime, show
+from backup_agent.values import RAW
 
 SLICE_BYTES = 64 * 1024 * 1024
 SUFFIX = ".oplog.zst"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config, digest
 from backup_agent.errors import AgentError, BadConfiguration, Refused
 from backup_agent.head import mongod_version
-from backup_agent.repository.restic import RepositoryMissing, Restic, cache_of
+from backup_agent.repository.inventory import summary
+from backup_agent.repository.restic import Restic, cache_of
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.store import Store, other_operation
-
-Json = dict[str, Any]
+from backup_agent.values import Json
 
 
 def _result(name: str, detail: str) -> Json:
@@ -76,19 +74,6 @@ def _versions(config: Config) -> str:
     return f"source {found}, head {head}"
 
 
-def repository(config: Config) -> str:
-    """Say what the restic repository holds. One that is not there yet is made when the first snapshot is taken."""
-    try:
-        with cache_of(config.directory) as cache:
-            return f"{len(Restic(config.repository, cache).snapshots())} snapshots in the repository"
-    except RepositoryMissing:
-        if config.state_file.exists():  # looking must not make it: it would belong to whoever looked
-            with contextlib.closing(Store(config.state_file)) as store:
-                if store.snapshots():
-                    raise
-        return "no repository yet; it is made when the first snapshot is taken"
-
-
 def check(config: Config, path: Path) -> Json:
     """Return the result of every check; none stops the others."""
     names = {
@@ -96,7 +81,7 @@ def check(config: Config, path: Path) -> Json:
         "head.mongod": _mongod,
         "source": _source,
         "version": _versions,
-        "repository": repository,
+        "repository": summary,
     }
     results = []
     for name, look in names.items():

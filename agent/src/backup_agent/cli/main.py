@@ -7,7 +7,6 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,15 +15,15 @@ from backup_agent.cli.check_config import check, remove_snapshot
 from backup_agent.cli.text import as_text
 from backup_agent.config import Config, load
 from backup_agent.daemon import loop
-from backup_agent.daemon.status import collect, daemon_alive
+from backup_agent.daemon.status import collect
 from backup_agent.errors import AgentDown, AgentError, NotFound, PreflightFailed, Refused
 from backup_agent.source.connections import SourceSet
 from backup_agent.state import maintenance
-from backup_agent.state.store import SCHEMA_VERSION, Store, other_operation
+from backup_agent.state.store import SCHEMA_VERSION, Store, daemon_alive, other_operation
 from backup_agent.sync import preflight
 from backup_agent.times import age_seconds
+from backup_agent.values import Json
 
-Json = dict[str, Any]
 VERDICT_EXIT = {"ok": 0, "warning": 0, "critical": 1, "unknown": 5}
 
 

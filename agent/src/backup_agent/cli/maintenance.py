@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
 import click
 
 from backup_agent.cli.main import Context, answer, json_option, main, owner_option, pass_context
 from backup_agent.config import Config
-from backup_agent.daemon.status import daemon_alive
 from backup_agent.errors import Refused
 from backup_agent.state.maintenance import parse_latest
-from backup_agent.state.store import Store
+from backup_agent.state.store import Store, daemon_alive
+from backup_agent.values import Json
 from backup_agent.watch import look, output
 
 YEAR_SECONDS = 366 * 86400
 STDOUT = 1
-
-Json = dict[str, Any]
 
 
 @main.group("maintenance")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from backup_agent.cli.main import Context, answer, json_option, main, pass_context
 from backup_agent.machine import resources
-
-Json = dict[str, Any]
+from backup_agent.values import Json
 
 
 @main.command("resources")

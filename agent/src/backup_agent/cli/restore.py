@@ -34,8 +34,7 @@ from backup_agent.restore.restorer import Restorer, explain, restore
 from backup_agent.restore.target import Target
 from backup_agent.state.store import Store, other_operation
 from backup_agent.times import LAST_INCREMENT, timestamp_json
-
-Json = dict[str, Any]
+from backup_agent.values import Json
 
 NO_CHANGE: Json = {"changed": False, "attached": False, "plan": None, "operation": None, "restore": None}
 

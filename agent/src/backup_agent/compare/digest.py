@@ -21,7 +21,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent.raw import pages
 from backup_agent.raw.held import PIECES
-from backup_agent.source.connections import RAW, Client
+from backup_agent.values import RAW, Client
 
 CHUNK_DOCUMENTS = 1000
 """How many documents one mark of a manifest covers; a mismatch is narrowed down to that many."""

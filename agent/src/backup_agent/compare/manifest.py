@@ -22,8 +22,8 @@ from backup_agent.compare import digest
 from backup_agent.compare.digest import Side, Span
 from backup_agent.errors import OperationFailed
 from backup_agent.namespaces import indexes, listed, split
-from backup_agent.source.connections import Client
 from backup_agent.times import OpTime
+from backup_agent.values import Client, Json
 
 FORMAT = 1
 COLLECTION = "collection"
@@ -32,7 +32,6 @@ SHOWN_CHARACTERS = 200
 IRRELEVANT = ("ns", "background")
 """Fields of an index that say how it was once built or what its collection was called, not what it is."""
 
-Json = dict[str, Any]
 Progress = Callable[[str, int], None]
 """Called with a namespace and how many of its documents have been read so far."""
 

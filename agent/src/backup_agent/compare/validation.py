@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
 
 from bson.binary import Binary
 from bson.raw_bson import RawBSONDocument
@@ -25,9 +24,10 @@ from backup_agent.compare.manifest import COLLECTION, Entry
 from backup_agent.errors import AgentError, BadConfiguration, OperationFailed, Transient
 from backup_agent.head import alive_or_transient
 from backup_agent.namespaces import split
-from backup_agent.source.connections import AUTHENTICATION_FAILED, UNAUTHORIZED, Client, asked
+from backup_agent.source.connections import AUTHENTICATION_FAILED, UNAUTHORIZED, asked
 from backup_agent.state.work import Work
 from backup_agent.times import OpTime, show, timestamp_json
+from backup_agent.values import Client, Json
 
 LEVELS = ("counts", "sample", "digest")
 
@@ -59,8 +59,6 @@ AGAIN = {
     175,  # QueryPlanKilled: the collection was renamed or one of its indexes was dropped
     246,  # SnapshotUnavailable: a change of the catalogue is younger than T
 }
-
-Json = dict[str, Any]
 
 
 class _Smaller(Exception):

@@ -16,7 +16,8 @@ from pymongo.errors import PyMongoError
 from backup_agent.compare import digest
 from backup_agent.compare.digest import Side
 from backup_agent.errors import Transient
-from backup_agent.source.connections import Client, member_majority, raw_collection
+from backup_agent.source.connections import member_majority, raw_collection
+from backup_agent.values import Client
 
 
 def compare(source: Side, head: Side, at: Timestamp, each: Callable[[], None]) -> tuple[int, str | None] | None:

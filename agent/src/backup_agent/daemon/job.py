@@ -42,6 +42,7 @@ from backup_agent.state.progress import Progress
 from backup_agent.state.room import REPOSITORY, Room
 from backup_agent.state.store import Store
 from backup_agent.times import OpTime, age_seconds, now_iso, show, timestamp_from_json
+from backup_agent.values import Json
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +51,6 @@ PAUSE_ATTEMPT_SECONDS = 120
 TRIM_SECONDS = 60
 SCHEDULE_RETRY_SECONDS = 900
 """A snapshot that failed is not tried again by the schedule before this."""
-
-Json = dict[str, Any]
 
 
 class Job:

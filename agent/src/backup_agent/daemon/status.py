@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from typing import Any
 
 from bson.timestamp import Timestamp
 
@@ -13,16 +10,15 @@ from backup_agent.capture.capture import View
 from backup_agent.config import Config
 from backup_agent.source import tested
 from backup_agent.state import maintenance, room
-from backup_agent.state.store import Store
+from backup_agent.state.store import Store, daemon_alive
 from backup_agent.times import OpTime, age_seconds, seconds_between, timestamp_json
+from backup_agent.values import Json
 
 SILENT_SECONDS = 120
 """A daemon that wrote nothing for this long hangs, whatever it wrote last."""
 
 STALE_SECONDS = 30
 """An answer of the source that is older than this says nothing about now."""
-
-Json = dict[str, Any]
 
 
 def _ts(optime: OpTime | None) -> Timestamp | None:
@@ -58,22 +54,6 @@ def live(generation: int | None, view: View | None, applied: OpTime | None) -> J
 def _warnings(view: View) -> list[str]:
     text = tested.warning(view.version) if view.version else None
     return [text] if text else []
-
-
-def daemon_alive(config: Config) -> bool:
-    """Say whether a daemon holds the job's lock (a process that ended, however, holds none)."""
-    try:
-        descriptor = os.open(config.lock_file, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        # Shared: two that look at the same moment must not take each other for a daemon.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _state(store: Store, alive: bool, operation: Json | None) -> str:

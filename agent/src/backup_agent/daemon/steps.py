@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -19,6 +19,7 @@ from backup_agent.restore import target as restore_target
 from backup_agent.sync import preflight
 from backup_agent.sync.initial_sync import InitialSync
 from backup_agent.times import age_seconds, now_iso, timestamp_from_json
+from backup_agent.values import Json
 
 if TYPE_CHECKING:
     from backup_agent.daemon.job import Job
@@ -33,8 +34,6 @@ LEASE_SECONDS = 7 * 24 * 3600
 
 SNAPSHOT_ALERT = "snapshot_failed"
 NOT_ASKED_FOR = "not asked for"
-
-Json = dict[str, Any]
 
 
 def _preflight(job: Job, operation: Json) -> str:

@@ -10,11 +10,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from backup_agent.config import Config
+from backup_agent.source.oplog import OplogUse
 from backup_agent.state.room import local_repository
 from backup_agent.state.store import Store
+from backup_agent.values import Json
 
 SLICES_FACTOR = 0.5
 """The slices of a sync, as a multiple of the data. Never more than the oplog: a sync that takes longer fails."""
@@ -31,10 +32,6 @@ CACHE_BYTES = 16 * 1024**2
 HEAD_BYTES = 600 * 1024**2
 """What a head takes without data: its oplog of 256 MB, and three files of the journal of 100 MB each."""
 
-HOUR = 3600.0
-
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Part:
@@ -43,31 +40,6 @@ class Part:
     name: str
     path: Path
     bytes: int
-
-
-@dataclass(frozen=True)
-class OplogUse:
-    """A member's oplog: how many seconds back it reaches from now, what it holds and what it can hold."""
-
-    seconds: int
-    used_bytes: int
-    full_bytes: int
-
-    @property
-    def window_seconds(self) -> int:
-        """How far back it reaches, or will reach at the present rate once it is full."""
-        if not 0 < self.used_bytes < self.full_bytes:
-            return self.seconds
-        return int((self.seconds + 1) * self.full_bytes / self.used_bytes)
-
-    @property
-    def bytes_per_hour(self) -> int:
-        """How fast it grows. A window of less than an hour may be a single burst of writes: it is taken for an hour's."""
-        return int(self.used_bytes * HOUR / max(self.seconds, HOUR))
-
-    def as_json(self) -> Json:
-        """Return what `resources` shows."""
-        return {"window_seconds": self.seconds, "used_bytes": self.used_bytes, "bytes_per_hour": self.bytes_per_hour}
 
 
 def stays_free(reserve_bytes: int) -> int:

@@ -6,14 +6,14 @@ Several jobs of a machine share what it has: whoever knows all of them (the role
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
 from backup_agent.machine import disks, limits
 from backup_agent.source import reach
-from backup_agent.source.connections import Client, SourceSet, asked
-from backup_agent.sync.preflight import oplog_use
+from backup_agent.source.connections import SourceSet, asked
+from backup_agent.source.oplog import OplogUse, oplog_use
+from backup_agent.values import Client, Json
 
 MIB = 1024**2
 
@@ -30,8 +30,6 @@ PROCESSORS = 0.5
 """Of a job that tails; a sync or a proof uses what is there."""
 
 UNITS = ("bytes", "KB", "MB", "GB", "TB")
-
-Json = dict[str, Any]
 
 
 def look(config: Config) -> Json:
@@ -80,7 +78,7 @@ def _memory(cache_mb: int) -> Json:
     }
 
 
-def _measure(sources: SourceSet, names: list[str]) -> tuple[int, disks.OplogUse]:
+def _measure(sources: SourceSet, names: list[str]) -> tuple[int, OplogUse]:
     """Return the size of the data with its indexes, and the use of the oplog: of the first member that says both."""
     refusals = []
     for name in names:

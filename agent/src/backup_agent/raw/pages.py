@@ -19,7 +19,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from backup_agent.raw.elements import LENGTH, documents, find
-from backup_agent.source.connections import RAW, Client
+from backup_agent.values import RAW, Client
 
 LARGEST_PAGE_BYTES = 16 * 1024 * 1024
 PAGE_BYTES = 4 * 1024 * 1024

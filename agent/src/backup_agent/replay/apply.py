@@ -13,7 +13,6 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
-from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
@@ -32,6 +31,7 @@ from backup_agent.replay.statements import statement, takes_diffs, without_diffs
 from backup_agent.replay.stream import Position, Stream, Unit, describe
 from backup_agent.state.room import OUT_OF_DISK
 from backup_agent.times import show
+from backup_agent.values import Client
 
 BATCH_OPS = 5000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -39,7 +39,6 @@ UNKNOWN_ERROR = 8
 TOO_LARGE_FOR_CACHE = 388
 """TransactionTooLargeForCache: said also of a small one, while the cache is full of what earlier ones have left in it."""
 
-Client = MongoClient[dict[str, Any]]
 Session = ClientSession
 
 

@@ -16,7 +16,6 @@ from itertools import groupby
 from typing import Any
 
 from bson.son import SON
-from pymongo import MongoClient
 
 from backup_agent.errors import ResyncRequired
 from backup_agent.namespaces import OWN_DATABASE, listed, split
@@ -28,12 +27,11 @@ from backup_agent.replay.statements import statement, without_diffs
 from backup_agent.replay.stream import describe
 from backup_agent.replay.views import JOURNALED, run_entry
 from backup_agent.source.connections import raw_collection
+from backup_agent.values import Client
 
 ILLEGAL_OPERATION = 20
 LIMITS_CHANGE_SINCE = 6
 """The first major version that can change the limits of a capped collection, and the size of its documents."""
-
-Client = MongoClient[dict[str, Any]]
 
 
 def plain_options(options: SON[str, Any]) -> tuple[SON[str, Any], SON[str, Any] | None]:

@@ -16,7 +16,6 @@ from bson import decode
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
-from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import ResyncRequired, Unsupported
@@ -29,11 +28,11 @@ from backup_agent.replay.statements import statement, takes_diffs, without_diffs
 from backup_agent.replay.stream import Unit, command_name, describe
 from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views, make_catalogue, run_entry
 from backup_agent.times import OpTime
+from backup_agent.values import Client
 
 INDEX_NOT_FOUND = 27
 FIRST_INDEX_VERSION = 1
 
-Client = MongoClient[dict[str, Any]]
 _AS_SON: CodecOptions[SON[str, Any]] = ORDERED
 
 HANDLERS = {

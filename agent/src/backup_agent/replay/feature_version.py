@@ -6,18 +6,16 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
-from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import Transient, Unsupported
 from backup_agent.replay.stream import describe
 from backup_agent.times import OpTime
+from backup_agent.values import Client
 
 DOCUMENT = "featureCompatibilityVersion"
 CONFIRMED_SINCE = 7
 """From this major version on the command wants to be confirmed."""
-
-Client = MongoClient[dict[str, Any]]
 
 
 def take_over(source: Client, head: Client) -> None:

@@ -19,8 +19,8 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent.raw.elements import INT32, INT64, LENGTH, STRING, find, may_hold_zero_timestamps, simple_id
-from backup_agent.source.connections import RAW
 from backup_agent.times import ZERO, OpTime
+from backup_agent.values import RAW
 
 SMALL_BYTES = 256
 

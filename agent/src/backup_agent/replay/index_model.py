@@ -11,14 +11,13 @@ from typing import Any
 
 from bson.binary import Binary
 from bson.son import SON
-from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
 
 from backup_agent.namespaces import ORDERED, OWN_DATABASE
+from backup_agent.values import Client
 
 UUID_SUBTYPE = 4
 
-Client = MongoClient[dict[str, Any]]
 Specs = list[SON[str, Any]]
 
 

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from backup_agent.errors import OperationFailed
 from backup_agent.replay.groups import only_id, restore_zeros, zero_timestamps
 from backup_agent.replay.statements import query, replacement
-from backup_agent.source.connections import RAW
+from backup_agent.values import RAW
 
 INSERT_BYTES = 8 * 1024 * 1024
 DUPLICATE_KEY = 11000

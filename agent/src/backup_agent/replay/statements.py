@@ -10,7 +10,6 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
-from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
@@ -20,7 +19,8 @@ from backup_agent.raw.elements import is_id_alone, may_name_operators
 from backup_agent.replay.diffs import apply_diff
 from backup_agent.replay.groups import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
 from backup_agent.replay.stream import describe
-from backup_agent.source.connections import RAW, raw_collection
+from backup_agent.source.connections import raw_collection
+from backup_agent.values import RAW, Client
 
 UNKNOWN_STAGE = 40324
 STAGE = "$_internalApplyOplogUpdate"
@@ -30,8 +30,6 @@ _NOTHING = b"\x05\0\0\0\0"
 _DIFF = 2
 _DIFF_BEGINS = b"\x10$v\0\x02\0\0\0"
 """How an update that holds a diff begins after its length: looked at before all of it is decoded."""
-
-Client = MongoClient[dict[str, Any]]
 
 
 def takes_diffs(client: Client) -> bool:

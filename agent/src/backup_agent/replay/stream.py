@@ -22,8 +22,8 @@ from backup_agent.raw.elements import first_name, names
 from backup_agent.replay.groups import Op
 from backup_agent.replay.rules import Action, rule
 from backup_agent.replay.transactions import Transaction, operations
-from backup_agent.source.connections import RAW
 from backup_agent.times import ZERO, OpTime, show
+from backup_agent.values import RAW
 
 WHOLE = -1
 """The index that stands for "every operation of this entry"."""

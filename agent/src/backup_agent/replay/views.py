@@ -12,16 +12,14 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
-from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from backup_agent.replay.index_model import uuid_binary
+from backup_agent.values import Client
 
 SYSTEM_VIEWS = "system.views"
 VIEW, TIME_SERIES = "view", "timeseries"
 JOURNALED = {"w": 1, "j": True}
-
-Client = MongoClient[dict[str, Any]]
 
 
 def run_entry(client: Client, entry: Mapping[str, Any]) -> None:

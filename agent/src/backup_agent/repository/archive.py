@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from bson.timestamp import Timestamp
@@ -25,6 +24,7 @@ from backup_agent.repository.inventory import SLICES, Archive, inventory, stamp
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
 from backup_agent.times import age_seconds, now_iso, timestamp_from_json, timestamp_json
+from backup_agent.values import Json
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +35,6 @@ OVERDUE_INTERVALS = 3
 
 STALLED_SECONDS = 1800
 """An upload that reads nothing more for so long is ended and begun again. restic itself tries a request again for 15 minutes."""
-
-Json = dict[str, Any]
 
 
 def needed(archives: Sequence[Archive], snapshots: dict[int, Timestamp]) -> set[str]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from bson.timestamp import Timestamp
 
+from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, NotFound
-from backup_agent.repository.restic import Restic
+from backup_agent.repository.restic import RepositoryMissing, Restic, cache_of
+from backup_agent.state.store import Store
 from backup_agent.times import show, timestamp_json
+from backup_agent.values import Json
 
 SLICES = "slices"
-
-Json = dict[str, Any]
 
 
 def stamp(ts: Timestamp) -> str:
@@ -185,3 +186,24 @@ def chain(archives: Iterable[Archive], generation: int, since: Timestamp, until:
         reached = max(reached, best.through)
         if reached >= until:
             return found
+
+
+def summary(config: Config) -> str:
+    """Say in a few words what a job's repository holds. One that is not there yet is made when the first snapshot is taken.
+
+    Raises RepositoryMissing when snapshots have been stored in it, or what restic's errors mean.
+    """
+    try:
+        with cache_of(config.directory) as cache:
+            return f"{len(Restic(config.repository, cache).snapshots())} snapshots in the repository"
+    except RepositoryMissing:
+        if _was_used(config):
+            raise
+    return "no repository yet; it is made when the first snapshot is taken"
+
+
+def _was_used(config: Config) -> bool:
+    if not config.state_file.exists():  # looking must not make it: it would belong to whoever looked
+        return False
+    with contextlib.closing(Store(config.state_file)) as store:
+        return bool(store.snapshots())

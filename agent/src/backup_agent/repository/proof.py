@@ -6,7 +6,6 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pymongo.errors import PyMongoError
 
@@ -14,17 +13,15 @@ from backup_agent import failpoints
 from backup_agent.compare import digest, manifest
 from backup_agent.compare.manifest import Mismatch
 from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
-from backup_agent.head import Client, HeadFailed, Mongod
-from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.head import HeadFailed, Mongod, make_plain
 from backup_agent.repository.restic import ResticFailed
 from backup_agent.repository.snapshot import MANIFEST, known, repository
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso
+from backup_agent.values import Client, Json
 
 SOCKET = "scratch.sock"
 NAMED_DIFFERENCES = 20
-
-Json = dict[str, Any]
 
 
 DAMAGED = (
@@ -183,19 +180,6 @@ def _size(directory: Path) -> int:
         with contextlib.suppress(OSError):
             total += path.stat().st_blocks * 512
     return total
-
-
-def make_plain(client: Client) -> None:
-    """Take out what the head needed and a restored server must not have; the client is of a standalone.
-
-    That is `local` (the head's set, with its name and its member on a socket), the agent's own database, and the records of the
-    agent's own transactions. Afterwards the directory starts as a plain mongod and as the first member of a new set.
-    """
-    client.drop_database("local")
-    client.drop_database(OWN_DATABASE)
-    for collection in ("transactions", "image_collection", "system.sessions"):
-        client.config.drop_collection(collection)
-    client.admin.command("fsync")
 
 
 def _compare(work: Work, client: Client, expected: Json) -> list[str]:

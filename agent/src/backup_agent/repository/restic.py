@@ -23,6 +23,7 @@ from typing import Any
 
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
+from backup_agent.values import Json
 
 TICK_SECONDS = 0.2
 TERMINATE_SECONDS = 20
@@ -36,7 +37,6 @@ READING = ("restore", "dump", "snapshots", "stats", "cat")
 
 PR_SET_PDEATHSIG = 1
 
-Json = dict[str, Any]
 Tick = Callable[[], None]
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in total."""

@@ -17,12 +17,13 @@ from pymongo.errors import PyMongoError
 from backup_agent import failpoints
 from backup_agent.compare import manifest
 from backup_agent.errors import NotFound, OperationFailed, Refused, Transient
-from backup_agent.head import Client, alive_or_transient
+from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.repository.inventory import stamp
 from backup_agent.repository.restic import Restic, Stored
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso, show, timestamp_json
+from backup_agent.values import Client, Json
 
 MANIFEST = "manifest.json"
 DATA = "data"
@@ -35,8 +36,6 @@ BACKUP_FILE = "WiredTiger.backup"
 SETTLE_SECONDS = 60
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-
-Json = dict[str, Any]
 
 
 def repository(work: Work) -> Restic:

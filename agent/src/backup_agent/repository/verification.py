@@ -7,7 +7,6 @@ slices on the agent's own disk are read whole.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import bson
 
@@ -18,6 +17,7 @@ from backup_agent.repository.snapshot import repository
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work
 from backup_agent.times import age_seconds, now_iso
+from backup_agent.values import Json
 
 ALERT = "verification"
 NOT_RUN = "not_run"
@@ -25,9 +25,6 @@ NOT_RUN = "not_run"
 
 RETRY_SECONDS = 900
 """A verification that failed or was canceled is not begun again by the schedule before this."""
-
-
-Json = dict[str, Any]
 
 
 class Damaged(OperationFailed):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bson.timestamp import Timestamp
 
 from backup_agent.errors import NotFound, Refused
 from backup_agent.repository.inventory import Archive, Inventory, Snapshot, chain
 from backup_agent.times import LAST_INCREMENT, show, timestamp_json
-
-Json = dict[str, Any]
+from backup_agent.values import Json
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
@@ -22,17 +22,17 @@ from pymongo.errors import PyMongoError
 from backup_agent import failpoints
 from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
-from backup_agent.head import Client, HeadFailed, Mongod, mongod_version
+from backup_agent.head import HeadFailed, Mongod, make_plain, mongod_version
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.stream import Stream
 from backup_agent.repository.inventory import SLICES, Inventory
-from backup_agent.repository.proof import make_plain
 from backup_agent.repository.restic import Gone, Restic
 from backup_agent.repository.snapshot import MANIFEST, locked
 from backup_agent.restore.plan import Plan, plan, renewed
 from backup_agent.restore.target import Target
 from backup_agent.times import now_iso, show
+from backup_agent.values import Client, Json
 
 DATA = "data"
 CACHE_MB = 256
@@ -40,7 +40,6 @@ ROOM_FACTOR = 1.1
 RENEWALS = 5
 """How often what is being restored may be replaced in the repository by newer archives before it has been read."""
 
-Json = dict[str, Any]
 Look = Callable[[], Inventory]
 """Reads again what the repository holds."""
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from backup_agent import failpoints
 from backup_agent.errors import Refused
+from backup_agent.values import Json
 
 WORKING = ".restore"
 """Everything is made in here. Its presence is the mark of an unfinished restore."""
@@ -32,8 +33,6 @@ CHECKPOINT = "WiredTiger.turtle"
 
 SAME = ("job", "generation", "snapshot", "until")
 """Fields of a plan that make two restores the same."""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 import pymongo
-from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
-from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
@@ -21,11 +19,7 @@ from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, Transient
 from backup_agent.source.topology import Topology, judge, optime_of
 from backup_agent.times import OpTime
-
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(
-    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
-)
-"""Only the top level is decoded, and only when asked for. A date beyond the years of Python's calendar is kept as a number."""
+from backup_agent.values import RAW, Client
 
 BULK_SECONDS = 120.0
 """How long a read of much data may stay without an answer."""
@@ -47,7 +41,6 @@ REASONS = {
 }
 """Why a member cannot be reached, by what the driver and the system say. The first one that is found counts."""
 
-Client = MongoClient[dict[str, Any]]
 Result = TypeVar("Result")
 
 
@@ -307,15 +300,3 @@ def raw_collection(client: Client, namespace: str, concern: ReadConcern | None =
     database, _, name = namespace.partition(".")
     found: Any = client[database].get_collection(name, codec_options=cast(Any, RAW), read_concern=concern)
     return cast("Collection[RawBSONDocument]", found)
-
-
-def edge_entry(client: Client, newest: bool) -> RawBSONDocument | None:
-    """Return the newest or the oldest entry of a member's oplog."""
-    oplog = raw_collection(client, "local.oplog.rs")
-    return asked("oplog", lambda: oplog.find_one({}, sort=[("$natural", -1 if newest else 1)]))
-
-
-def entry_at(client: Client, ts: Timestamp) -> RawBSONDocument | None:
-    """Return the oplog entry with exactly this timestamp, or None."""
-    oplog = raw_collection(client, "local.oplog.rs")
-    return asked("oplog", lambda: oplog.find_one({"ts": ts}))

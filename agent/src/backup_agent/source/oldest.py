@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
-from backup_agent.source.connections import Client, SourceSet, edge_entry, member_state, plain, reason
+from backup_agent.source.connections import SourceSet, member_state, plain, reason
+from backup_agent.source.oplog import edge_entry
 from backup_agent.times import age_seconds, timestamp_from_json, timestamp_json
+from backup_agent.values import Client, Json
 
 LONGEST_SECONDS = 10 * 366 * 86400.0
 """A nearly idle set could wait beyond the end of the calendar."""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from pymongo.errors import PyMongoError
 
 from backup_agent.source.connections import SourceSet, reason
-
-Json = dict[str, Any]
+from backup_agent.values import Json
 
 
 def reach(sources: SourceSet, configuration: Json, replica_set: str) -> list[Json]:

@@ -5,15 +5,12 @@ A record outlives its lease: maintenance that was overrun, or never ended, must 
 
 from __future__ import annotations
 
-from typing import Any
-
 from backup_agent.errors import Refused
 from backup_agent.times import iso_in, moment, now_iso, seconds_until
+from backup_agent.values import Json
 
 LATE_SECONDS = 30 * 60
 """With less time than this before the latest safe restart, an agent that is down is critical."""
-
-Json = dict[str, Any]
 
 
 def parse_latest(text: str | None) -> str | None:

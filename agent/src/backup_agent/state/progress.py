@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from backup_agent.state.store import Json, Store
+from backup_agent.state.store import Store
+from backup_agent.values import Json
 
 WRITE_SECONDS = 1.0
 

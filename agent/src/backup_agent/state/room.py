@@ -16,7 +16,6 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 from pymongo.errors import OperationFailure
@@ -25,6 +24,7 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, Canceled, NoRoom, Refused, Shutdown
 from backup_agent.state.store import Store
 from backup_agent.times import now_iso
+from backup_agent.values import Json
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +38,6 @@ OUT_OF_DISK = 14031
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SCHEME = re.compile(r"^[a-z0-9]+:")
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

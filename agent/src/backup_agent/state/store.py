@@ -7,6 +7,7 @@ one transaction with `synchronous=FULL`, so a crash leaves the state before it o
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
@@ -19,9 +20,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from backup_agent import failpoints
+from backup_agent.config import Config
 from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationOpen
 from backup_agent.state import maintenance
 from backup_agent.times import age_seconds, iso_in, now_iso
+from backup_agent.values import Json
 
 SCHEMA_VERSION = 1
 
@@ -55,8 +58,6 @@ CREATE TABLE IF NOT EXISTS snapshots (
     state TEXT NOT NULL, held INTEGER NOT NULL DEFAULT 0, proven_at TEXT, bytes_added INTEGER NOT NULL,
     bytes_total INTEGER NOT NULL, restic_id TEXT NOT NULL);
 """
-
-Json = dict[str, Any]
 
 
 class Store:
@@ -390,6 +391,22 @@ def _require_owner(path: Path) -> None:
             f"expected the state of the job in {path}, found none: its agent has never run; start it, "
             f"for only user {owner} makes the file"
         )
+
+
+def daemon_alive(config: Config) -> bool:
+    """Say whether a daemon holds the job's lock (a process that ended, however, holds none)."""
+    try:
+        descriptor = os.open(config.lock_file, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared: two that look at the same moment must not take each other for a daemon.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def other_operation(found: Json) -> OperationOpen:

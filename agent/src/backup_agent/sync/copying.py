@@ -13,7 +13,6 @@ from typing import Any
 
 from bson.son import SON
 from bson.timestamp import Timestamp
-from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from backup_agent.namespaces import listed, split
@@ -21,8 +20,7 @@ from backup_agent.raw import pages
 from backup_agent.raw.held import PIECES
 from backup_agent.replay.inserting import insert
 from backup_agent.replay.views import JOURNALED
-
-Client = MongoClient[dict[str, Any]]
+from backup_agent.values import Client
 
 GONE = (26, 175, 136, 43, 11602)
 """NamespaceNotFound, QueryPlanKilled, CappedPositionLost, CursorNotFound, InterruptedDueToReplStateChange: look again."""

@@ -17,7 +17,6 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import failpoints
-from backup_agent.capture.capture import oplog_note
 from backup_agent.errors import AgentError, NoRoom, OperationFailed, Transient
 from backup_agent.namespaces import ORDERED, indexes, listed, split
 from backup_agent.replay.apply import PositionStore
@@ -27,17 +26,18 @@ from backup_agent.replay.feature_version import take_over
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.stream import Position
 from backup_agent.replay.views import TIME_SERIES, VIEW, put_view
-from backup_agent.source.connections import MAJORITY, UNAUTHORIZED, Client, asked, member_majority
+from backup_agent.source.connections import MAJORITY, UNAUTHORIZED, asked, member_majority
+from backup_agent.source.oplog import oplog_note
 from backup_agent.state.work import Work
 from backup_agent.sync.copying import Copier, Moved, Tally, find_by_uuid, journal, storage, uuid_in
 from backup_agent.times import OpTime, show, timestamp_from_json, timestamp_json
+from backup_agent.values import Client, Json
 
 log = structlog.get_logger(__name__)
 
 MAJORITY_WAIT_SECONDS = 60
 COPY_ATTEMPTS = 20
 """Interruptions of the copy in a row in which nothing was copied; then it is no matter of a member that went away."""
-Json = dict[str, Any]
 
 
 class SyncWork(Work, Protocol):

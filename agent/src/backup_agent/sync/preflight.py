@@ -10,32 +10,31 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
-from backup_agent.cli import check_config
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, BadConfiguration, Transient, Unsupported
 from backup_agent.head import HeadFailed, Mongod, mongod_version
 from backup_agent.machine import disks
 from backup_agent.namespaces import split
 from backup_agent.replay.catalogue import Catalogue
+from backup_agent.repository import inventory
 from backup_agent.source import tested
-from backup_agent.source.connections import Client, SourceSet, asked, edge_entry, member_majority
+from backup_agent.source.connections import SourceSet, asked, member_majority
+from backup_agent.source.oplog import oplog_use
 from backup_agent.source.topology import Topology
 from backup_agent.state.store import STEPS
 from backup_agent.sync.copying import Copier, Moved, Tally
 from backup_agent.sync.initial_sync import describe_collections
+from backup_agent.values import Client, Json
 
 SAMPLE_SECONDS = 3.0
 MARGIN = 2.0
 """The window must be this many times the estimated sync: indexes are built and validation reads everything again."""
 
-Json = dict[str, Any]
 Tick = Callable[[], None]
 
 
@@ -100,7 +99,7 @@ def _check_topology(sources: SourceSet, result: Json) -> Topology | None:
 
 def _check_repository(config: Config, result: Json) -> None:
     try:
-        detail = check_config.repository(config)
+        detail = inventory.summary(config)
         result["checks"].append(_check("repository", True, detail, ""))
     except AgentError as error:
         result["checks"].append(_check("repository", False, error.message, "correct repository.*"))
@@ -146,7 +145,7 @@ def _check_disk(directory: Path, reserve: int, result: Json) -> None:
 def _check_window(
     config: Config, client: Client, member: str, collections: list[Json], result: Json, tick: Tick
 ) -> None:
-    window = window_seconds(client)
+    window = oplog_use(client).window_seconds
     try:
         rate = measure_rate(config, client, collections, tick)
     except (HeadFailed, PyMongoError, OSError) as error:
@@ -160,32 +159,6 @@ def _check_window(
     result["checks"].append(
         _check("window", window >= needed, detail, "enlarge the oplog (replSetResizeOplog) or write less meanwhile")
     )
-
-
-def window_seconds(client: Client) -> int:
-    """Return how many seconds back a member's oplog reaches from now, or will reach at the present rate once it is full."""
-    return oplog_use(client).window_seconds
-
-
-def oplog_use(client: Client) -> disks.OplogUse:
-    """Return how far back a member's oplog reaches, and how full it is.
-
-    Counted to the member's own clock and not to its newest entry, or an idle set would seem to have no window at all; but to that
-    entry where the clock was set back, for entries stay ahead of it then.
-    """
-    oldest, newest = edge_entry(client, newest=False), edge_entry(client, newest=True)
-    if oldest is None or newest is None:
-        return disks.OplogUse(0, 0, 0)
-    now = asked("hello", lambda: client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
-    seconds = max(int(now.timestamp()), int(newest["ts"].time)) - int(oldest["ts"].time)
-    pipeline: list[Json] = [
-        {"$collStats": {"storageStats": {}}},
-        {"$project": {"storageStats.size": 1, "storageStats.maxSize": 1}},
-    ]
-    found = asked("collStats", lambda: next(iter(client.local["oplog.rs"].aggregate(pipeline)), {})).get(
-        "storageStats", {}
-    )
-    return disks.OplogUse(seconds, int(found.get("size", 0)), int(found.get("maxSize", 0)))
 
 
 def measure_rate(config: Config, client: Client, collections: list[Json], tick: Tick) -> int | None:

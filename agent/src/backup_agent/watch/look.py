@@ -10,25 +10,22 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bson.timestamp import Timestamp
 
 from backup_agent.config import Config, load
-from backup_agent.daemon.status import daemon_alive
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.source.oldest import Estimate, Oldest, ask, estimate
 from backup_agent.state import maintenance
-from backup_agent.state.store import Store
+from backup_agent.state.store import Store, daemon_alive
 from backup_agent.times import iso_in, seconds_until, show, timestamp_from_json
+from backup_agent.values import Json
 
 OK, WARNING, CRITICAL = "ok", "warning", "critical"
 LEVELS = (OK, WARNING, CRITICAL)
 
 AT_ONCE = 8
 """So many jobs are looked at at the same time: each may wait for members that do not answer."""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,16 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from backup_agent.times import unix_seconds
+from backup_agent.values import Json
 from backup_agent.watch.look import CRITICAL, OK, WARNING, Finding
 
 PRIORITIES = {OK: "<6>", WARNING: "<4>", CRITICAL: "<2>"}
 """The levels of syslog, as sd-daemon(3) reads them at the beginning of a line."""
 
-Json = dict[str, Any]
 
 JOB = ("job", "backup")
 """Prometheus itself uses the label `job` and renames this one; `backup` stays, as in the metrics of the check."""

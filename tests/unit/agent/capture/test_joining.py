@@ -14,8 +14,9 @@ from backup_agent.capture import joining
 from backup_agent.capture.joining import Wanted, decide
 from backup_agent.capture.slices import Anchor
 from backup_agent.errors import ResyncRequired, Transient
-from backup_agent.source.connections import Client, SourceSet
+from backup_agent.source.connections import SourceSet
 from backup_agent.source.topology import Topology
+from backup_agent.values import Client
 
 ANSWERS = ("has", "behind", "rolled_over", "diverged", "unreachable")
 

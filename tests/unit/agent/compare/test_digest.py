@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_agent.compare import digest
-from backup_agent.source.connections import RAW
+from backup_agent.values import RAW
 
 
 def _documents(many: int) -> list[bytes]:

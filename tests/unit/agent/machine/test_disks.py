@@ -13,13 +13,13 @@ from backup_agent.machine import disks
 from backup_agent.machine.disks import (
     CACHE_BYTES,
     HEAD_BYTES,
-    OplogUse,
     by_device,
     parts,
     stays_free,
     sync_bytes,
     sync_slices,
 )
+from backup_agent.source.oplog import OplogUse
 from backup_agent.state.store import Store
 
 MB = 1024**2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bson
 import pytest
 from hypothesis import given, settings
@@ -11,8 +9,8 @@ from hypothesis import strategies as st
 
 from backup_agent.errors import Unsupported
 from backup_agent.replay.diffs import apply_diff, assemble, elements
+from backup_agent.values import Json
 
-Json = dict[str, Any]
 VALUES = st.recursive(
     st.none()
     | st.booleans()

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_agent.replay.groups import Op, id_key, plan, restore_zeros, zero_timestamps
-from backup_agent.source.connections import RAW
 from backup_agent.times import OpTime
+from backup_agent.values import RAW
 
 
 def raw(**fields: Any) -> RawBSONDocument:

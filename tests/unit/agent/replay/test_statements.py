@@ -14,8 +14,8 @@ from backup_agent.errors import Unsupported
 from backup_agent.replay.capped import Touched, plain_options
 from backup_agent.replay.groups import Group, Op
 from backup_agent.replay.statements import query, replacement, statement, update_argument
-from backup_agent.source.connections import RAW
 from backup_agent.times import OpTime
+from backup_agent.values import RAW
 
 
 def raw(document: dict[str, Any]) -> RawBSONDocument:

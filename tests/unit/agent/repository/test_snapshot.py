@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_agent.repository import snapshot
+from backup_agent.values import Json
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
-Json = dict[str, Any]
 
 
 def _snapshot(hours_ago: int, state: str = "good", proven: bool = False, held: bool = False) -> Json:

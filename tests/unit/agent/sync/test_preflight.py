@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backup_agent.source.oplog import OplogUse
 from backup_agent.sync import preflight
 
 COLLECTIONS = [{"namespace": "shop.orders", "ui": "00", "bytes": 1000}]
@@ -14,7 +15,7 @@ COLLECTIONS = [{"namespace": "shop.orders", "ui": "00", "bytes": 1000}]
 
 def looked(window: int, rate: int | None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return the check of the window for a window and a measured rate."""
-    monkeypatch.setattr(preflight, "window_seconds", lambda _client: window)
+    monkeypatch.setattr(preflight, "oplog_use", lambda _client: OplogUse(window, 0, 0))
     monkeypatch.setattr(preflight, "measure_rate", lambda *_arguments: rate)
     result: dict[str, Any] = {"checks": [], "data_bytes": 1000}
     preflight._check_window(None, None, "a:1", COLLECTIONS, result, lambda: None)  # type: ignore[arg-type]

@@ -21,10 +21,10 @@ from backup_agent.daemon.loop import hold_lock
 from backup_agent.source.oldest import Oldest, estimate
 from backup_agent.state.store import Store
 from backup_agent.times import iso_in, timestamp_json
+from backup_agent.values import Json
 from backup_agent.watch import look, output
 
 CAPTURED = 10_000
-Json = dict[str, Any]
 
 
 def record(began: float = -100, oldest: int | None = 4000, **changes: Any) -> Json:
