@@ -195,6 +195,6 @@ def load(path: Path) -> Config:
     return config
 
 
-def digest(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """Return the SHA-256 of the configuration file, to show which one a daemon runs with."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
