@@ -240,16 +240,7 @@ class Mongod:
 
     def _become_primary(self) -> None:
         with contextlib.closing(self._connect()) as client:
-            member = {"_id": 0, "host": str(self.socket)}
-            try:
-                client.admin.command("replSetGetStatus")
-            except OperationFailure as error:
-                if error.code == NOT_YET_INITIALIZED:
-                    client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [member]})
-                elif error.code == INVALID_SET_CONFIG:
-                    self._move(client, member)
-                else:
-                    raise
+            self._configure(client, {"_id": 0, "host": str(self.socket)})
 
             def primary() -> bool:
                 with contextlib.suppress(PyMongoError):
@@ -257,6 +248,17 @@ class Mongod:
                 return False
 
             self._wait(primary)
+
+    def _configure(self, client: Client, member: dict[str, Any]) -> None:
+        try:
+            client.admin.command("replSetGetStatus")
+        except OperationFailure as error:
+            if error.code == NOT_YET_INITIALIZED:
+                client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [member]})
+                return
+            if error.code != INVALID_SET_CONFIG:
+                raise
+            self._move(client, member)
 
     def _move(self, client: Client, member: dict[str, Any]) -> None:
         """Tell the set that its member has another socket now (the configuration was changed)."""

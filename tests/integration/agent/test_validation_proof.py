@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from bson.timestamp import Timestamp
 
-from backup_agent.compare import digest, manifest, validation
+from backup_agent.compare import digest, manifest, ranges, sides, validation
 from backup_agent.config import Config
 from backup_agent.errors import Canceled, OperationFailed, Refused, Transient
 from backup_agent.head import Mongod, make_plain
@@ -243,8 +243,8 @@ def test_validation_outlives_the_snapshot_history(
     work: Replay, source: ReplicaSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A collection that takes longer than the members' history is compared at several optimes while writes go on."""
-    monkeypatch.setattr(validation, "FIRST_DOCUMENTS", 300)
-    monkeypatch.setattr(validation, "next_size", lambda size, _elapsed, _target: size)
+    monkeypatch.setattr(ranges, "FIRST_DOCUMENTS", 300)
+    monkeypatch.setattr(ranges, "next_size", lambda size, _elapsed, _target: size)
     monkeypatch.setenv("BACKUP_AGENT_FAILPOINTS", "validation.range=stop:0.7")
     stop = threading.Event()
 
@@ -276,8 +276,8 @@ def test_an_optime_that_is_too_old_is_tried_again_smaller(
     work: Replay, source: ReplicaSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A range whose time has left the member's history is read again at a new one (error 239)."""
-    monkeypatch.setattr(validation, "HISTORY_SHARE", 8)
-    monkeypatch.setattr(validation, "DEFAULT_HISTORY_SECONDS", 60)
+    monkeypatch.setattr(sides, "HISTORY_SHARE", 8)
+    monkeypatch.setattr(sides, "DEFAULT_HISTORY_SECONDS", 60)
     real, slept = digest.bound_after, list[bool]()
 
     def slow(*arguments: Any) -> Any:
@@ -291,18 +291,18 @@ def test_an_optime_that_is_too_old_is_tried_again_smaller(
 
     monkeypatch.setattr(digest, "bound_after", slow)
     sizes: list[int] = []
-    seen = validation._Validation._compared
+    seen = ranges.Ranges._compared
 
     def spy(self: Any, pair: Any, lower: Any, size: int) -> Any:
         sizes.append(size)
         return seen(self, pair, lower, size)
 
-    monkeypatch.setattr(validation._Validation, "_compared", spy)
+    monkeypatch.setattr(ranges.Ranges, "_compared", spy)
 
     report = _validated(work)
 
     assert report["equal"]
-    assert min(sizes) < validation.FIRST_DOCUMENTS
+    assert min(sizes) < ranges.FIRST_DOCUMENTS
 
 
 def test_ddl_meanwhile_is_no_difference(work: Replay, source: ReplicaSet) -> None:

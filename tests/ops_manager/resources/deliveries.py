@@ -32,11 +32,10 @@ def by_header(call: Call) -> Result:
 
 
 def _restore(call: Call) -> Restore:
-    for project in call.world.projects.values():
-        for job in project.jobs.values():
-            for restore in job.restores:
-                if restore.token == call.values["token"] and restore.status == "FINISHED":
-                    return restore
+    jobs = (job for project in call.world.projects.values() for job in project.jobs.values())
+    for restore in (restore for job in jobs for restore in job.restores):
+        if restore.token == call.values["token"] and restore.status == "FINISHED":
+            return restore
     raise Problem("RESOURCE_NOT_FOUND", "There is no such download.")
 
 

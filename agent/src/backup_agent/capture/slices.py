@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import bson
 import zstandard
@@ -86,18 +86,24 @@ def frames(path: Path, length: int | None = None, offset: int = 0) -> Iterator[t
         file.seek(offset)
         held, start = b"", offset
         while start < end:
-            reader, content = zstandard.ZstdDecompressor().decompressobj(), []
-            while not reader.eof:
-                held = held or file.read(min(_PART_BYTES, end - file.tell()))
-                if not held:
-                    raise BadFrame(start)
-                try:
-                    content.append(reader.decompress(held))
-                except zstandard.ZstdError as error:
-                    raise BadFrame(start) from error
-                held = reader.unused_data if reader.eof else b""
+            try:
+                content, held = _frame_of(file, held, end)
+            except zstandard.ZstdError as error:
+                raise BadFrame(start) from error
             start = file.tell() - len(held)
-            yield start, b"".join(content)
+            yield start, content
+
+
+def _frame_of(file: BinaryIO, held: bytes, end: int) -> tuple[bytes, bytes]:
+    """Return the content of the frame that begins with `held`, and what has been read of the next. Raises ZstdError."""
+    reader, content = zstandard.ZstdDecompressor().decompressobj(), []
+    while not reader.eof:
+        held = held or file.read(min(_PART_BYTES, end - file.tell()))
+        if not held:
+            raise zstandard.ZstdError("the file ends within the frame")
+        content.append(reader.decompress(held))
+        held = reader.unused_data if reader.eof else b""
+    return b"".join(content), held
 
 
 def split_documents(content: bytes) -> list[RawBSONDocument]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
-from backup_agent.config import Config, digest
+from backup_agent.config import Config, fingerprint
 from backup_agent.errors import AgentError, BadConfiguration, Refused
 from backup_agent.head import mongod_version
 from backup_agent.repository.inventory import summary
@@ -91,7 +91,7 @@ def check(config: Config, path: Path) -> Json:
             results.append(_failure(name, error))
         except OSError as error:
             results.append(_failure(name, AgentError(f"expected to read and write its files, found: {error}")))
-    return {"job": config.job, "config_sha256": digest(path), "checks": results}
+    return {"job": config.job, "config_sha256": fingerprint(path), "checks": results}
 
 
 def remove_snapshot(config: Config, store: Store, found: Json) -> bool:

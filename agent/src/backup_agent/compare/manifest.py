@@ -101,15 +101,19 @@ def compare_entries(expected: Entry | None, found: Entry | None) -> list[str]:
 
 
 def _compare_indexes(name: str, expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    sentences = []
-    for index in sorted({*expected, *found}):
-        if index not in found:
-            sentences.append(f"{name}: expected index {index}, found none")
-        elif index not in expected:
-            sentences.append(f"{name}: expected no index {index}, found one")
-        elif expected[index] != found[index]:
-            sentences.append(f"{name}: expected index {index} {_short(expected[index])}, found {_short(found[index])}")
-    return sentences
+    return [
+        f"{name}: {_index_sentence(index, expected.get(index), found.get(index))}"
+        for index in sorted({*expected, *found})
+        if expected.get(index) != found.get(index)
+    ]
+
+
+def _index_sentence(index: str, expected: str | None, found: str | None) -> str:
+    if found is None:
+        return f"expected index {index}, found none"
+    if expected is None:
+        return f"expected no index {index}, found one"
+    return f"expected index {index} {_short(expected)}, found {_short(found)}"
 
 
 def _short(text: str) -> str:

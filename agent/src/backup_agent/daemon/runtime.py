@@ -120,7 +120,7 @@ class Runtime:
         position, strict = loaded
         reader = SliceReader(self.slices, self._writer, position.open_from or position.optime.ts)
         stream = Stream(reader, position, since, spool_directory(self.directory))
-        self._applier = Applier(self.head.client, stream, Catalogue(self.head.client, building=strict), positions)
+        self._applier = Applier(self.head.client, stream, Catalogue(self.head.client, strict=strict), positions)
 
     def apply(self, until: Timestamp | None = None) -> bool:
         """Apply one batch; returns whether there was anything. A head that went away is started again.

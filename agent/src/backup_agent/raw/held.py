@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 5.0
 the bound is given up, not the work."""
 
 
-class Gate:
+class Bound:
     """Lets pieces in, in the order of asking, while they are at most so many bytes together; one alone may be of any size."""
 
     def __init__(self, limit: int, patience: float = PATIENCE_SECONDS) -> None:
@@ -52,5 +52,5 @@ class Gate:
         return not self._inside or self._held + size <= self._limit
 
 
-PIECES = Gate(HELD_BYTES)
+PIECES = Bound(HELD_BYTES)
 """That of this process: its memory is one."""

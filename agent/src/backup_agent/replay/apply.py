@@ -25,7 +25,7 @@ from backup_agent.raw.memory import without_looking_for_cycles
 from backup_agent.raw.pages import PAGE_BYTES
 from backup_agent.replay.capped import CappedWriter, Touched
 from backup_agent.replay.catalogue import Catalogue
-from backup_agent.replay.groups import Group, Op, plan, zero_timestamps
+from backup_agent.replay.groups import Group, Op, grouped, zero_timestamps
 from backup_agent.replay.inserting import DUPLICATE_KEY
 from backup_agent.replay.statements import statement, takes_diffs, without_diffs
 from backup_agent.replay.stream import Position, Stream, Unit, describe
@@ -224,7 +224,7 @@ class Applier:
             failpoints.reach("apply.capped")
             ops = [op for op in ops if not self._catalogue.capped(op.ui)]
         try:
-            self._commit(batch, plan(ops, self._catalogue.in_order))
+            self._commit(batch, grouped(ops, self._catalogue.in_order))
         except _Mismatch as mismatch:
             self._commit_in_order(batch, ops, mismatch)
         self.position = batch[-1].position(self._stream.open_from)
@@ -245,7 +245,7 @@ class Applier:
         if not mismatch.secondary_key:
             self._name_the_culprit(ops, mismatch)
         try:
-            self._commit(batch, plan(ops, _always))
+            self._commit(batch, grouped(ops, _always))
         except _Mismatch as again:
             self._name_the_culprit(ops, again)
             raise Transient("a batch failed that succeeded when its operations were run one by one") from again

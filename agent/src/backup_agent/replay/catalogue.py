@@ -50,14 +50,14 @@ HANDLERS = {
 
 
 class Catalogue:
-    """What the head knows of collections. `building` is false until the consistency point: then only the model has indexes."""
+    """What the head knows of collections. `strict` is false until the consistency point: then only the model has indexes."""
 
-    def __init__(self, client: Client, building: bool) -> None:
+    def __init__(self, client: Client, strict: bool) -> None:
         """Read the head's catalogue."""
         self._client = client
-        self.building = building
+        self.strict = strict
         self.model = IndexModel(client)
-        self._not_capped_yet: set[bytes] = set() if building else set(self.model.capped())
+        self._not_capped_yet: set[bytes] = set() if strict else set(self.model.capped())
         self._names: dict[bytes, str] = {}
         self._capped: set[bytes] = set()
         self._in_order: dict[bytes, bool] = {}
@@ -101,7 +101,7 @@ class Catalogue:
         """
         database, collection = split(namespace)
         wanted = SON([(name, value) for name, value in options.items() if name != "temp"])
-        if not self.building:
+        if not self.strict:
             wanted, capped = plain_options(wanted)
             self.model.set_capped(ui, capped)
             (self._not_capped_yet.add if capped else self._not_capped_yet.discard)(ui)
@@ -182,7 +182,7 @@ class Catalogue:
         None while the copy is being made consistent: the collection was dropped before it could be copied.
         """
         name = None if ui is None else self.name(ui)
-        if name is None and self.building:
+        if name is None and self.strict:
             raise ResyncRequired(
                 "unsafe_apply_ops",
                 f"{describe('c', entry['ns'], optime, command_name(entry['o']))}: "
@@ -203,7 +203,7 @@ class Catalogue:
         fields = _decoded(o)
         options = {k: v for k, v in fields.items() if k not in ("create", "idIndex")}
         self.create(ui, namespace, options, fields.get("idIndex"))
-        if not self.building:
+        if not self.strict:
             self.model.add(ui, [])
 
     def _on_drop(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
@@ -232,7 +232,7 @@ class Catalogue:
             if split(entry["ns"])[1] == "$cmd" and "viewOn" in o:
                 raise Unsupported(f"{describe('c', entry['ns'], optime, 'collMod')}: a view changed by a command entry")
             return
-        if not self.building:
+        if not self.strict:
             if "index" in o:
                 self.model.modify(ui, o.pop("index"))
             self._modify_capped(ui, o)
@@ -261,7 +261,7 @@ class Catalogue:
         if name is None or ui is None:
             return
         specs = _index_specs(_decoded(entry["o"]))
-        if self.building:
+        if self.strict:
             self.build(name, specs)
             return
         self.model.add(ui, specs)
@@ -271,7 +271,7 @@ class Catalogue:
         if name is None or ui is None:
             return
         index = entry["o"]["index"]
-        if not self.building:
+        if not self.strict:
             self.model.remove(ui, index)
             return
         self._in_order.clear()
@@ -287,7 +287,7 @@ class Catalogue:
 
     def _outside(self, entry: RawBSONDocument, optime: OpTime) -> None:
         if split(entry["ns"])[1] == SYSTEM_VIEWS:
-            apply_entry(self._client, entry, self.building)
+            apply_entry(self._client, entry, self.strict)
         elif entry["ns"] == "admin.system.version":
             follow(self._client, entry, optime)
         elif why_not_copied(entry["ns"]) is None:

@@ -9,7 +9,7 @@ Elements that are not named keep their bytes, so that types which PyMongo cannot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from backup_agent.errors import Unsupported
 from backup_agent.raw.elements import ARRAY, DOCUMENT, LENGTH, NULL, walk
@@ -35,20 +35,26 @@ def apply_diff(document: bytes, diff: bytes) -> bytes:
     """Return a document as a diff leaves it. Raises Unsupported for a section that is not known."""
     fields = list(elements(document))
     for name, (_kind, data) in elements(diff):
-        if name == b"d":
-            gone = {field for field, _ in elements(data)}
-            fields = [field for field in fields if field[0] not in gone]
-        elif name == b"u":
-            fields = _replaced(fields, dict(elements(data)))
-        elif name == b"i":
-            added = list(elements(data))
-            names = {field for field, _ in added}
-            fields = [field for field in fields if field[0] not in names] + added
-        elif name[:1] == b"s":
-            fields = [(f, _patched(v, data)) if f == name[1:] else (f, v) for f, v in fields]
-        else:
-            raise Unsupported(f"expected the sections d, u, i and s in an oplog update, found {name.decode()!r}")
+        fields = _with_section(fields, name, data)
     return assemble(fields)
+
+
+def _with_section(fields: list[Element], section: bytes, data: bytes) -> list[Element]:
+    if section == b"d":
+        return _without(fields, elements(data))
+    if section == b"u":
+        return _replaced(fields, dict(elements(data)))
+    if section == b"i":
+        added = list(elements(data))
+        return _without(fields, added) + added
+    if section[:1] == b"s":
+        return [(name, _patched(value, data)) if name == section[1:] else (name, value) for name, value in fields]
+    raise Unsupported(f"expected the sections d, u, i and s in an oplog update, found {section.decode()!r}")
+
+
+def _without(fields: list[Element], gone: Iterable[Element]) -> list[Element]:
+    names = {name for name, _ in gone}
+    return [field for field in fields if field[0] not in names]
 
 
 def _replaced(fields: list[Element], values: dict[bytes, Value]) -> list[Element]:

@@ -108,7 +108,7 @@ def id_key(value: Any) -> Hashable:
     return (type(value).__name__, value if isinstance(value, Hashable) else repr(value))
 
 
-def plan(ops: Iterable[Op], in_order: Callable[[bytes], bool]) -> list[Group]:
+def grouped(ops: Iterable[Op], in_order: Callable[[bytes], bool]) -> list[Group]:
     """Return the commands for a batch, in order. `in_order` says whether a collection's operations may not change places."""
     levels: dict[Hashable, tuple[int, str]] = {}
     groups: dict[tuple[int, bytes, str], Group] = {}

@@ -145,24 +145,23 @@ class Stream:
         return optime.ts < at.optime.ts or (optime.ts == at.optime.ts and at.index == WHOLE)
 
     def _of(self, entry: RawBSONDocument) -> Iterator[Unit]:
-        """Yield the units of one entry; at least one, so that the position moves over every entry."""
+        """Return the units of one entry; at least one, so that the position moves over every entry."""
         fields = dict(entry.items())  # decoded once: each look at the entry itself takes several calls
         optime = optime_of(fields)
         op, namespace, o = fields["op"], fields["ns"], fields["o"]
         name = command_name(o) if op == "c" else None
         decision = rule(op, name)
         if decision.action is Action.TRANSACTION:
-            yield from self._transaction(entry, optime, str(name))
-        elif namespace == "admin.system.version" and op != "n" and optime.ts > self._since:
-            yield Unit(optime, 0, command=entry)
-        elif optime.ts <= self._since or decision.action is Action.IGNORE or _not_copied(op, namespace, o):
-            yield Unit(optime, 0)
-        elif decision.action is Action.STOP:
+            return self._transaction(entry, optime, str(name))
+        if namespace == "admin.system.version" and op != "n" and optime.ts > self._since:
+            return iter((Unit(optime, 0, command=entry),))
+        if optime.ts <= self._since or decision.action is Action.IGNORE or _not_copied(op, namespace, o):
+            return iter((Unit(optime, 0),))
+        if decision.action is Action.STOP:
             raise Unsupported(f"{describe(op, namespace, optime, name or '')}: {decision.why}")
-        elif decision.action is Action.COMMAND:
-            yield Unit(optime, 0, command=entry)
-        else:
-            yield self._write(entry, fields, optime, 0, last=True)
+        if decision.action is Action.COMMAND:
+            return iter((Unit(optime, 0, command=entry),))
+        return iter((self._write(entry, fields, optime, 0, last=True),))
 
     def _write(self, entry: RawBSONDocument, fields: Mapping[str, Any], optime: OpTime, index: int, last: bool) -> Unit:
         namespace = fields["ns"]

@@ -35,7 +35,7 @@ def make_catalogue(client: Client, database: str, ui: bytes | None = None) -> No
         run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
 
-def apply_entry(client: Client, entry: RawBSONDocument, building: bool) -> None:
+def apply_entry(client: Client, entry: RawBSONDocument, strict: bool) -> None:
     """Apply an insert, an update or a delete of a view.
 
     A whole definition replaces what is there. A diff needs its view; while the head is made consistent that may be gone by now.
@@ -51,7 +51,7 @@ def apply_entry(client: Client, entry: RawBSONDocument, building: bool) -> None:
     try:
         run_entry(client, written)
     except OperationFailure:
-        if building or kind != "u":
+        if strict or kind != "u":
             raise
 
 

@@ -183,7 +183,7 @@ class Restorer:
         position = loaded[0]
         reader = SliceReader(working / SLICES, writer, position.open_from or position.optime.ts)
         stream = Stream(reader, position, position.optime.ts, spool_directory(working))
-        return Applier(client, stream, Catalogue(client, building=True), positions)
+        return Applier(client, stream, Catalogue(client, strict=True), positions)
 
     def _apply(self, applier: Applier, chosen: Plan) -> None:
         began = chosen.snapshot.optime.time

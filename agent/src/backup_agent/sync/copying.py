@@ -86,18 +86,21 @@ class Copier:
         Raises Moved when the name belongs to another collection by now, PyMongoError when either side fails.
         """
         database, collection = split(namespace)
-        documents = size = 0
         try:
             with pages.opened(self.source, database, self._find(collection)) as cursor:
-                expected = storage(self.source, namespace).get("avgObjSize", 0)
-                while cursor.alive and not self.halt():
-                    with PIECES.piece(max(pages.PAGE_BYTES, int(expected))):
-                        copied, expected = self._copy_page(cursor, namespace, None if documents else ui)
-                    documents, size = documents + copied, size + expected
+                return self._copy_pages(cursor, namespace, ui)
         except OperationFailure as error:
             if error.code in GONE and uuid_of(self.source, namespace) != ui:
                 raise Moved(namespace) from error
             raise
+
+    def _copy_pages(self, cursor: pages.Cursor, namespace: str, ui: bytes) -> tuple[int, int]:
+        documents = size = 0
+        expected = storage(self.source, namespace).get("avgObjSize", 0)
+        while cursor.alive and not self.halt():
+            with PIECES.piece(max(pages.PAGE_BYTES, int(expected))):
+                copied, expected = self._copy_page(cursor, namespace, None if documents else ui)
+            documents, size = documents + copied, size + expected
         return documents, size
 
     def _copy_page(self, cursor: pages.Cursor, namespace: str, ui: bytes | None) -> tuple[int, int]:

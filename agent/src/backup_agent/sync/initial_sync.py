@@ -7,6 +7,7 @@ leniently up to the consistency point, the majority optime after the last read; 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -18,24 +19,23 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.errors import AgentError, NoRoom, OperationFailed, Transient
-from backup_agent.namespaces import ORDERED, indexes, listed, split
 from backup_agent.replay.apply import PositionStore
 from backup_agent.replay.capped import make_capped
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.feature_version import take_over
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.stream import Position
-from backup_agent.replay.views import TIME_SERIES, VIEW, put_view
-from backup_agent.source.connections import MAJORITY, UNAUTHORIZED, asked, member_majority
+from backup_agent.source.connections import UNAUTHORIZED, member_majority
 from backup_agent.source.oplog import oplog_note
 from backup_agent.state.work import Work
-from backup_agent.sync.copying import Copier, Moved, Tally, find_by_uuid, journal, storage, uuid_in
+from backup_agent.sync.collections import describe_collections, prepare
+from backup_agent.sync.copying import Copier, Moved, Tally, journal
+from backup_agent.sync.start import oldest_open_transaction, wait_for_majority
 from backup_agent.times import OpTime, show, timestamp_from_json, timestamp_json
-from backup_agent.values import Client, Json
+from backup_agent.values import Json
 
 log = structlog.get_logger(__name__)
 
-MAJORITY_WAIT_SECONDS = 60
 COPY_ATTEMPTS = 20
 """Interruptions of the copy in a row in which nothing was copied; then it is no matter of a member that went away."""
 
@@ -63,52 +63,6 @@ class SyncWork(Work, Protocol):
 
     def become_strict(self) -> None:
         """Store that the head is consistent: replay is strict from now on."""
-
-
-def oldest_open_transaction(client: Client) -> OpTime | None:
-    """Return the start of the oldest transaction that is prepared or open, in the member's majority-committed data.
-
-    Asked after `member_majority`, that data is not older than what that returned. The server takes no time with a read of
-    this collection (mongodump looks there the same way).
-    """
-    table = client.config.get_collection("transactions", read_concern=MAJORITY)
-    query = {"state": {"$in": ["prepared", "inProgress"]}}
-    found = asked("config.transactions", lambda: table.find_one(query, sort=[("startOpTime.ts", 1)]))
-    start = found.get("startOpTime") if found else None
-    return OpTime(start["ts"], start["t"]) if start else None
-
-
-def wait_for_majority(work: Work, client: Client, member: str, after: Timestamp) -> None:
-    """Wait until a member's majority-committed data is not older than `after`. Raises Transient when that takes too long."""
-    deadline = time.monotonic() + MAJORITY_WAIT_SECONDS
-    while True:
-        found = member_majority(client)
-        if found is not None and found.ts >= after:
-            return
-        if time.monotonic() > deadline:
-            raise Transient(
-                f"{member}: expected majority-committed data of {show(after)}, found {show(found.ts if found else None)}"
-            )
-        work.alive()
-        time.sleep(0.1)
-
-
-def describe_collections(client: Client) -> list[Json]:
-    """List what is to be copied: name, UUID, kind and size. Views come last: a time series is one, of its buckets."""
-    collections = []
-    for database, info in listed(client):
-        namespace = f"{database}.{info['name']}"
-        ui = uuid_in(info)
-        collections.append(
-            {
-                "namespace": namespace,
-                "ui": ui.hex() if ui else None,
-                "view": ui is None,
-                "bytes": 0 if ui is None else int(storage(client, namespace).get("size", 0)),
-                "done": False,
-            }
-        )
-    return sorted(collections, key=lambda collection: bool(collection["view"]))
 
 
 class InitialSync:
@@ -197,21 +151,23 @@ class InitialSync:
             except NoRoom:
                 raise
             except (PyMongoError, Transient) as error:
-                if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
-                    raise OperationFailed(
-                        f"{member}: the user may not read a collection: {error}; grant it the role backup"
-                    ) from error
-                if attempts >= COPY_ATTEMPTS:
-                    raise OperationFailed(
-                        f"the copy failed {attempts} times without getting on: {error}"[:500]
-                    ) from error
-                if not self._work.head.alive:
-                    raise Transient(f"the head ended during the copy: {error}") from error
-                self._work.sources.failed(member, error)
-                log.warning("copy interrupted", member=member, reason=str(error)[:300])
-                self._progress(f"interrupted ({member}: {str(error)[:80]}), going on")
-                self._pause()
+                self._go_on_after(error, member, attempts)
         self._note_the_consistency_point()
+
+    def _go_on_after(self, error: PyMongoError | Transient, member: str, attempts: int) -> None:
+        """Leave a member whose copy was interrupted, unless another attempt cannot help: then OperationFailed or Transient."""
+        if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
+            raise OperationFailed(
+                f"{member}: the user may not read a collection: {error}; grant it the role backup"
+            ) from error
+        if attempts >= COPY_ATTEMPTS:
+            raise OperationFailed(f"the copy failed {attempts} times without getting on: {error}"[:500]) from error
+        if not self._work.head.alive:
+            raise Transient(f"the head ended during the copy: {error}") from error
+        self._work.sources.failed(member, error)
+        log.warning("copy interrupted", member=member, reason=str(error)[:300])
+        self._progress(f"interrupted ({member}: {str(error)[:80]}), going on")
+        self._pause()
 
     def _pause(self) -> None:
         for _ in range(10):
@@ -226,64 +182,34 @@ class InitialSync:
             self._save()
         done = [c for c in self._sync["collections"] if c["done"]]
         self._tally = Tally(sum(c["documents"] for c in done), sum(c["copied_bytes"] for c in done))
-        stopped: list[bool] = []
-        copier = Copier(source, self._work.head.client, self._tc, self._tally, lambda: bool(stopped))
-        catalogue = Catalogue(self._work.head.client, building=False)
+        stop = threading.Event()
+        copier = Copier(source, self._work.head.client, self._tc, self._tally, stop.is_set)
         waiting = deque(c for c in self._sync["collections"] if not c["done"])
         with ThreadPoolExecutor(self._work.config.copy_threads, "copy") as pool:
-            running: dict[Future[tuple[int, int]], Json] = {}
             try:
-                while waiting or running:
-                    while waiting and len(running) < self._work.config.copy_threads:
-                        collection = waiting.popleft()
-                        if self._prepare(source, catalogue, collection):
-                            ui = bytes.fromhex(collection["ui"])
-                            running[pool.submit(copier.copy, collection["namespace"], ui)] = collection
-                    finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                    self._progress()
-                    self._watch()
-                    for future in finished:
-                        self._finished(source, running.pop(future), future, waiting)
+                self._copy_waiting(pool, copier, waiting)
             finally:
-                stopped.append(True)
+                stop.set()
 
-    def _prepare(self, source: Client, catalogue: Catalogue, collection: Json) -> bool:
-        """Make an empty collection on the head, with the indexes in the model; False when there is nothing to copy."""
-        if collection["view"]:
-            self._copy_view(source, catalogue, collection)
-            return False
-        ui = bytes.fromhex(collection["ui"])
-        database, name = split(collection["namespace"])
-        found = source.get_database(database, codec_options=ORDERED).list_collections(filter={"name": name})
-        info = next(iter(found), None)
-        if info is None or uuid_in(info) != ui:
-            return self._look_again(source, catalogue, collection, ui)
-        options = info.get("options", {})
-        specs = indexes(source, database, name)
-        catalogue.drop(ui)
-        catalogue.create(ui, collection["namespace"], options, info.get("idIndex"))
-        catalogue.model.set_indexes(ui, specs)
-        return True
+    def _copy_waiting(self, pool: ThreadPoolExecutor, copier: Copier, waiting: deque[Json]) -> None:
+        """Copy collections, as many at once as there are threads; one that was renamed meanwhile waits again."""
+        catalogue = Catalogue(copier.head, strict=False)
+        running: dict[Future[tuple[int, int]], Json] = {}
+        while waiting or running:
+            while waiting and len(running) < self._work.config.copy_threads:
+                collection = waiting.popleft()
+                if prepare(copier.source, copier.head, catalogue, collection):
+                    ui = bytes.fromhex(collection["ui"])
+                    running[pool.submit(copier.copy, collection["namespace"], ui)] = collection
+                else:
+                    self._done(collection, 0, 0)
+            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            self._progress()
+            self._watch()
+            for future in finished:
+                self._finished(running.pop(future), future, waiting)
 
-    def _look_again(self, source: Client, catalogue: Catalogue, collection: Json, ui: bytes) -> bool:
-        name = find_by_uuid(source, ui)
-        if name is None:
-            self._done(collection, 0, 0)  # dropped at the source: the entry that says so has been captured
-            return False
-        collection["namespace"] = name
-        return self._prepare(source, catalogue, collection)
-
-    def _copy_view(self, source: Client, catalogue: Catalogue, collection: Json) -> None:
-        database, name = split(collection["namespace"])
-        found = source.get_database(database, codec_options=ORDERED).list_collections(filter={"name": name})
-        info = next(iter(found), None)
-        if info is not None and info["type"] in (VIEW, TIME_SERIES):
-            put_view(self._work.head.client, database, info)
-        self._done(collection, 0, 0)
-
-    def _finished(
-        self, source: Client, collection: Json, future: Future[tuple[int, int]], waiting: deque[Json]
-    ) -> None:
+    def _finished(self, collection: Json, future: Future[tuple[int, int]], waiting: deque[Json]) -> None:
         try:
             documents, size = future.result()
         except Moved:
@@ -340,7 +266,7 @@ class InitialSync:
             return
         head = self._work.head.client
         make_capped(head, IndexModel(head))
-        self._build_all(Catalogue(head, building=True).missing_indexes())
+        self._build_all(Catalogue(head, strict=True).missing_indexes())
         self._work.become_strict()
         self._sync["indexes_built"] = True
         self._save()
@@ -365,7 +291,7 @@ class InitialSync:
 
     def _build(self, namespace: str, specs: list[Any]) -> None:
         try:
-            Catalogue(self._work.head.client, building=True).build(namespace, specs)
+            Catalogue(self._work.head.client, strict=True).build(namespace, specs)
         except OperationFailure as error:
             raise OperationFailed(
                 f"{namespace}: expected its indexes to build on the copy, the head refused: {error}"

@@ -27,8 +27,8 @@ from backup_agent.source.connections import SourceSet, asked, member_majority
 from backup_agent.source.oplog import oplog_use
 from backup_agent.source.topology import Topology
 from backup_agent.state.store import STEPS
+from backup_agent.sync.collections import describe_collections
 from backup_agent.sync.copying import Copier, Moved, Tally
-from backup_agent.sync.initial_sync import describe_collections
 from backup_agent.values import Client, Json
 
 SAMPLE_SECONDS = 3.0
@@ -187,7 +187,7 @@ def _trial(client: Client, scratch: Mongod, collection: Json, after: Timestamp, 
     info = next(iter(client[database].list_collections(filter={"name": name})), None)
     if info is None:
         return None
-    Catalogue(scratch.client, building=False).create(
+    Catalogue(scratch.client, strict=False).create(
         ui, collection["namespace"], info.get("options", {}), info.get("idIndex")
     )
     began = time.monotonic()

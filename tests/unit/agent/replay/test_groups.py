@@ -13,7 +13,7 @@ from bson.timestamp import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_agent.replay.groups import Op, id_key, plan, restore_zeros, zero_timestamps
+from backup_agent.replay.groups import Op, grouped, id_key, restore_zeros, zero_timestamps
 from backup_agent.times import OpTime
 from backup_agent.values import RAW
 
@@ -41,19 +41,19 @@ def always(ui: bytes) -> bool:
 
 def test_operations_on_different_documents_share_a_command() -> None:
     """Three inserts become one command."""
-    groups = plan([op("i", 1), op("i", 2), op("i", 3)], never)
+    groups = grouped([op("i", 1), op("i", 2), op("i", 3)], never)
     assert [("i", 3)] == [(g.kind, len(g.ops)) for g in groups]
 
 
 def test_operations_on_one_document_keep_their_order() -> None:
     """Insert, update, delete, insert of one document are four commands in that order."""
-    groups = plan([op("i", 1), op("u", 1), op("d", 1), op("i", 1)], never)
+    groups = grouped([op("i", 1), op("u", 1), op("d", 1), op("i", 1)], never)
     assert ["i", "u", "d", "i"] == [g.kind for g in groups]
 
 
 def test_updates_of_one_document_in_a_row_share_a_command() -> None:
     """A command applies its statements in order, so repeated updates need no level of their own."""
-    groups = plan([op("u", 1, index=0), op("u", 1, index=1)], never)
+    groups = grouped([op("u", 1, index=0), op("u", 1, index=1)], never)
     assert [[0, 1]] == [[o.index for o in g.ops] for g in groups]
 
 
@@ -61,7 +61,7 @@ def test_updates_of_one_document_in_a_row_share_a_command() -> None:
 def test_no_document_sees_its_operations_in_another_order(program: list[tuple[str, int, bytes]]) -> None:
     """Whatever the batch, each document's operations come out complete and in the order they went in."""
     ops = [op(kind, identifier, ui, index) for index, (kind, identifier, ui) in enumerate(program)]
-    out = [o for group in plan(ops, never) for o in group.ops]
+    out = [o for group in grouped(ops, never) for o in group.ops]
     assert sorted(o.index for o in ops) == sorted(o.index for o in out)
     for key in {(o.ui, o.identity) for o in ops}:
         assert [o.index for o in ops if (o.ui, o.identity) == key] == [
@@ -73,7 +73,7 @@ def test_no_document_sees_its_operations_in_another_order(program: list[tuple[st
 def test_in_order_means_the_order_of_the_source(program: list[tuple[str, int]]) -> None:
     """A collection that asks for it gets every operation exactly in the order of the source."""
     ops = [op(kind, identifier, b"a", index) for index, (kind, identifier) in enumerate(program)]
-    out = [o.index for group in plan(ops, always) for o in group.ops]
+    out = [o.index for group in grouped(ops, always) for o in group.ops]
     assert list(range(len(program))) == out
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backup_agent.compare import validation
+from backup_agent.compare import ranges, sides
 
 
 @pytest.mark.parametrize(("history", "expected"), [(300, 60), (100, 60), (50, 30), (5, 3)])
 def test_a_range_stays_within_the_history(history: float, expected: float) -> None:
     """A range takes at most 60 s and 60 % of the member's snapshot history."""
-    assert expected == pytest.approx(validation.budget_seconds(history))
+    assert expected == pytest.approx(sides.budget_seconds(history))
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_a_range_stays_within_the_history(history: float, expected: float) -> No
 )
 def test_ranges_adapt_to_their_speed(size: int, elapsed: float, target: float, expected: int) -> None:
     """The next range is sized by the last one's speed, grows fourfold at most and never vanishes."""
-    assert expected == validation.next_size(size, elapsed, target)
+    assert expected == ranges.next_size(size, elapsed, target)
