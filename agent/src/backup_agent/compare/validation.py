@@ -264,7 +264,7 @@ class _Validation:
             if pending is None:
                 pending = {*before, *after, *head}
             for name in sorted(pending):
-                if not _same(before.get(name), after.get(name)):
+                if before.get(name) != after.get(name):
                     continue
                 strikes[name] = (
                     manifest.compare_entries(before.get(name), head.get(name)) if name in {*before, *head} else []
@@ -530,10 +530,6 @@ def _history(client: Client) -> float:
     except PyMongoError as error:
         raise Transient(f"validation: expected an answer from the member, found: {str(error)[:200]}") from error
     return float(found["minSnapshotHistoryWindowInSeconds"])
-
-
-def _same(one: Entry | None, other: Entry | None) -> bool:
-    return one == other
 
 
 def _pairs(source: dict[str, Entry], head: dict[str, Entry], capped: bool) -> list[_Pair]:
