@@ -538,13 +538,11 @@ def test_held_snapshots_are_not_removed(work: Replay) -> None:
     """A held snapshot is refused to be removed; a released one leaves the repository and the store."""
     snapshot.take(work, "first", False)
 
-    assert (True, False) == (snapshot.hold(work, "first"), snapshot.hold(work, "first"))
+    work.store.update_snapshot("first", held=1)
     with pytest.raises(Refused, match="release it first"):
-        snapshot.remove(work, "first")
-    assert (True, True, False) == (
-        snapshot.release(work, "first"),
-        snapshot.remove(work, "first"),
-        snapshot.remove(work, "first"),
-    )
+        snapshot.remove(work.config, work.store, "first")
+    work.store.update_snapshot("first", held=0)
+    assert snapshot.remove(work.config, work.store, "first")
+    assert not snapshot.remove(work.config, work.store, "first")
     assert [] == _repository(work).snapshots()
     assert [] == work.store.snapshots()
