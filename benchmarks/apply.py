@@ -26,7 +26,6 @@ from backup_agent.head import Mongod
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.room import Room
 from backup_agent.state.store import Store
-from backup_agent.times import timestamp_from_json
 from benchmarks import data, printing
 from benchmarks.agent import an_agent
 from benchmarks.errors import Unequal
@@ -73,7 +72,7 @@ def _synced(directory: Path, replica_set: ReplicaSet) -> tuple[Config, Timestamp
         agent.end_after_the_switch()
         with agent.store() as store:
             current = store.generation("current")
-    tc = timestamp_from_json(current["sync"]["tc"]) if current is not None else None
+    tc = current.sync.tc if current is not None else None
     if tc is None:
         raise Unequal("expected a generation that was synced, found none")
     return agent.config, tc

@@ -23,6 +23,7 @@ from pymongo import MongoClient
 from backup_agent.config import load
 from backup_agent.daemon.status import collect
 from backup_agent.state.store import Store
+from backup_agent.values import to_json
 from lab import ReplicaSet
 from lab.binaries import find_mongod
 
@@ -153,14 +154,14 @@ class Agent:
         """Return what `status` shows. Asked often, so in this process: starting the command takes longer than its answer."""
         config = load(self.file)
         with contextlib.closing(Store(config.state_file)) as store:
-            found: Json = json.loads(json.dumps({"ok": True, **collect(config, store)}, default=str))
+            found: Json = json.loads(json.dumps({"ok": True, **collect(config, store).to_json()}, default=str))
         return found
 
     def operation(self, identifier: str | None = None) -> Json:
         """Return an operation, by default the open or the newest one; in this process, as `status`."""
         with contextlib.closing(Store(load(self.file).state_file)) as store:
             found = store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
-        answer: Json = json.loads(json.dumps(found, default=str))
+        answer: Json = json.loads(json.dumps(to_json(found), default=str))
         return answer
 
     def wait_operation(self, state: str = "done", seconds: float = 180, identifier: str | None = None) -> Json:

@@ -179,8 +179,8 @@ def work(source: ReplicaSet, tmp_path: Path) -> Iterator[Replay]:
 
 def _validated(work: Replay, level: str = "digest") -> Json:
     report = validation.validate(work, level)
-    assert report["level"] == level
-    return report
+    assert report.level == level
+    return report.to_json()
 
 
 # Validation ------------------------------------------------------------------------------------------------------------------
@@ -385,10 +385,10 @@ def test_a_snapshot_is_taken_once_and_proven(work: Replay, source: ReplicaSet) -
         client.shop.orders.update_one({"_id": 1}, {"$set": {"later": True}})
     result = proof.prove(work, "first")
 
-    assert taken["restic_id"] == snapshot.take(work, "first", True)["restic_id"]
-    assert (True, []) == (result["equal"], result["differences"])
-    assert result["documents"] >= 4106
-    assert snapshot.known(work, "first")["proven_at"]
+    assert taken.restic_id == snapshot.take(work, "first", True).restic_id
+    assert (True, ()) == (result.equal, result.differences)
+    assert result.documents >= 4106
+    assert snapshot.known(work.store, "first").proven_at
     assert not (work.config.directory / "scratch" / "first").exists()
     assert 1 == work.head.client.shop.orders.count_documents({"_id": 1, "later": True})
 
@@ -434,7 +434,8 @@ def test_a_restored_copy_that_differs_is_bad(
 
     text = "; ".join(error.value.details["differences"])
     assert [] == [part for part in expected if not any(option in text for option in part.split("|"))], text
-    assert ("bad", None) == tuple(snapshot.known(work, "first")[key] for key in ("state", "proven_at"))
+    bad = snapshot.known(work.store, "first")
+    assert ("bad", None) == (bad.state, bad.proven_at)
     assert not (work.config.directory / "scratch" / "first").exists()
 
 
@@ -449,7 +450,7 @@ def test_a_snapshot_that_does_not_start_is_bad(work: Replay, tmp_path: Path, mon
     with pytest.raises(OperationFailed, match="cannot be restored"):
         proof.prove(work, "first")
 
-    assert "bad" == snapshot.known(work, "first")["state"]
+    assert "bad" == snapshot.known(work.store, "first").state
 
 
 def test_a_snapshot_without_digests_is_not_proven(work: Replay) -> None:
@@ -459,7 +460,8 @@ def test_a_snapshot_without_digests_is_not_proven(work: Replay) -> None:
     with pytest.raises(Refused, match="take a new one with --prove"):
         proof.prove(work, "first")
 
-    assert ("good", None) == tuple(snapshot.known(work, "first")[key] for key in ("state", "proven_at"))
+    kept = snapshot.known(work.store, "first")
+    assert ("good", None) == (kept.state, kept.proven_at)
 
 
 @pytest.mark.parametrize("point", ["manifest", "locked", "uploading", "stored"])
@@ -476,7 +478,7 @@ def test_a_snapshot_that_fails_leaves_the_head_unlocked(
     work.head.client.mongodb_ops_backup_head.test.insert_one({})
     assert [] == work.store.snapshots()
     taken = snapshot.take(work, "first", False)
-    assert [taken["restic_id"]] == [found["id"][:8] for found in _repository(work).snapshots()]
+    assert [taken.restic_id] == [found["id"][:8] for found in _repository(work).snapshots()]
 
 
 def test_an_orphaned_lock_is_taken_back(work: Replay) -> None:
@@ -512,7 +514,7 @@ def test_writes_up_to_the_optime_are_in_the_restored_copy(work: Replay, source: 
         with source.client() as client:
             client.shop.last.with_options(write_concern=None).insert_one({"_id": number})
         snapshot.take(work, f"s{number}", True)
-        assert proof.prove(work, f"s{number}")["equal"]
+        assert proof.prove(work, f"s{number}").equal
         assert number + 1 == work.head.client.shop.last.count_documents({})
 
 
@@ -520,7 +522,7 @@ def test_a_restored_copy_becomes_a_plain_server_and_a_new_set(work: Replay, tmp_
     """Once made plain, a restored directory starts as a standalone and as the first member of a set of its own."""
     taken = snapshot.take(work, "first", True)
     target = tmp_path / "restored"
-    _repository(work).restore(taken["restic_id"], target)
+    _repository(work).restore(taken.restic_id, target)
     socket = work.config.socket_directory / "r.sock"
     plain = Mongod(work.config.head.mongod, target, socket, 256, replica_set=False)
     make_plain(plain.start())
@@ -574,6 +576,6 @@ def test_a_proven_snapshot_takes_three_processes_of_restic(
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     for name, wanted in (("first", "snapshots init backup restore"), ("second", "snapshots backup restore")):
         snapshot.take(work, name, True)
-        assert proof.prove(work, name)["equal"]
+        assert proof.prove(work, name).equal
         assert wanted == " ".join(calls.read_text().split())
         calls.unlink()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bson.timestamp import Timestamp
+
 from backup_agent.config import Config
+from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
-from backup_agent.values import Json
 
 RESTIC = """#!/bin/sh
 echo "$*" >> {here}/restic-calls
@@ -40,5 +43,5 @@ def restic_calls(here: Path) -> list[str]:
 
 def add_snapshot(store: Store, name: str, created_at: str = "2026-01-01T00:00:00Z", **changes: Any) -> None:
     """Record a snapshot."""
-    found: Json = {"name": name, "id": name, "optime": None, "generation": 1, "created_at": created_at, "state": "good"}
-    store.add_snapshot(found | {"bytes_added": 1, "bytes_total": 1, "restic_id": f"id-{name}"} | changes)
+    taken = Snapshot(name, name, 1, Timestamp(40, 1), created_at, "good", False, None, 1, 1, f"id-{name}")
+    store.add_snapshot(replace(taken, **changes))

@@ -119,7 +119,7 @@ def _ask(sources: SourceSet, wanted: Wanted, member: str) -> ResyncRequired | No
         decision,
         f"{wanted} {what} every member ({answers}); start a resync",
         members=found,
-        captured=wanted.anchor.optime.as_json() if wanted.anchor else None,
+        captured=wanted.anchor.optime.to_json() if wanted.anchor else None,
     )
 
 

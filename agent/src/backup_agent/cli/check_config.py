@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
@@ -13,15 +14,11 @@ from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.head import mongod_version
 from backup_agent.repository.inventory import summary
 from backup_agent.source.connections import SourceSet
-from backup_agent.values import Json
+from backup_agent.values import Check, Record
 
 
-def _result(name: str, detail: str) -> Json:
-    return {"name": name, "ok": True, "detail": detail, "remedy": ""}
-
-
-def _failure(name: str, error: AgentError) -> Json:
-    return {"name": name, "ok": False, "detail": error.message, "remedy": f"correct {name} in the configuration"}
+def _failure(name: str, error: AgentError) -> Check:
+    return Check(name, ok=False, detail=error.message, remedy=f"correct {name} in the configuration")
 
 
 def _directory(config: Config) -> str:
@@ -72,7 +69,16 @@ def _versions(config: Config) -> str:
     return f"source {found}, head {head}"
 
 
-def check(config: Config, path: Path) -> Json:
+@dataclass(frozen=True, slots=True)
+class Checked(Record):
+    """What was found of a configuration."""
+
+    job: str
+    config_sha256: str
+    checks: tuple[Check, ...]
+
+
+def check(config: Config, path: Path) -> Checked:
     """Return the result of every check; none stops the others."""
     names = {
         "directory": _directory,
@@ -84,9 +90,9 @@ def check(config: Config, path: Path) -> Json:
     results = []
     for name, look in names.items():
         try:
-            results.append(_result(name, look(config)))
+            results.append(Check(name, ok=True, detail=look(config)))
         except AgentError as error:
             results.append(_failure(name, error))
         except OSError as error:
             results.append(_failure(name, AgentError(f"expected to read and write its files, found: {error}")))
-    return {"job": config.job, "config_sha256": fingerprint(path), "checks": results}
+    return Checked(config.job, fingerprint(path), tuple(results))

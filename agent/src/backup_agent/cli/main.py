@@ -18,8 +18,10 @@ from backup_agent.daemon import loop, requests
 from backup_agent.daemon.status import collect
 from backup_agent.errors import AgentError, Refused
 from backup_agent.source.connections import SourceSet
-from backup_agent.state.store import SCHEMA_VERSION, Store
-from backup_agent.values import Json
+from backup_agent.state.database import SCHEMA_VERSION
+from backup_agent.state.records import Params
+from backup_agent.state.store import Store
+from backup_agent.values import Json, to_json
 
 
 class Context:
@@ -41,12 +43,12 @@ def answer(as_json: bool, produce: Callable[[], tuple[Json, int]], text: Callabl
     """Print what a command returns, or its error in the same envelope, and exit with its code; `text` makes it readable."""
     try:
         value, code = produce()
-        value = {"ok": True, **value}
+        value = {"ok": True, **to_json(value)}
     except AgentError as error:
-        value, code = {"ok": False, "error": error.as_json()}, error.exit_code
+        value, code = {"ok": False, "error": to_json(error.to_json())}, error.exit_code
     except (OSError, sqlite3.Error) as error:  # the machine's: no room, no right, a broken disk
         found = AgentError(f"expected to read and write the job's files, found: {error}; see directory and its disk")
-        value, code = {"ok": False, "error": found.as_json()}, found.exit_code
+        value, code = {"ok": False, "error": found.to_json()}, found.exit_code
     if as_json:
         click.echo(json.dumps(value, default=str))
     elif value["ok"]:
@@ -93,7 +95,7 @@ def check_config(context: Context, as_json: bool) -> None:
         config = context.config
         assert context.path is not None
         found = check(config, context.path)
-        return found, 0 if all(check["ok"] for check in found["checks"]) else 1
+        return found.to_json(), 0 if all(check.ok for check in found.checks) else 1
 
     answer(as_json, produce)
 
@@ -118,7 +120,7 @@ def status(context: Context, as_json: bool) -> None:
     def produce() -> tuple[Json, int]:
         config = context.config
         found = collect(config, Store(config.state_file))
-        return found, requests.status_exit(found)
+        return found.to_json(), found.exit_code
 
     answer(as_json, produce)
 
@@ -130,7 +132,7 @@ def sources(context: Context, as_json: bool) -> None:
     """Show which secondary would be read from, and why not each other member."""
 
     def produce() -> tuple[Json, int]:
-        found = SourceSet(context.config).topology().as_json()
+        found = SourceSet(context.config).topology().to_json()
         return found, 0 if found["chosen"] else Refused.exit_code
 
     answer(as_json, produce)
@@ -269,6 +271,6 @@ def validate(context: Context, owner: str, reason: str, level: str, as_json: boo
     def produce() -> tuple[Json, int]:
         config = context.config
         asked = requests.Asked(owner, reason)
-        return requests.queue(config, Store(config.state_file), "validation", asked, {"level": level}), 0
+        return requests.queue(config, Store(config.state_file), "validation", asked, Params(level=level)), 0
 
     answer(as_json, produce)

@@ -10,7 +10,7 @@ import click
 from backup_agent.cli.main import Context, answer, json_option, main, owner_option, pass_context
 from backup_agent.config import Config
 from backup_agent.errors import Refused
-from backup_agent.state.maintenance import parse_latest
+from backup_agent.state.maintenance import Begin, parse_latest
 from backup_agent.state.store import Store, daemon_alive
 from backup_agent.values import Json
 from backup_agent.watch import look, output
@@ -46,8 +46,9 @@ def begin(
                 "start it once, then begin maintenance"
             )
         with contextlib.closing(Store(config.state_file, reading=dry_run)) as store:
+            wish = Begin(owner, reason, for_seconds, by, daemon_alive(config))
             do = store.plan_maintenance if dry_run else store.begin_maintenance
-            return do(owner, reason, for_seconds, by, daemon_alive(config)), 0
+            return do(wish).to_json(), 0
 
     answer(as_json, produce)
 
@@ -99,7 +100,7 @@ def watch_command(directory: Path, warn_before_minutes: float, textfile: Path | 
         problems = _write_metrics(textfile, findings)
         least = look.WARNING if problems else look.OK
         level = max(look.worst(findings), least, key=look.LEVELS.index)
-        value = {"level": level, "jobs": [found.as_json() for found in findings], "problems": problems}
+        value = {"level": level, "jobs": findings, "problems": problems}
         return value, int(level != look.OK)
 
     answer(as_json, produce, lambda value: "\n".join(output.lines(value, output.is_journal(STDOUT))))

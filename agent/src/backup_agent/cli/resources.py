@@ -15,6 +15,6 @@ def resources_command(context: Context, as_json: bool) -> None:
 
     def produce() -> tuple[Json, int]:
         found = resources.look(context.config)
-        return found, 1 if found["missing"] else 0
+        return found.to_json(), 1 if found.missing else 0
 
     answer(as_json, produce)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,13 @@ from backup_agent.repository.restic import Restic, cache_of
 from backup_agent.restore.plan import plan
 from backup_agent.restore.restorer import Restorer, explain, restore
 from backup_agent.restore.target import Target
+from backup_agent.state.records import Params
 from backup_agent.state.store import Store
-from backup_agent.times import LAST_INCREMENT, timestamp_json
+from backup_agent.times import LAST_INCREMENT
 from backup_agent.values import Json
+
+Options = Mapping[str, Any]
+"""What was given on the command line."""
 
 NO_CHANGE: Json = {"changed": False, "attached": False, "plan": None, "operation": None, "restore": None}
 
@@ -85,7 +89,7 @@ class _Opened:
 
 
 @contextmanager
-def _opened(context: Context, options: Json) -> Iterator[_Opened]:
+def _opened(context: Context, options: Options) -> Iterator[_Opened]:
     """Give the repository that the options name, or that of the configuration."""
     location, password, job = options["repository"], options["password_file"], options["job"]
     if location is not None and WITH_PASSWORD.search(location):
@@ -114,9 +118,9 @@ def _nothing() -> None:
 
 def _as_json(found: Inventory) -> Json:
     return {
-        "ranges": [r.as_json() for r in found.ranges()],
+        "ranges": found.ranges(),
         "snapshots": [
-            {"name": s.name, "generation": s.generation, "optime": timestamp_json(s.optime), "created_at": s.created_at}
+            {"name": s.name, "generation": s.generation, "optime": s.optime, "created_at": s.created_at}
             for s in found.snapshots
         ],
     }
@@ -170,10 +174,10 @@ def restore_command(context: Context, /, as_json: bool, **options: Any) -> None:
     answer(as_json, lambda: (_restore(context, options), 0))
 
 
-def _restore(context: Context, options: Json) -> Json:
+def _restore(context: Context, options: Options) -> Json:
     at = parse_at(options["at"]) if options["at"] else None
     name, target = options["snapshot"], Target(Path(options["target"]).absolute())
-    params = {"target": str(target.path), "snapshot": name, "at": timestamp_json(at)}
+    params = Params(target=str(target.path), snapshot=name, at=at)
     if options["submit"]:
         _refuse_elsewhere(options)
         requests.require_daemon(context.config)
@@ -186,29 +190,29 @@ def _restore(context: Context, options: Json) -> Json:
             return opened.inventory(name)
 
         chosen = plan(look(), name, at)
-        if (done := target.done(chosen.as_json())) is not None:
+        if (done := target.done(chosen.restore)) is not None:
             return {**NO_CHANGE, "restore": done}
         if not options["dry_run"] and not options["submit"]:
-            result = restore(restorer, look, name, at)
-            return {**NO_CHANGE, "changed": result.pop("changed"), "restore": result}
+            done, changed = restore(restorer, look, name, at)
+            return {**NO_CHANGE, "changed": changed, "restore": done}
         planned = explain(restorer, look, chosen)
     if options["dry_run"]:
         return {**NO_CHANGE, "changed": True, "plan": planned}
     if name is None and at is None:  # what was shown is restored, also by a step that is begun again
-        params["at"] = planned["until"]
+        params = replace(params, at=planned.until)
     store = Store(context.config.state_file)
     operation, new = store.start_operation("restore", options["owner"], options["reason"], params)
     return {**NO_CHANGE, "changed": new, "attached": not new, "plan": planned, "operation": operation}
 
 
-def _refuse_elsewhere(options: Json) -> None:
+def _refuse_elsewhere(options: Options) -> None:
     given = [name for name in ("repository", "password_file", "job", "mongod", "restic") if options[name] is not None]
     if given:
         words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise BadConfiguration(f"expected --submit with --config alone, found {words}; leave one of the two out")
 
 
-def _mongod(context: Context, options: Json) -> Path:
+def _mongod(context: Context, options: Options) -> Path:
     if options["mongod"] is not None:
         return Path(options["mongod"])
     return context.config.head.mongod if context.path is not None else Path("mongod")

@@ -10,9 +10,9 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bson.binary import Binary
 from bson.json_util import CANONICAL_JSON_OPTIONS, dumps
@@ -23,7 +23,7 @@ from backup_agent.compare.digest import Side, Span
 from backup_agent.errors import OperationFailed
 from backup_agent.namespaces import indexes, listed, split
 from backup_agent.times import OpTime
-from backup_agent.values import Client, Json
+from backup_agent.values import Client, Json, Record
 
 FORMAT = 1
 COLLECTION = "collection"
@@ -55,6 +55,54 @@ class Entry:
     def natural(self) -> bool:
         """Whether it is read in natural order: a capped collection, or the buckets of a time series."""
         return self.capped or json.loads(self.options).get("clusteredIndex") is True
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Record):
+    """A collection, view or time series as a manifest has it; a digest is there when the copy is to be proven."""
+
+    SPARSE: ClassVar = True
+
+    namespace: str
+    type: str
+    options: Json
+    indexes: tuple[Json, ...]
+    uuid: str | None = None
+    documents: int | None = None
+    bytes: int | None = None
+    digest: str | None = None
+    marks: tuple[str, ...] | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """The catalogue's part of it."""
+        specs = tuple((str(spec["name"]), _text(spec)) for spec in self.indexes)
+        return Entry(self.namespace, self.type, _text(self.options), specs)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest(Record):
+    """What is in a copy that stands at an optime; `digests` says whether it is to be proven."""
+
+    PARTS: ClassVar = {"collections": Held}
+
+    format: int
+    job: str
+    generation: int
+    optime: Json
+    server_version: str
+    digests: bool
+    collections: tuple[Held, ...]
+
+    @property
+    def count(self) -> int:
+        """How many collections there are, without views."""
+        return sum(held.type == COLLECTION for held in self.collections)
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+        return sum(held.documents or 0 for held in self.collections)
 
 
 def canonical(document: Mapping[str, Any]) -> str:
@@ -142,57 +190,43 @@ def count(client: Client, namespace: str, natural: bool) -> int:
 
 def build(
     client: Client, *, job: str, generation: int, optime: OpTime, digests: bool, progress: Progress = _no_progress
-) -> Json:
+) -> Manifest:
     """Return the manifest of a copy that stands still at an optime. Raises PyMongo's errors."""
     entries = describe(client)
-    return {
-        "format": FORMAT,
-        "job": job,
-        "generation": generation,
-        "optime": optime.as_json(),
-        "server_version": client.server_info()["version"],
-        "digests": digests,
-        "collections": [_as_json(client, entry, digests, progress) for entry in entries.values()],
-    }
+    return Manifest(
+        format=FORMAT,
+        job=job,
+        generation=generation,
+        optime=optime.to_json(),
+        server_version=client.server_info()["version"],
+        digests=digests,
+        collections=tuple(_held(client, entry, digests, progress) for entry in entries.values()),
+    )
 
 
-def _as_json(client: Client, entry: Entry, digests: bool, progress: Progress) -> Json:
-    result: Json = {
-        "namespace": entry.namespace,
-        "type": entry.kind,
-        "uuid": entry.uuid.as_uuid().hex if entry.uuid else None,
-        "options": json.loads(entry.options),
-        "indexes": [json.loads(text) for _, text in entry.indexes],
-    }
-    if entry.kind == COLLECTION and digests:
+def _held(client: Client, entry: Entry, digests: bool, progress: Progress) -> Held:
+    uuid = entry.uuid.as_uuid().hex if entry.uuid else None
+    specs = tuple(json.loads(text) for _, text in entry.indexes)
+    held = Held(entry.namespace, entry.kind, json.loads(entry.options), specs, uuid)
+    if entry.kind != COLLECTION:
+        return held
+    if digests:
         found = contents(client, entry.namespace, progress, entry.natural)
-        result |= {
-            "documents": found.documents,
-            "bytes": found.bytes,
-            "digest": found.digest,
-            "marks": list(found.marks),
-        }
-    elif entry.kind == COLLECTION:
-        result["documents"] = count(client, entry.namespace, entry.natural)
-        progress(entry.namespace, result["documents"])
-    return result
-
-
-def entry_of(value: Json) -> Entry:
-    """Return the catalogue's part of a manifest's collection."""
-    texts = tuple((spec["name"], _text(spec)) for spec in value["indexes"])
-    return Entry(value["namespace"], value["type"], _text(value["options"]), texts)
+        return replace(held, documents=found.documents, bytes=found.bytes, digest=found.digest, marks=found.marks)
+    documents = count(client, entry.namespace, entry.natural)
+    progress(entry.namespace, documents)
+    return replace(held, documents=documents)
 
 
 def _text(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def save(manifest: Json, path: Path) -> None:
+def save(manifest: Manifest, path: Path) -> None:
     """Write a manifest so that a crash leaves the old file or the new one."""
     temporary = path.with_suffix(".new")
     with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(manifest, file, separators=(",", ":"))
+        json.dump(manifest.to_json(), file, separators=(",", ":"))
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -203,20 +237,27 @@ def save(manifest: Json, path: Path) -> None:
         os.close(handle)
 
 
-def load(path: Path) -> Json:
-    """Read a manifest. Raises OperationFailed when it is missing, damaged or of a format that this agent does not know."""
+def parse(text: str) -> Manifest:
+    """Read a manifest. Raises OperationFailed when it is damaged, or of a format that this agent does not know."""
     try:
-        manifest: Json = json.loads(path.read_text(encoding="utf-8"))
-        found = manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        value = json.loads(text)
+        if value["format"] == FORMAT:
+            return Manifest.from_json(value)
+    except (ValueError, KeyError, TypeError) as error:
+        raise OperationFailed(f"expected a manifest, found: {error}; the snapshot cannot be checked") from error
+    raise OperationFailed(
+        f"expected a manifest of format {FORMAT}, found {value['format']}; use the agent that wrote it or a newer one"
+    )
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest from its file. Raises OperationFailed, also when it is missing."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise OperationFailed(
             f"expected a manifest in {path.name}, found: {error}; the snapshot cannot be checked"
         ) from error
-    if found != FORMAT:
-        raise OperationFailed(
-            f"expected a manifest of format {FORMAT}, found {found}; use the agent that wrote it or a newer one"
-        )
-    return manifest
 
 
 @dataclass(frozen=True)
@@ -228,25 +269,24 @@ class Mismatch:
     span: Span | None = None
 
 
-def mismatches(manifest: Json, client: Client, progress: Progress = _no_progress) -> list[Mismatch]:
+def mismatches(manifest: Manifest, client: Client, progress: Progress = _no_progress) -> list[Mismatch]:
     """Compare a copy with a manifest. Comparing nothing is a difference too. Raises PyMongo's errors."""
-    expected = {value["namespace"]: value for value in manifest["collections"]}
+    expected = {held.namespace: held for held in manifest.collections}
     found = describe(client)
-    data = [value for value in expected.values() if value["type"] == COLLECTION]
-    if not data:
+    if not manifest.count:
         return [Mismatch("expected at least one collection in the manifest, found none: nothing was compared")]
     result = []
     for namespace in sorted({*expected, *found}):
-        wanted = entry_of(expected[namespace]) if namespace in expected else None
+        wanted = expected[namespace].entry if namespace in expected else None
         result += [Mismatch(text, namespace) for text in compare_entries(wanted, found.get(namespace))]
         if wanted is not None and namespace in found and {wanted.kind, found[namespace].kind} == {COLLECTION}:
             result += _documents(expected[namespace], client, progress)
     return result
 
 
-def _documents(expected: Json, client: Client, progress: Progress) -> list[Mismatch]:
-    namespace, wanted, natural = expected["namespace"], expected["documents"], entry_of(expected).natural
-    if "digest" not in expected:
+def _documents(expected: Held, client: Client, progress: Progress) -> list[Mismatch]:
+    namespace, wanted, natural = expected.namespace, expected.documents, expected.entry.natural
+    if expected.digest is None:
         number = count(client, namespace, natural)
         progress(namespace, number)
         return (
@@ -254,16 +294,15 @@ def _documents(expected: Json, client: Client, progress: Progress) -> list[Misma
             if number == wanted
             else [Mismatch(f"{namespace}: expected {wanted} documents, found {number}", namespace)]
         )
-    capped = bool(expected["options"].get("capped"))
     found = contents(client, namespace, progress, natural)
-    if (found.documents, found.digest) == (wanted, expected["digest"]):
+    if (found.documents, found.digest) == (wanted, expected.digest):
         return []
-    what = f"digest {expected['digest'][:16]}, found {found.digest[:16]}"
+    what = f"digest {expected.digest[:16]}, found {found.digest[:16]}"
     if found.documents != wanted:
         what = f"{wanted} documents, found {found.documents}"
-    if capped:
+    if expected.entry.capped:
         return [Mismatch(f"{namespace}: expected {what} (a capped collection, in its order)", namespace)]
-    span = span_of_mark(side(client, namespace, natural), _first_difference(expected["marks"], found.marks))
+    span = span_of_mark(side(client, namespace, natural), _first_difference(expected.marks or (), found.marks))
     where = f"from _id {digest.show_id(span.lower)} on" if span.lower else "at the beginning"
     text = f"{namespace}: expected {what}; the first difference is within {digest.CHUNK_DOCUMENTS} documents {where}"
     return [Mismatch(text, namespace, span)]
@@ -284,6 +323,6 @@ def span_of_mark(where: Side, position: int) -> Span:
     return Span(lower, digest.bound_after(where, lower, step))
 
 
-def compare(manifest: Json, client: Client, progress: Progress = _no_progress) -> list[str]:
+def compare(manifest: Manifest, client: Client, progress: Progress = _no_progress) -> list[str]:
     """Return a sentence for each difference between a copy and a manifest; none when they are equal."""
     return [mismatch.text for mismatch in mismatches(manifest, client, progress)]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import failpoints
@@ -21,8 +23,7 @@ from backup_agent.compare.sides import ATTEMPTS, Pair, Sides
 from backup_agent.errors import OperationFailed, Transient
 from backup_agent.namespaces import split
 from backup_agent.state.work import Work
-from backup_agent.times import timestamp_json
-from backup_agent.values import Json
+from backup_agent.values import Record
 
 LEVELS = ("counts", "sample", "digest")
 
@@ -33,48 +34,66 @@ CATALOGUE_ATTEMPTS = 3
 CATALOGUE_UNSTABLE_ATTEMPTS = 20
 
 
-@dataclass
-class _Report:
-    """What was found about one collection."""
+@dataclass(frozen=True, slots=True)
+class Range(Record):
+    """A part of a collection that was compared at one optime."""
+
+    optime: Timestamp
+    documents: int
+
+
+@dataclass(slots=True)
+class Compared(Record):
+    """What was found about one collection, which grows with each range."""
+
+    DERIVED: ClassVar = ("equal",)
 
     namespace: str
     documents: int = 0
-    ranges: list[Json] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
 
     def add(self, outcome: Outcome) -> None:
         """Count a range that was compared."""
         self.documents += outcome.documents
-        self.ranges.append({"optime": timestamp_json(outcome.optime.ts), "documents": outcome.documents})
+        self.ranges.append(Range(outcome.optime.ts, outcome.documents))
         self.differences += [f"{self.namespace}: {text}" for text in outcome.differences]
 
-    def as_json(self) -> Json:
-        """Return the contract's form."""
-        return {
-            "namespace": self.namespace,
-            "documents": self.documents,
-            "ranges": self.ranges,
-            "equal": not self.differences,
-            "differences": self.differences,
-        }
+
+@dataclass(frozen=True, slots=True)
+class Validation(Record):
+    """The report of a validation: `not_compared` says what could not be read, which is no difference, and no assurance either."""
+
+    equal: bool
+    level: str
+    collections: tuple[Compared, ...]
+    compared: int
+    differences: tuple[str, ...]
+    not_compared: tuple[str, ...]
+    text: str
 
 
-def validate(work: Work, level: str) -> Json:
-    """Compare the backup with the source and return the report of the contract; `equal` says how it ended.
+def validate(work: Work, level: str) -> Validation:
+    """Compare the backup with the source; `equal` of the report says how it ended.
 
     `counts` reads every `_id`, `sample` reads random ranges, `digest` reads everything; indexes, options and views are always
-    compared. `not_compared` says what could not be read: that is no difference, and no assurance either.
+    compared.
 
     Raises Transient (no member can be read, the head is too far behind), OperationFailed (there is something, and nothing could
     be compared), BadConfiguration (rights), Canceled, Shutdown.
     """
     if level not in LEVELS:
         raise OperationFailed(f"expected a level of {', '.join(LEVELS)}, found {level!r}; choose one of them")
-    return _Validation(work, level).report()
+    return _Run(work, level).report()
 
 
-class _Validation:
-    """One run."""
+class _Run:
+    """One validation."""
 
     def __init__(self, work: Work, level: str) -> None:
         self._work, self._level = work, level
@@ -85,13 +104,13 @@ class _Validation:
 
     # The whole --------------------------------------------------------------------------------------------------------
 
-    def report(self) -> Json:
+    def report(self) -> Validation:
         """Compare everything."""
         found = self._catalogue()
         self._total = max(1, sum(map(self._estimate, found.pairs)))
         reports, gone = [], False
         for pair in found.pairs:
-            report = _Report(pair.namespace)
+            report = Compared(pair.namespace)
             try:
                 self._collection(pair, report)
             except Gone:
@@ -105,7 +124,7 @@ class _Validation:
             differences = sorted({*differences, *self._catalogue().differences})
         return self._summary(reports, differences, found.collections)
 
-    def _summary(self, reports: list[_Report], catalogue: list[str], expected: int) -> Json:
+    def _summary(self, reports: list[Compared], catalogue: list[str], expected: int) -> Validation:
         for report in reports:
             report.differences[:0] = [text for text in catalogue if text.startswith(f"{report.namespace}: ")]
         named = {text for report in reports for text in report.differences}
@@ -119,15 +138,15 @@ class _Validation:
             text += f"; not compared: {'; '.join(self._not_compared)}"
         if not reports and not expected:
             text = "nothing to compare: neither the source nor the backup has a collection"
-        return {
-            "equal": not differences,
-            "level": self._level,
-            "collections": [report.as_json() for report in reports],
-            "compared": len(reports),
-            "differences": differences,
-            "not_compared": self._not_compared,
-            "text": text,
-        }
+        return Validation(
+            equal=not differences,
+            level=self._level,
+            collections=tuple(reports),
+            compared=len(reports),
+            differences=tuple(differences),
+            not_compared=tuple(self._not_compared),
+            text=text,
+        )
 
     def _estimate(self, pair: Pair) -> int:
         database, collection = split(pair.namespace)
@@ -165,7 +184,7 @@ class _Validation:
 
     # Documents --------------------------------------------------------------------------------------------------------
 
-    def _collection(self, pair: Pair, report: _Report) -> None:
+    def _collection(self, pair: Pair, report: Compared) -> None:
         estimate = self._estimate(pair)
         sampled = self._level == "sample" and estimate > SAMPLE_RANGES * SAMPLE_DOCUMENTS
         for outcome in self._sample(pair) if sampled else self._ranges.chain(pair):
@@ -182,14 +201,14 @@ class _Validation:
         for lower in self._ranges.starts(pair, SAMPLE_RANGES):
             yield self._ranges.compare(pair, lower, SAMPLE_DOCUMENTS)
 
-    def _add(self, report: _Report, outcome: Outcome) -> None:
+    def _add(self, report: Compared, outcome: Outcome) -> None:
         report.add(outcome)
         self._done += outcome.documents
         done, text = min(self._done, self._total), f"{report.namespace}: {report.documents} documents"
         self._work.tick("validate", done, self._total, "documents", text)
         failpoints.reach("validation.range", namespace=report.namespace, documents=report.documents)
 
-    def _capped(self, pair: Pair) -> list[_Report]:
+    def _capped(self, pair: Pair) -> list[Compared]:
         """Compare a capped collection; a difference counts when it is seen again at another T."""
         differed = False
         database, _ = split(pair.namespace)
@@ -206,7 +225,7 @@ class _Validation:
             if found is not None:
                 documents, difference = found
                 if difference is None or differed:
-                    report = _Report(pair.namespace)
+                    report = Compared(pair.namespace)
                     report.add(Outcome(optime, documents, None, (difference,) if difference else ()))
                     return [report]
                 differed = True

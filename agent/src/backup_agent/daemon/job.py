@@ -36,10 +36,10 @@ from backup_agent.head import HeadFailed, Mongod
 from backup_agent.repository import snapshot
 from backup_agent.repository.archive import Archiver
 from backup_agent.source.connections import SourceSet
+from backup_agent.state.records import Agent, Generation, Operation
 from backup_agent.state.room import Room
 from backup_agent.state.store import Store
-from backup_agent.times import OpTime, now_iso, show, timestamp_from_json
-from backup_agent.values import Json
+from backup_agent.times import OpTime, now_iso, show
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Job:
         self._beaten = self._trimmed = 0.0
         self._sentence = "starting"
         self._started_at = now_iso()
-        if any(alert["kind"] == "stopped" for alert in store.alerts()):  # no write for nothing: the disk may be full
+        if any(alert.kind == "stopped" for alert in store.alerts()):  # no write for nothing: the disk may be full
             store.close_alerts("stopped")  # a newer version may replay what an older one could not
 
     # The cycle --------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class Job:
         self._beat(force=True)
         return self._sentence
 
-    def _run(self, operation: Json) -> str:
+    def _run(self, operation: Operation) -> str:
         self._runner = Runner(self, operation)
         try:
             return self._runner.run()
@@ -110,21 +110,20 @@ class Job:
             return f"waiting: {str(error)[:500]}"
         return schedule.begin_due(self.config, self.store) or sentence
 
-    def _ensure_running(self, current: Json) -> None:
-        runtime = self._runtime_of(current["number"])
+    def _ensure_running(self, current: Generation) -> None:
+        runtime = self._runtime_of(current.number)
         problem = runtime.view.problem
         if isinstance(problem, ResyncRequired):
             raise problem
         if isinstance(problem, BadConfiguration):
             log.error("capture", reason=problem.message)
         runtime.start_head()
-        start, since = timestamp_from_json(current["sync"]["start"]), timestamp_from_json(current["sync"]["tc"])
-        assert start is not None
-        assert since is not None
-        runtime.begin_capture(start)
+        assert current.sync.start is not None
+        assert current.sync.tc is not None
+        runtime.begin_capture(current.sync.start)
         if runtime.applied is None:
             snapshot.ensure_unlocked(runtime.head.client)
-            runtime.begin_apply(since)
+            runtime.begin_apply(current.sync.tc)
 
     def _tail(self) -> str:
         assert self._runtime is not None
@@ -339,20 +338,15 @@ class Job:
     def _tails(self) -> bool:
         """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
         current = self.store.generation("current")
-        return current is not None and self._runtime is not None and self._runtime.number == current["number"]
+        return current is not None and self._runtime is not None and self._runtime.number == current.number
 
     def _beat(self, force: bool = False) -> None:
         """Once a second: write what is observed, and see whether the operation was canceled."""
         if not force and time.monotonic() - self._beaten < BEAT_SECONDS:
             return
         self._beaten = time.monotonic()
-        agent = {
-            "pid": os.getpid(),
-            "version": __version__,
-            "started_at": self._started_at,
-            "cycle_at": now_iso(),
-            "cycle": self._runner.sentence if self._runner else self._sentence,
-        }
+        sentence = self._runner.sentence if self._runner else self._sentence
+        agent = Agent(os.getpid(), __version__, self._started_at, now_iso(), sentence)
         number = self._runtime.number if self._runtime else None
         view = self._runtime.view if self._runtime else None
         applied = self._runtime.applied if self._runtime else None
@@ -360,7 +354,7 @@ class Job:
         if view is not None and isinstance(view.problem, NoRoom):
             self.room.note(view.problem)
         with contextlib.suppress(NoRoom):  # `status` says itself that this is old
-            self.store.observe("live", {"agent": agent, **live(number, view, applied)})
+            self.store.observe("live", live(agent, number, view, applied))
         if self._tails() and number is not None and view is not None and view.captured is not None:
             self._archiver.look(number, view.captured.ts)
         if self._runner is not None:

@@ -15,7 +15,7 @@ from backup_agent.config import Config
 from backup_agent.source.oplog import OplogUse
 from backup_agent.state.room import local_repository
 from backup_agent.state.store import Store
-from backup_agent.values import Json
+from backup_agent.values import Record
 
 SLICES_FACTOR = 0.5
 """The slices of a sync, as a multiple of the data. Never more than the oplog: a sync that takes longer fails."""
@@ -40,6 +40,26 @@ class Part:
     name: str
     path: Path
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amount(Record):
+    """What something takes."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk(Record):
+    """A file system: what will be written to it, part by part with what is kept free, and what is free there."""
+
+    device: str
+    path: str
+    needed_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+    parts: tuple[Amount, ...]
 
 
 def stays_free(reserve_bytes: int) -> int:
@@ -90,7 +110,7 @@ def _current_generation(config: Config) -> int | None:
         return None
     with contextlib.closing(Store(config.state_file, reading=True)) as store:
         found = store.generation("current")
-    return found["number"] if found else None
+    return found.number if found else None
 
 
 def _used(path: Path) -> int:
@@ -103,24 +123,24 @@ def _used(path: Path) -> int:
     return taken
 
 
-def by_device(found: Iterable[Part], reserve_bytes: int) -> list[Json]:
-    """Return for each file system what will be written to it, and what is free there (see docs/agent-cli.md)."""
-    disks: dict[int, Json] = {}
+def by_device(found: Iterable[Part], reserve_bytes: int) -> list[Disk]:
+    """Return each file system that will be written to."""
+    devices: dict[int, tuple[Path, list[Amount]]] = {}
     for part in found:
         there = next(path for path in (part.path, *part.path.parents) if path.exists())
-        device, statistics = there.stat().st_dev, os.statvfs(there)
-        disk = disks.setdefault(
-            device,
-            {
-                "device": f"{os.major(device)}:{os.minor(device)}",
-                "path": str(there),
-                "needed_bytes": 0,
-                "free_bytes": statistics.f_bavail * statistics.f_frsize,
-                "reserve_bytes": stays_free(reserve_bytes),
-                "parts": [{"name": "kept free", "bytes": stays_free(reserve_bytes)}],
-            },
-        )
-        disk["parts"].append({"name": part.name, "bytes": part.bytes})
-    for disk in disks.values():
-        disk["needed_bytes"] = sum(part["bytes"] for part in disk["parts"])
-    return list(disks.values())
+        kept = Amount("kept free", stays_free(reserve_bytes))
+        _, amounts = devices.setdefault(there.stat().st_dev, (there, [kept]))
+        amounts.append(Amount(part.name, part.bytes))
+    return [_disk(device, *taken, stays_free(reserve_bytes)) for device, taken in devices.items()]
+
+
+def _disk(device: int, path: Path, parts: list[Amount], reserve_bytes: int) -> Disk:
+    statistics = os.statvfs(path)
+    return Disk(
+        device=f"{os.major(device)}:{os.minor(device)}",
+        path=str(path),
+        needed_bytes=sum(part.bytes for part in parts),
+        free_bytes=statistics.f_bavail * statistics.f_frsize,
+        reserve_bytes=reserve_bytes,
+        parts=tuple(parts),
+    )

@@ -5,15 +5,19 @@ Several jobs of a machine share what it has: whoever knows all of them (the role
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
 from backup_agent.machine import disks, limits
-from backup_agent.source import reach
+from backup_agent.machine.disks import Amount, Disk
 from backup_agent.source.connections import SourceSet, asked
 from backup_agent.source.oplog import OplogUse, oplog_use
-from backup_agent.values import Client, Json
+from backup_agent.source.reach import Reached, reach
+from backup_agent.values import Client, Record
 
 MIB = 1024**2
 
@@ -32,50 +36,85 @@ PROCESSORS = 0.5
 UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
-def look(config: Config) -> Json:
-    """Return needs and resources; see docs/agent-cli.md.
+@dataclass(frozen=True, slots=True)
+class Memory(Record):
+    """The memory that a job needs, part by part, and what there is."""
+
+    needed_bytes: int
+    parts: tuple[Amount, ...]
+    have_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Processors(Record):
+    """How many processors a job needs, and how many there are."""
+
+    needed: float
+    have: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resources(Record):
+    """What a job needs of its machine, and what there is (see docs/agent-cli.md)."""
+
+    DERIVED: ClassVar = ("missing",)
+
+    job: str
+    memory: Memory
+    cpu: Processors
+    data_bytes: int
+    oplog: OplogUse
+    disks: tuple[Disk, ...]
+    members: tuple[Reached, ...]
+
+    @property
+    def missing(self) -> list[str]:
+        """A sentence for everything that this job alone has too little of, with the amount."""
+        pairs: list[tuple[str, float, float, Callable[[float], str]]] = [
+            ("memory", self.memory.needed_bytes, self.memory.have_bytes, size),
+            ("processors", self.cpu.needed, self.cpu.have, "{:g}".format),
+            *((f"disk of {disk.path}", disk.needed_bytes, disk.free_bytes, size) for disk in self.disks),
+        ]
+        short = [
+            f"{what}: {show(needed)} needed, {show(have)} there, {show(needed - have)} missing"
+            for what, needed, have, show in pairs
+            if needed > have
+        ]
+        return short + [f"{m.member} cannot be reached from here: {m.detail}" for m in self.members if not m.ok]
+
+
+def look(config: Config) -> Resources:
+    """Return needs and resources.
 
     Raises Transient with what each member said when the source cannot be asked, BadConfiguration when it refuses the login.
     """
-    own = {
-        "job": config.job,
-        "memory": _memory(config.head.cache_mb),
-        "cpu": {"needed": PROCESSORS, "have": limits.processors()},
-    }
+    memory, cpu = _memory(config.head.cache_mb), Processors(PROCESSORS, limits.processors())
     try:
-        found = own | _ask(config)
-    except AgentError as error:
-        error.details |= own  # that is known without the source, and other jobs of the machine must count with it
+        return _ask(config, memory, cpu)
+    except AgentError as error:  # that is known without the source, and other jobs of the machine must count with it
+        error.details |= {"job": config.job, "memory": memory, "cpu": cpu}
         raise
-    return found | {"missing": missing(found)}
 
 
-def _ask(config: Config) -> Json:
-    """Return what only the source can tell."""
+def _ask(config: Config, memory: Memory, cpu: Processors) -> Resources:
+    """Add what only the source can tell."""
     sources = SourceSet(config)
     try:
         configuration = sources.configuration()
-        reached = reach.reach(sources, configuration, config.source.replica_set)
+        reached = reach(sources, configuration, config.source.replica_set)
         bearing = {str(m["host"]) for m in configuration["members"] if not m.get("arbiterOnly", False)}
-        data, oplog = _measure(sources, [m["member"] for m in reached if m["ok"] and m["member"] in bearing])
+        data, oplog = _measure(sources, [m.member for m in reached if m.ok and m.member in bearing])
     finally:
         sources.close()
-    return {
-        "data_bytes": data,
-        "oplog": oplog.as_json(),
-        "disks": disks.by_device(disks.parts(config, data, oplog), config.disk_reserve_bytes),
-        "members": reached,
-    }
+    found = disks.by_device(disks.parts(config, data, oplog), config.disk_reserve_bytes)
+    return Resources(config.job, memory, cpu, data, oplog, tuple(found), tuple(reached))
 
 
-def _memory(cache_mb: int) -> Json:
+def _memory(cache_mb: int) -> Memory:
     mongod = MONGOD_BYTES + cache_mb * MIB
     parts = {"agent": AGENT_BYTES, "head": mongod, "second head or scratch copy": mongod, "restic": RESTIC_BYTES}
-    return {
-        "needed_bytes": sum(parts.values()),
-        "parts": [{"name": name, "bytes": size} for name, size in parts.items()],
-        "have_bytes": limits.memory_bytes(),
-    }
+    amounts = tuple(Amount(name, taken) for name, taken in parts.items())
+    return Memory(sum(parts.values()), amounts, limits.memory_bytes())
 
 
 def _measure(sources: SourceSet, names: list[str]) -> tuple[int, OplogUse]:
@@ -105,20 +144,3 @@ def size(value: float) -> str:
     while abs(value) >= 1024 and unit < len(UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{value:.1f} {UNITS[unit]}" if unit else f"{value:.0f} bytes"
-
-
-def missing(found: Json) -> list[str]:
-    """Return a sentence for everything that this job alone has too little of, with the amount. Pure."""
-    memory, cpu = found["memory"], found["cpu"]
-    pairs = [
-        ("memory", memory["needed_bytes"], memory["have_bytes"], size),
-        ("processors", cpu["needed"], cpu["have"], "{:g}".format),
-    ]
-    pairs += [(f"disk of {disk['path']}", disk["needed_bytes"], disk["free_bytes"], size) for disk in found["disks"]]
-    short = [
-        f"{what}: {show(needed)} needed, {show(have)} there, {show(needed - have)} missing"
-        for what, needed, have, show in pairs
-        if needed > have
-    ]
-    unreached = [member for member in found["members"] if not member["ok"]]
-    return short + [f"{member['member']} cannot be reached from here: {member['detail']}" for member in unreached]

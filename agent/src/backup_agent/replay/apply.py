@@ -315,7 +315,7 @@ class Applier:
     def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
         what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
         entry = describe(op.kind, op.namespace, op.optime)
-        details = {"op": op.kind, "namespace": op.namespace, "optime": op.optime.as_json(), "id": _shown(op.identity)}
+        details = {"op": op.kind, "namespace": op.namespace, "optime": op.optime.to_json(), "id": _shown(op.identity)}
         if not found.errors:
             message = (
                 f"{entry}: the {what} names the document with _id {_shown(op.identity)}, which the backup does not have"

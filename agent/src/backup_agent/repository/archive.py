@@ -12,7 +12,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import structlog
 from bson.timestamp import Timestamp
@@ -23,8 +24,8 @@ from backup_agent.errors import AgentError, NoRoom, Shutdown, Transient
 from backup_agent.repository.inventory import SLICES, Archive, inventory, stamp
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
-from backup_agent.times import age_seconds, now_iso, timestamp_from_json, timestamp_json
-from backup_agent.values import Json
+from backup_agent.times import age_seconds, now_iso
+from backup_agent.values import Record
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,25 @@ class _Upload:
     through: Timestamp
 
 
+@dataclass(frozen=True, slots=True)
+class Archived(Record):
+    """How far the oplog of a generation is in the repository: that of the last upload, and how the last attempt ended."""
+
+    SPARSE: ClassVar = True
+
+    generation: int | None = None
+    through: Timestamp | None = None
+    at: str | None = None
+    tried_at: str | None = None
+    ok: bool = False
+    reason: str | None = None
+
+
+def archived(store: Store) -> Archived | None:
+    """Return what was noted of the last attempt; None when there was none."""
+    return store.observed("archive", Archived)
+
+
 class Archiver:
     """Stores the slices of the current generation on an interval."""
 
@@ -88,8 +108,7 @@ class Archiver:
             self._judge_running()
             return
         self._upload = None
-        last = self._store.observed("archive") or {}
-        if not self._due(last, generation, captured):
+        if not self._due(self._last, generation, captured):
             return
         self._upload = self._next(generation, captured)
         if self._upload is not None:
@@ -98,41 +117,43 @@ class Archiver:
             self._thread = threading.Thread(target=self._run, args=(self._upload,), name="archive", daemon=True)
             self._thread.start()
 
+    @property
+    def _last(self) -> Archived:
+        return archived(self._store) or Archived()
+
     def _judge_running(self) -> None:
         """Raise the alert also for an upload that does not end. A first one after a long pause is given an interval."""
         running = time.monotonic() - self._began
         if running > self._config.archive_interval_minutes * 60:
             with contextlib.suppress(NoRoom):  # has an alert of its own
-                self._alarm(self._store.observed("archive") or {}, f"an upload has been running for {int(running)} s")
+                self._alarm(self._last, f"an upload has been running for {int(running)} s")
 
-    def _due(self, last: Json, generation: int, captured: Timestamp) -> bool:
+    def _due(self, last: Archived, generation: int, captured: Timestamp) -> bool:
         if time.monotonic() - self._unrecorded_at < RETRY_SECONDS:
             return False
-        if age_seconds(last.get("tried_at", "1970-01-01T00:00:00Z")) < RETRY_SECONDS and not last.get("ok"):
+        if last.tried_at is not None and age_seconds(last.tried_at) < RETRY_SECONDS and not last.ok:
             return False
-        if not any(s["generation"] == generation for s in self._store.snapshots()):
+        snapshots = self._store.snapshots()
+        if not any(s.generation == generation for s in snapshots):
             return False  # without a snapshot there is nothing to apply them to
-        if last.get("generation") != generation:
+        if last.generation != generation or last.through is None:
             return True
-        through = timestamp_from_json(last.get("through"))
-        if through is None or through >= captured:
-            return through is None
-        newest = timestamp_from_json(self._store.snapshots()[0]["optime"])
-        fresh = last.get("at") is not None and age_seconds(last["at"]) < self._config.archive_interval_minutes * 60
+        if last.through >= captured:
+            return False
+        fresh = last.at is not None and age_seconds(last.at) < self._config.archive_interval_minutes * 60
         # A new snapshot is not left alone: what follows it is stored at once, so that it begins a range.
-        return not fresh or (newest is not None and newest > through)
+        return not fresh or snapshots[0].optime > last.through
 
     def _next(self, generation: int, captured: Timestamp) -> _Upload | None:
         found = files(self._config.generation_directory(generation) / SLICES)
         return _Upload(generation, first_timestamp(found[0]), captured) if found else None
 
     def _run(self, upload: _Upload) -> None:
-        last = self._store.observed("archive") or {}
+        last = self._last
         try:
             self._store_slices(upload)
-            at, through = now_iso(), timestamp_json(upload.through)
-            done = {"generation": upload.generation, "through": through, "at": at, "tried_at": at, "ok": True}
-            self._store.observe("archive", done)
+            at = now_iso()
+            self._store.observe("archive", Archived(upload.generation, upload.through, at, at, ok=True))
             self._store.close_alerts(ALERT)
         except Shutdown:
             return  # it did not fail: the next start begins it again at once
@@ -145,10 +166,10 @@ class Archiver:
             return
         self._forget()
 
-    def _failed(self, last: Json, reason: str) -> None:
+    def _failed(self, last: Archived, reason: str) -> None:
         log.warning("archive", reason=reason)
         try:
-            self._store.observe("archive", {**last, "tried_at": now_iso(), "ok": False, "reason": reason})
+            self._store.observe("archive", replace(last, tried_at=now_iso(), ok=False, reason=reason))
             self._alarm(last, reason)
         except (AgentError, sqlite3.Error) as error:  # the state's own disk is full, for one
             log.warning("archive", reason=f"not recorded: {error}")
@@ -190,9 +211,9 @@ class Archiver:
         kept = needed(found.archives, oldest)
         self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
 
-    def _alarm(self, last: Json, reason: str) -> None:
+    def _alarm(self, last: Archived, reason: str) -> None:
         snapshots = self._store.snapshots()
-        since = last.get("at") or (snapshots[0]["created_at"] if snapshots else now_iso())
+        since = last.at or (snapshots[0].created_at if snapshots else now_iso())
         if age_seconds(since) > OVERDUE_INTERVALS * self._config.archive_interval_minutes * 60:
             detail = f"no captured oplog was stored in the repository since {since}: {reason}"
             self._store.raise_alert(ALERT, "overdue", {"message": detail})
@@ -225,5 +246,5 @@ class Archiver:
             if self._thread is not None and self._thread.is_alive():
                 return self._upload.first
             self._upload = None
-        last = self._store.observed("archive") or {}
-        return timestamp_from_json(last.get("through")) if last.get("generation") == generation else None
+        last = self._last
+        return last.through if last.generation == generation else None

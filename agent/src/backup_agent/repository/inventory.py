@@ -14,7 +14,7 @@ from backup_agent.errors import BadConfiguration, NotFound
 from backup_agent.repository.restic import RepositoryMissing, Restic, cache_of
 from backup_agent.state.store import Store
 from backup_agent.times import show, timestamp_json
-from backup_agent.values import Json
+from backup_agent.values import Json, Record
 
 SLICES = "slices"
 
@@ -53,14 +53,14 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Range:
+class Range(Record):
     """Optimes of one generation that can be restored, both ends included."""
 
     generation: int
     since: Timestamp
     until: Timestamp
 
-    def as_json(self) -> Json:
+    def to_json(self) -> Json:
         """Return the contract's form."""
         ends = {"from": timestamp_json(self.since), "to": timestamp_json(self.until)}
         return {"generation": self.generation, **ends, "seconds": self.until.time - self.since.time}
@@ -100,7 +100,7 @@ def without(found: Inventory, bad: Iterable[str]) -> Inventory:
 
 def unusable(store: Store, wanted: str | None) -> list[str]:
     """Return the names of the snapshots not to restore from: those being removed, and bad ones but that asked for by name."""
-    bad = [s["name"] for s in store.snapshots() if s["state"] == "bad" and s["name"] != wanted]
+    bad = [s.name for s in store.snapshots() if s.state == "bad" and s.name != wanted]
     return bad + store.removals()
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.compare import digest, manifest
-from backup_agent.compare.manifest import Mismatch
+from backup_agent.compare.manifest import Manifest, Mismatch
 from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
 from backup_agent.head import HeadFailed, Mongod, make_plain
 from backup_agent.repository.restic import ResticFailed
 from backup_agent.repository.snapshot import MANIFEST, known, repository
+from backup_agent.state.records import Snapshot
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso
-from backup_agent.values import Client, Json
+from backup_agent.values import Client, Record
 
 SOCKET = "scratch.sock"
 NAMED_DIFFERENCES = 20
@@ -40,7 +42,18 @@ class _Unrestorable(OperationFailed):
     """The snapshot cannot be used at all."""
 
 
-def prove(work: Work, name: str) -> Json:
+@dataclass(frozen=True, slots=True)
+class Proof(Record):
+    """What a proof has found: how much was compared, and a sentence for each difference."""
+
+    equal: bool
+    snapshot: str
+    collections: int
+    documents: int
+    differences: tuple[str, ...]
+
+
+def prove(work: Work, name: str) -> Proof:
     """Restore a snapshot into a scratch mongod, compare it with its manifest and record that it is proven.
 
     The head goes on applying meanwhile; the scratch copy is removed at the end, whatever happens. A snapshot that differs or
@@ -58,35 +71,29 @@ def prove(work: Work, name: str) -> Json:
         raise OperationFailed(
             f"snapshot {name} cannot be restored: {error}; take another one", snapshot=name
         ) from error
-    result = {
-        "equal": not found,
-        "snapshot": name,
-        "collections": sum(value["type"] == manifest.COLLECTION for value in expected["collections"]),
-        "documents": sum(value.get("documents", 0) for value in expected["collections"]),
-        "differences": found,
-    }
-    _conclude(work, name, result)
+    result = Proof(not found, name, expected.count, expected.documents, tuple(found))
+    _conclude(work, result)
     return result
 
 
-def _conclude(work: Work, name: str, result: Json) -> None:
+def _conclude(work: Work, result: Proof) -> None:
     work.note(proof=result)
-    if result["equal"]:
-        work.store.update_snapshot(name, state="good", proven_at=now_iso())
+    if result.equal:
+        work.store.update_snapshot(result.snapshot, state="good", proven_at=now_iso())
         return
-    work.store.update_snapshot(name, state="bad", proven_at=None)
-    found = result["differences"]
+    work.store.update_snapshot(result.snapshot, state="bad", proven_at=None)
+    found = result.differences
     raise OperationFailed(
-        f"snapshot {name}: expected a restored copy equal to its manifest, found {len(found)} differences: "
+        f"snapshot {result.snapshot}: expected a restored copy equal to its manifest, found {len(found)} differences: "
         f"{'; '.join(found[:3])}; take another snapshot, and resync if that one differs too",
-        **result,
+        **result.to_json(),
     )
 
 
-def _require_room(scratch: Path, snapshot: Json, reserve: int) -> None:
+def _require_room(scratch: Path, snapshot: Snapshot, reserve: int) -> None:
     scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(scratch.parent).free
-    wanted = int(snapshot["bytes_total"] * 1.1) + reserve
+    wanted = int(snapshot.bytes_total * 1.1) + reserve
     if free < wanted:
         raise NoRoom(
             f"proof: expected {wanted} bytes free for the scratch copy in {scratch}, found {free}; make room",
@@ -107,7 +114,7 @@ def _busy(work: Work) -> None:
 
 
 @contextlib.contextmanager
-def _restored(work: Work, snapshot: Json, scratch: Path) -> Iterator[tuple[Client, Json]]:
+def _restored(work: Work, snapshot: Snapshot, scratch: Path) -> Iterator[tuple[Client, Manifest]]:
     """Yield the client of the restored, cleaned copy and the manifest that came with it."""
     socket = work.config.socket_directory / SOCKET
     mongod = Mongod(work.config.head.mongod, scratch, socket, work.config.head.cache_mb, replica_set=False)
@@ -116,9 +123,9 @@ def _restored(work: Work, snapshot: Json, scratch: Path) -> Iterator[tuple[Clien
         _restore(work, snapshot, scratch)
         failpoints.reach("proof.restored", directory=scratch)
         expected = _load(scratch / MANIFEST)
-        if not expected["digests"]:
+        if not expected.digests:
             raise Refused(
-                f"snapshot {snapshot['name']}: expected one that was taken to be proven, found no digests in its manifest; "
+                f"snapshot {snapshot.name}: expected one that was taken to be proven, found no digests in its manifest; "
                 "take a new one with --prove"
             )
         client = _start(mongod)
@@ -139,7 +146,7 @@ def _excuse(mongod: Mongod, scratch: Path, reserve: int, error: _Unrestorable) -
         raise NoRoom(f"proof: the disk of {scratch} is full ({error}); make room", "directory") from error
 
 
-def _load(path: Path) -> Json:
+def _load(path: Path) -> Manifest:
     try:
         return manifest.load(path)
     except OperationFailed as error:
@@ -155,8 +162,8 @@ def _start(mongod: Mongod) -> Client:
     return client
 
 
-def _restore(work: Work, snapshot: Json, scratch: Path) -> None:
-    total = max(1, snapshot["bytes_total"])
+def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
+    total = max(1, snapshot.bytes_total)
 
     def tick() -> None:
         _busy(work)
@@ -164,7 +171,7 @@ def _restore(work: Work, snapshot: Json, scratch: Path) -> None:
 
     scratch.mkdir(parents=True, mode=0o700)
     try:
-        repository(work).restore(snapshot["restic_id"], scratch, tick)
+        repository(work).restore(snapshot.restic_id, scratch, tick)
     except NoRoom as error:
         raise NoRoom(error.message, "directory", **error.details) from error  # restic only reads its repository here
     except ResticFailed as error:
@@ -182,8 +189,8 @@ def _size(directory: Path) -> int:
     return total
 
 
-def _compare(work: Work, client: Client, expected: Json) -> list[str]:
-    total = max(1, sum(value.get("documents", 0) for value in expected["collections"]))
+def _compare(work: Work, client: Client, expected: Manifest) -> list[str]:
+    total = max(1, expected.documents)
     read: dict[str, int] = {}
 
     def progress(namespace: str, documents: int) -> None:
@@ -195,7 +202,7 @@ def _compare(work: Work, client: Client, expected: Json) -> list[str]:
         found = manifest.mismatches(expected, client, progress)
     except PyMongoError as error:
         raise _Unrestorable(f"the restored copy could not be read: {error}") from error
-    named = NAMED_DIFFERENCES if expected["generation"] == work.generation else 0
+    named = NAMED_DIFFERENCES if expected.generation == work.generation else 0
     return [_with_documents(work, client, m) for m in found[:named]] + [m.text for m in found[named:]]
 
 

@@ -22,10 +22,11 @@ from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.repository.inventory import stamp
 from backup_agent.repository.restic import Restic, Stored, cache_of
+from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work
-from backup_agent.times import now_iso, show, timestamp_json
-from backup_agent.values import Client, Json
+from backup_agent.times import now_iso, show
+from backup_agent.values import Client
 
 MANIFEST = "manifest.json"
 DATA = "data"
@@ -48,7 +49,7 @@ def repository(work: Work) -> Restic:
 # Taking one ---------------------------------------------------------------------------------------------------------------
 
 
-def take(work: Work, name: str, prove_wanted: bool) -> Json:
+def take(work: Work, name: str, prove_wanted: bool) -> Snapshot:
     """Take a snapshot of the head and return it; one of that name that is there already is returned as it is.
 
     The head stands still meanwhile and is unlocked at the end, whatever happens. What restic has under this name and the store
@@ -123,20 +124,20 @@ def _optime_tags(work: Work, optime: Timestamp) -> list[str]:
     return [f"optime={stamp(optime)}", f"from={stamp(reads_from)}"]
 
 
-def _record(work: Work, name: str, at: Timestamp, stored: Stored) -> Json:
-    snapshot: Json = {
-        "name": name,
-        "id": uuid.uuid4().hex[:12],
-        "optime": timestamp_json(at),
-        "generation": work.generation,
-        "created_at": now_iso(),
-        "state": "good",
-        "held": False,
-        "proven_at": None,
-        "bytes_added": stored.bytes_added,
-        "bytes_total": stored.bytes_total,
-        "restic_id": stored.restic_id,
-    }
+def _record(work: Work, name: str, at: Timestamp, stored: Stored) -> Snapshot:
+    snapshot = Snapshot(
+        name=name,
+        id=uuid.uuid4().hex[:12],
+        generation=work.generation,
+        optime=at,
+        created_at=now_iso(),
+        state="good",
+        held=False,
+        proven_at=None,
+        bytes_added=stored.bytes_added,
+        bytes_total=stored.bytes_total,
+        restic_id=stored.restic_id,
+    )
     work.store.add_snapshot(snapshot)
     return snapshot
 
@@ -193,7 +194,7 @@ def _lock(client: Client) -> None:
 # Keeping them --------------------------------------------------------------------------------------------------------------
 
 
-def known(store: Store, name: str) -> Json:
+def known(store: Store, name: str) -> Snapshot:
     """Return a snapshot by name. Raises NotFound."""
     found = store.snapshot(name)
     if found is None:
@@ -215,9 +216,9 @@ def remove(
         return False
     failpoints.reach("removal.begun")
     with cache_of(config.directory) as cache:
-        Restic(config.repository, cache).forget([found["restic_id"]], tick)
+        Restic(config.repository, cache).forget([found.restic_id], tick)
     failpoints.reach("removal.forgotten")
-    store.end_removal(found["restic_id"])
+    store.end_removal(found.restic_id)
     return True
 
 
@@ -227,29 +228,29 @@ def finish_removals(config: Config, store: Store, tick: Callable[[], None]) -> N
         remove(config, store, name, tick=tick)
 
 
-def retention(snapshots: Sequence[Json], keep_last: int) -> list[str]:
+def retention(snapshots: Sequence[Snapshot], keep_last: int) -> list[str]:
     """Return the names of the snapshots to remove, oldest first. Pure.
 
     Kept are the newest `keep_last` good ones, every held one, the newest proven one, and what is younger than the oldest of the
     good ones that are kept (a bad one can be looked into until then). Without a good one nothing is removed.
     """
-    newest_first = sorted(snapshots, key=lambda s: str(s["created_at"]), reverse=True)
-    good = [s for s in newest_first if s["state"] == "good"]
+    newest_first = sorted(snapshots, key=lambda s: s.created_at, reverse=True)
+    good = [s for s in newest_first if s.state == "good"]
     if not good:
         return []
-    proven = next((s for s in good if s["proven_at"]), None)
+    proven = next((s for s in good if s.proven_at), None)
     horizon = newest_first.index(good[:keep_last][-1])
     old = newest_first[horizon + 1 :]
-    return [s["name"] for s in reversed(old) if not s["held"] and s is not proven]
+    return [s.name for s in reversed(old) if not s.held and s is not proven]
 
 
-def due(snapshots: Sequence[Json], interval_hours: float, now: datetime) -> bool:
+def due(snapshots: Sequence[Snapshot], interval_hours: float, now: datetime) -> bool:
     """Return whether the schedule wants a snapshot now (0 hours: never). Pure.
 
     Times in the future, which a corrected clock leaves behind, do not count.
     """
     if interval_hours <= 0:
         return False
-    times = [datetime.strptime(s["created_at"], TIME_FORMAT).replace(tzinfo=UTC) for s in snapshots]
+    times = [datetime.strptime(s.created_at, TIME_FORMAT).replace(tzinfo=UTC) for s in snapshots]
     newest = max((taken for taken in times if taken <= now), default=None)
     return newest is None or now - newest >= timedelta(hours=interval_hours)

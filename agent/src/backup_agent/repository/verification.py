@@ -6,6 +6,7 @@ slices on the agent's own disk are read whole.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import bson
@@ -17,7 +18,7 @@ from backup_agent.repository.snapshot import repository
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work
 from backup_agent.times import age_seconds, now_iso
-from backup_agent.values import Json
+from backup_agent.values import Record
 
 ALERT = "verification"
 NOT_RUN = "not_run"
@@ -25,6 +26,23 @@ NOT_RUN = "not_run"
 
 RETRY_SECONDS = 900
 """A verification that failed or was canceled is not begun again by the schedule before this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified(Record):
+    """What a verification has found; `part` of `parts` of the repository was read, and is `damaged` or not."""
+
+    at: str
+    part: int
+    parts: int
+    slices: int
+    problems: tuple[str, ...]
+    damaged: bool = False
+
+
+def newest(store: Store) -> Verified | None:
+    """Return what the last verification that could run has found."""
+    return store.observed("verification", Verified)
 
 
 class Damaged(OperationFailed):
@@ -38,16 +56,14 @@ def due(store: Store, interval_hours: float) -> bool:
     """
     if interval_hours <= 0 or not store.snapshots():
         return False
-    newest = store.newest_operation("verification")
-    ended_badly = newest is not None and newest["state"] in ("failed", "canceled")
-    if newest is not None and ended_badly and age_seconds(newest["finished_at"]) < RETRY_SECONDS:
+    last = store.newest_operation("verification")
+    if last is not None and last.gave_up and last.age_seconds < RETRY_SECONDS:
         return False
-    last = store.observed("verification")
-    since = last["at"] if last else store.snapshots()[-1]["created_at"]
-    return age_seconds(since) >= interval_hours * 3600
+    found = newest(store)
+    return age_seconds(found.at if found else store.snapshots()[-1].created_at) >= interval_hours * 3600
 
 
-def check_slices(directory: Path, work: Work | None = None) -> Json:
+def check_slices(directory: Path, work: Work | None = None) -> tuple[int, list[str]]:
     """Read every slice; returns how many there are and a sentence for each that is damaged or does not follow.
 
     The end of the newest one may be in the middle of being written: what is torn there is no damage.
@@ -56,11 +72,10 @@ def check_slices(directory: Path, work: Work | None = None) -> Json:
     every = files(directory)
     last: Anchor | None = None
     for number, path in enumerate(every):
-        newest = path == every[-1]
         try:
             last = _check_one(path, last)
         except BadFrame as error:
-            if not newest:
+            if path != every[-1]:
                 problems.append(f"slice {path.name}: expected whole frames, found {error}")
             last = None
         except FileNotFoundError:
@@ -71,7 +86,7 @@ def check_slices(directory: Path, work: Work | None = None) -> Json:
         if work is not None:
             work.tick("slices", number + 1, len(every), "slices")
             work.apply_some()
-    return {"slices": len(every), "problems": problems}
+    return len(every), problems
 
 
 def _check_one(path: Path, before: Anchor | None) -> Anchor | None:
@@ -87,24 +102,20 @@ def _check_one(path: Path, before: Anchor | None) -> Anchor | None:
     return last
 
 
-def next_part(last: Json | None, parts: int) -> int:
+def next_part(before: Verified | None, parts: int) -> int:
     """Return which part of the repository is read next: the one after the last, or that one again when it was damaged. Pure."""
-    if last is None:
+    if before is None:
         return 1
-    before = int(last.get("part", 0))
-    if last.get("damaged") and last.get("parts") == parts:
-        return before
-    return before % parts + 1
+    return before.part if before.damaged and before.parts == parts else before.part % parts + 1
 
 
-def verify(work: Work, parts: int) -> Json:
-    """Verify the slices and the next part of the repository; returns the contract's form and remembers it.
+def verify(work: Work, parts: int) -> Verified:
+    """Verify the slices and the next part of the repository; returns what was found, and remembers it.
 
     Raises Damaged, with an alert left open, when something is damaged, Transient when it could not be read.
     """
-    part = next_part(work.store.observed("verification"), parts)
-    found = check_slices(work.config.generation_directory(work.generation) / "slices", work)
-    problems = list(found["problems"])
+    part = next_part(newest(work.store), parts)
+    slices, problems = check_slices(work.config.generation_directory(work.generation) / "slices", work)
     work.tick("repository", 0, 1, "parts", f"part {part} of {parts}")
     damaged = False
     try:
@@ -112,14 +123,7 @@ def verify(work: Work, parts: int) -> Json:
     except ResticFailed as error:
         damaged = True
         problems.append(f"repository: {error.message}")
-    result = {
-        "at": now_iso(),
-        "part": part,
-        "parts": parts,
-        "slices": found["slices"],
-        "problems": problems,
-        "damaged": damaged,
-    }
+    result = Verified(now_iso(), part, parts, slices, tuple(problems), damaged)
     work.note(verification=result)
     work.store.observe("verification", result)
     work.store.close_alert(ALERT, NOT_RUN)

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from bson.timestamp import Timestamp
 
 from backup_agent.errors import NotFound, Refused
 from backup_agent.repository.inventory import Archive, Inventory, Snapshot, chain
-from backup_agent.times import LAST_INCREMENT, show, timestamp_json
-from backup_agent.values import Json
+from backup_agent.times import LAST_INCREMENT, show
+from backup_agent.values import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Restore(Record):
+    """A restore: what it takes, and when it has been done what came of it."""
+
+    SPARSE: ClassVar = True
+
+    job: str | None
+    snapshot: str
+    snapshot_optime: Timestamp
+    until: Timestamp
+    generation: int
+    replayed_seconds: int
+    target: str = ""
+    server_version: str = ""
+    collections: int = 0
+    documents: int = 0
+    data_bytes: int = 0
+    oplog_bytes: int = 0
+    entries: int | None = None
+    restored_at: str | None = None
+    checkpoint: str | None = None
+    """Of the engine when it was done: unchanged, no server has been started on the directory."""
+
+    def same_as(self, other: Restore) -> bool:
+        """Whether both restore the same."""
+        mine, others = ((r.job, r.generation, r.snapshot, r.until) for r in (self, other))
+        return mine == others
 
 
 @dataclass(frozen=True)
@@ -34,16 +64,12 @@ class Plan:
         """What is read from the repository, in this order: an archive is soon replaced by a newer one, so they come first."""
         return (*self.oplog_ids, self.snapshot.id)
 
-    def as_json(self) -> Json:
-        """Return the contract's form."""
-        return {
-            "job": self.job,
-            "snapshot": self.snapshot.name,
-            "snapshot_optime": timestamp_json(self.snapshot.optime),
-            "until": timestamp_json(self.until),
-            "generation": self.snapshot.generation,
-            "replayed_seconds": max(0, self.until.time - self.snapshot.optime.time),
-        }
+    @property
+    def restore(self) -> Restore:
+        """The restore, of which it is not known yet what it takes."""
+        taken, until = self.snapshot, self.until
+        seconds = max(0, until.time - taken.optime.time)
+        return Restore(self.job, taken.name, taken.optime, until, taken.generation, seconds)
 
 
 def whole_second(time: int) -> Timestamp:
@@ -77,7 +103,7 @@ def plan(found: Inventory, name: str | None, at: Timestamp | None) -> Plan:
     text = "; ".join(str(r) for r in ranges)
     raise Refused(
         f"expected an optime that can be restored, found {show(until)}; what can be restored is: {text}",
-        ranges=[r.as_json() for r in ranges],
+        ranges=ranges,
     )
 
 

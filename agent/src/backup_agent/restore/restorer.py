@@ -8,11 +8,10 @@ removes what it left.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.capture.slices import SliceReader, SliceWriter
+from backup_agent.compare.manifest import Manifest, parse
 from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
 from backup_agent.head import HeadFailed, Mongod, make_plain, mongod_version
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
@@ -29,10 +29,10 @@ from backup_agent.replay.stream import Stream
 from backup_agent.repository.inventory import SLICES, Inventory
 from backup_agent.repository.restic import Gone, Restic
 from backup_agent.repository.snapshot import MANIFEST, locked
-from backup_agent.restore.plan import Plan, plan, renewed
+from backup_agent.restore.plan import Plan, Restore, plan, renewed
 from backup_agent.restore.target import Target
 from backup_agent.times import now_iso, show
-from backup_agent.values import Client, Json
+from backup_agent.values import Client
 
 DATA = "data"
 CACHE_MB = 256
@@ -63,33 +63,31 @@ class Restorer:
 
     # Before it --------------------------------------------------------------------------------------------------------
 
-    def explain(self, chosen: Plan) -> Json:
-        """Return the plan with what it takes: bytes, documents, and the version that the data needs.
+    def explain(self, chosen: Plan) -> Restore:
+        """Return the restore with what it takes: bytes, documents, and the version that the data needs.
 
         Raises Refused for a mongod of another major version, OperationFailed when the snapshot does not say what it holds.
         """
         held = self._manifest(chosen)
-        self._require_version(str(held["server_version"]))
-        return {
-            **chosen.as_json(),
-            "target": str(self.target.path),
-            "server_version": held["server_version"],
-            "collections": sum(value["type"] == "collection" for value in held["collections"]),
-            "documents": sum(value.get("documents", 0) for value in held["collections"]),
-            "data_bytes": self.restic.restore_size([chosen.snapshot.id], self.alive),
-            "oplog_bytes": self.restic.restore_size(chosen.oplog_ids, self.alive),
-        }
-
-    def _manifest(self, chosen: Plan) -> Json:
-        try:
-            found: Json = json.loads(self.restic.dump(chosen.snapshot.id, f"/{MANIFEST}", self.alive))
-            if {"server_version", "collections"} <= found.keys():
-                return found
-        except ValueError:
-            pass
-        raise OperationFailed(
-            f"restore: expected the manifest of snapshot {chosen.snapshot.name}, found something else; restore another one"
+        self._require_version(held.server_version)
+        return replace(
+            chosen.restore,
+            target=str(self.target.path),
+            server_version=held.server_version,
+            collections=held.count,
+            documents=held.documents,
+            data_bytes=self.restic.restore_size([chosen.snapshot.id], self.alive),
+            oplog_bytes=self.restic.restore_size(chosen.oplog_ids, self.alive),
         )
+
+    def _manifest(self, chosen: Plan) -> Manifest:
+        text = self.restic.dump(chosen.snapshot.id, f"/{MANIFEST}", self.alive)
+        try:
+            return parse(text)
+        except OperationFailed as error:
+            raise OperationFailed(
+                f"restore: expected the manifest of snapshot {chosen.snapshot.name}, found something else; restore another one"
+            ) from error
 
     def _require_version(self, wanted: str) -> None:
         found = mongod_version(self.mongod)
@@ -98,13 +96,11 @@ class Restorer:
                 f"expected a mongod of the source's major version, {wanted}, found {self.mongod} {found}; name one with --mongod"
             )
 
-    def require_room(self, planned: Json) -> None:
+    def require_room(self, planned: Restore) -> None:
         """Require room for what is restored and for what the replay adds to it. Raises Refused."""
         where = next(path for path in (self.target.path, *self.target.path.parents) if path.exists())
-        free, needed = (
-            shutil.disk_usage(where).free,
-            int(ROOM_FACTOR * (planned["data_bytes"] + 2 * planned["oplog_bytes"])),
-        )
+        free = shutil.disk_usage(where).free
+        needed = int(ROOM_FACTOR * (planned.data_bytes + 2 * planned.oplog_bytes))
         if free < needed:
             raise Refused(
                 f"restore: expected {needed} bytes free for {self.target.path}, found {free}; make room, or choose another"
@@ -112,7 +108,7 @@ class Restorer:
 
     # The restore ------------------------------------------------------------------------------------------------------
 
-    def run(self, chosen: Plan) -> Json:
+    def run(self, chosen: Plan) -> Restore:
         """Restore what was chosen and return what the contract says of it.
 
         Raises Refused (the target, no room), OperationFailed (something damaged) or what restic's errors mean; the target is
@@ -132,7 +128,7 @@ class Restorer:
                 entries = self._replay(chosen, working, socket)
                 failpoints.reach("restore.replayed", directory=working)
                 self._make_plain(chosen, working, socket)
-            result = {**planned, "entries": entries, "restored_at": now_iso()}
+            result = replace(planned, entries=entries, restored_at=now_iso())
             self.target.move_into_place(working / DATA, result)
         return result
 
@@ -229,7 +225,7 @@ class Restorer:
             mongod.stop()
 
 
-def explain(restorer: Restorer, look: Look, chosen: Plan) -> Json:
+def explain(restorer: Restorer, look: Look, chosen: Plan) -> Restore:
     """Return what a plan takes, once it is known that there is a place for it. Raises AgentError."""
     restorer.target.check()
     planned = _renewing(look, chosen, restorer.explain)
@@ -237,18 +233,18 @@ def explain(restorer: Restorer, look: Look, chosen: Plan) -> Json:
     return planned
 
 
-def restore(restorer: Restorer, look: Look, name: str | None, at: Timestamp | None) -> Json:
-    """Check the target and the chain, then restore; exactly this restore that is there already is returned as it is.
+def restore(restorer: Restorer, look: Look, name: str | None, at: Timestamp | None) -> tuple[Restore, bool]:
+    """Check the target and the chain, then restore; returns the restore and whether it was done now.
 
-    Adds `changed`. Raises AgentError.
+    Exactly this restore that is there already is returned as it is. Raises AgentError.
     """
     chosen = plan(look(), name, at)
-    done = restorer.target.done(chosen.as_json())
+    done = restorer.target.done(chosen.restore)
     if done is not None:
-        return {"changed": False, **done}
+        return done, False
     restorer.target.check()
     try:
-        return {"changed": True, **_renewing(look, chosen, restorer.run)}
+        return _renewing(look, chosen, restorer.run), True
     except OSError as error:
         raise OperationFailed(
             f"restore: expected to write {restorer.target.path}, found: {error}; see its disk and its rights, and whether the "
@@ -256,7 +252,7 @@ def restore(restorer: Restorer, look: Look, name: str | None, at: Timestamp | No
         ) from error
 
 
-def _renewing(look: Look, chosen: Plan, do: Callable[[Plan], Json]) -> Json:
+def _renewing(look: Look, chosen: Plan, do: Callable[[Plan], Restore]) -> Restore:
     """Do something with a plan, again when what it names has been replaced in the repository meanwhile."""
     for _ in range(RENEWALS):
         try:

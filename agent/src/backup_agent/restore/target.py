@@ -13,13 +13,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from backup_agent import failpoints
 from backup_agent.errors import Refused
-from backup_agent.values import Json
+from backup_agent.restore.plan import Restore
+from backup_agent.times import timestamp_iso
 
 WORKING = ".restore"
 """Everything is made in here. Its presence is the mark of an unfinished restore."""
@@ -30,9 +31,6 @@ NAMES = "names.json"
 
 CHECKPOINT = "WiredTiger.turtle"
 """Rewritten by the engine at every checkpoint: unchanged, no server has been started on the directory."""
-
-SAME = ("job", "generation", "snapshot", "until")
-"""Fields of a plan that make two restores the same."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ class Target:
         if record is not None and not self._unfinished:
             used = "" if self._untouched(record) else ", on which a server has been started since,"
             raise Refused(
-                f"expected an empty directory as the target, found in {self.path} the restore of job {record['job']} of "
-                f"{record['until']['iso']}{used} that was made at {record['restored_at']}; use it, or choose another directory",
+                f"expected an empty directory as the target, found in {self.path} the restore of job {record.job} of "
+                f"{timestamp_iso(record.until)}{used} that was made at {record.restored_at}; use it, or choose another directory",
                 record=record,
             )
         foreign = sorted(held - {WORKING} - self._moved())
@@ -68,23 +66,20 @@ class Target:
                 "choose another directory, or empty this one"
             )
 
-    def done(self, plan: Json) -> Json | None:
+    def done(self, wanted: Restore) -> Restore | None:
         """Return the record of exactly this restore, finished and not used since, or None."""
         record = self.record()
-        if record is None or self._unfinished:
-            return None
-        same = all(record.get(name) == plan[name] for name in SAME)
-        if not same or not self._untouched(record):
+        if record is None or self._unfinished or not record.same_as(wanted) or not self._untouched(record):
             return None
         with suppress(OSError):
             self.working.rmdir()  # what a crash at the very end left, see there
-        return {name: value for name, value in record.items() if name != "checkpoint"}
+        return replace(record, checkpoint=None)
 
-    def record(self) -> Json | None:
+    def record(self) -> Restore | None:
         """Return what a finished restore left, or None."""
-        with suppress(OSError, ValueError):
-            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
-            return found if isinstance(found, dict) and {*SAME, "restored_at", "checkpoint"} <= found.keys() else None
+        with suppress(OSError, ValueError, TypeError):
+            found = Restore.from_json(json.loads((self.path / RECORD).read_text(encoding="utf-8")))
+            return found if found.restored_at else None
         return None
 
     @contextmanager
@@ -114,7 +109,7 @@ class Target:
                 _remove(path)
         (self.working / NAMES).unlink(missing_ok=True)
 
-    def move_into_place(self, data: Path, record: Json) -> None:
+    def move_into_place(self, data: Path, record: Restore) -> None:
         """Move the data files up, make that durable with the record, and take the mark away.
 
         A crash at any point leaves what the same command goes on from: the names of what was moved are removed last. Raises
@@ -127,7 +122,7 @@ class Target:
         for name in names:
             os.rename(data / name, self.path / name)
         failpoints.reach("restore.moving", directory=self.path)
-        _write(self.path / RECORD, {**record, "checkpoint": self._checkpoint()})
+        _write(self.path / RECORD, replace(record, checkpoint=self._checkpoint()).to_json())
         _sync(self.path)
         with suppress(PermissionError):
             _sync(self.path.parent)
@@ -161,8 +156,8 @@ class Target:
             return hashlib.sha256((self.path / CHECKPOINT).read_bytes()).hexdigest()
         return None
 
-    def _untouched(self, record: Json) -> bool:
-        return record["checkpoint"] is not None and record["checkpoint"] == self._checkpoint()
+    def _untouched(self, record: Restore) -> bool:
+        return record.checkpoint is not None and record.checkpoint == self._checkpoint()
 
 
 def _remove(path: Path) -> None:

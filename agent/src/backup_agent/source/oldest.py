@@ -12,8 +12,8 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
 from backup_agent.source.connections import SourceSet, member_state, plain, reason
 from backup_agent.source.oplog import edge_entry
-from backup_agent.times import age_seconds, timestamp_from_json, timestamp_json
-from backup_agent.values import Client, Json
+from backup_agent.times import timestamp_json
+from backup_agent.values import Client, Json, Record
 
 LONGEST_SECONDS = 10 * 366 * 86400.0
 """A nearly idle set could wait beyond the end of the calendar."""
@@ -49,7 +49,7 @@ class Oldest:
             return f"the source did not answer ({self.problem})"
         return "; ".join(f"{member} did not answer ({why})" for member, why in sorted(self.silent.items()))
 
-    def as_json(self) -> Json:
+    def to_json(self) -> Json:
         """Return the contract's form."""
         entries = {member: timestamp_json(oldest) for member, oldest in sorted(self.entries.items())}
         return {"oldest": entries, "silent": dict(self.silent), "primary": self.primary, "problem": self.problem}
@@ -95,8 +95,8 @@ def _short(error: Exception) -> str:
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, slots=True)
+class Estimate(Record):
     """How long the cursor can wait, reckoned from what the members have now; None is what cannot be told."""
 
     headroom_seconds: int | None = None
@@ -105,13 +105,9 @@ class Estimate:
     """By how many seconds of oplog the oldest entry moved on in a second since the maintenance began."""
     left_seconds: float | None = None
 
-    def as_json(self) -> Json:
-        """Return the contract's form."""
-        return {"headroom_seconds": self.headroom_seconds, "rate": self.rate, "left_seconds": self.left_seconds}
 
-
-def estimate(record: Json, captured: Timestamp | None, oldest: Oldest) -> Estimate:
-    """Reckon from the record of the maintenance and the oldest entries of now.
+def estimate(oldest: Oldest, captured: Timestamp | None, before: Timestamp | None, elapsed: float) -> Estimate:
+    """Reckon from the oldest entries of now and from that of `elapsed` seconds before.
 
     Where the oldest entry has not moved on there is no rate, and no time can be named.
     """
@@ -119,15 +115,9 @@ def estimate(record: Json, captured: Timestamp | None, oldest: Oldest) -> Estima
         return Estimate()
     furthest = min(oldest.entries.values())
     headroom = captured.time - furthest.time
-    rate = _rate(record, furthest, age_seconds(record["began_at"]))
+    moved = 0 if before is None else furthest.time - before.time
+    rate = moved / elapsed if moved > 0 and elapsed > 0 else None
     if furthest > captured:
         return Estimate(headroom, rate, 0.0)
     left = min(headroom / rate, LONGEST_SECONDS) if rate is not None else None
     return Estimate(headroom, rate, left)
-
-
-def _rate(record: Json, furthest: Timestamp, elapsed: float) -> float | None:
-    before = timestamp_from_json(record["oldest"])
-    if before is None or elapsed <= 0 or furthest.time <= before.time:
-        return None
-    return (furthest.time - before.time) / elapsed

@@ -11,13 +11,13 @@ from bson.timestamp import Timestamp
 from backup_agent.errors import Transient
 from backup_agent.source.connections import SourceSet, asked, raw_collection
 from backup_agent.times import OpTime
-from backup_agent.values import Client, Json
+from backup_agent.values import Client, Json, Record
 
 HOUR = 3600.0
 
 
 @dataclass(frozen=True)
-class OplogUse:
+class OplogUse(Record):
     """A member's oplog: how many seconds back it reaches from now, what it holds and what it can hold."""
 
     seconds: int
@@ -36,7 +36,7 @@ class OplogUse:
         """How fast it grows. A window of less than an hour may be a single burst of writes: it is taken for an hour's."""
         return int(self.used_bytes * HOUR / max(self.seconds, HOUR))
 
-    def as_json(self) -> Json:
+    def to_json(self) -> Json:
         """Return what `resources` shows."""
         return {"window_seconds": self.seconds, "used_bytes": self.used_bytes, "bytes_per_hour": self.bytes_per_hour}
 

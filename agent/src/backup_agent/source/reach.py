@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pymongo.errors import PyMongoError
 
 from backup_agent.source.connections import SourceSet, reason
-from backup_agent.values import Json
+from backup_agent.values import Json, Record
 
 
-def reach(sources: SourceSet, configuration: Json, replica_set: str) -> list[Json]:
-    """Connect to all members at once; returns `{member, ok, detail}` for each, in the order of the set's configuration.
+@dataclass(frozen=True, slots=True)
+class Reached(Record):
+    """Whether a member is reached, and what it said."""
+
+    member: str
+    ok: bool
+    detail: str
+
+
+def reach(sources: SourceSet, configuration: Json, replica_set: str) -> list[Reached]:
+    """Connect to all members at once; returns what each of them said, in the order of the set's configuration.
 
     A member counts as reached when it answers as one of the set. An arbiter knows no users: nobody can log in there.
     """
@@ -20,13 +30,13 @@ def reach(sources: SourceSet, configuration: Json, replica_set: str) -> list[Jso
         return list(threads.map(lambda member: _greeted(sources, member, replica_set), members))
 
 
-def _greeted(sources: SourceSet, member: Json, replica_set: str) -> Json:
+def _greeted(sources: SourceSet, member: Json, replica_set: str) -> Reached:
     host, arbiter = str(member["host"]), bool(member.get("arbiterOnly", False))
     try:
         hello = sources.greet(host, login=not arbiter)
     except PyMongoError as error:
-        return {"member": host, "ok": False, "detail": reason(error)}
+        return Reached(host, False, reason(error))
     if hello.get("setName") != replica_set:
         found = hello.get("setName") or "no set (it was removed from it, or never added)"
-        return {"member": host, "ok": False, "detail": f"expected a member of {replica_set}, found one of {found}"}
-    return {"member": host, "ok": True, "detail": "reached; an arbiter, which has no login" if arbiter else "reached"}
+        return Reached(host, False, f"expected a member of {replica_set}, found one of {found}")
+    return Reached(host, True, "reached; an arbiter, which has no login" if arbiter else "reached")

@@ -9,10 +9,11 @@ from typing import Any
 from bson.timestamp import Timestamp
 
 from backup_agent.times import OpTime, seconds_between
+from backup_agent.values import Json, Record, to_json
 
 
-@dataclass(frozen=True)
-class MemberFacts:
+@dataclass(frozen=True, slots=True)
+class MemberFacts(Record):
     """What is known of a member, and whether data may be read from it."""
 
     member: str
@@ -27,7 +28,7 @@ class MemberFacts:
     too_far_behind: bool = False
     """Whether that it is too far behind is all that speaks against it."""
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return the contract's form."""
         names = ("member", "state", "eligible", "reason", "lag_seconds", "hidden", "priority", "delay_seconds")
         return {name: getattr(self, name) for name in names}
@@ -95,14 +96,14 @@ class Topology:
         marks.append(f"{chosen.lag_seconds} s behind the primary")
         return f"{chosen.member} is a secondary, " + ", ".join(marks)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return what the command `sources` prints."""
         chosen = self.choose()
         return {
             "chosen": chosen.member if chosen else None,
             "reason": self.why(),
             "primary": self.primary,
-            "members": [member.as_json() for member in self.members],
+            "members": to_json(self.members),
         }
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
+from backup_agent.state.records import StepProgress
 from backup_agent.state.store import Store
-from backup_agent.values import Json
 
 WRITE_SECONDS = 1.0
 
@@ -19,7 +20,7 @@ class Progress:
         self._phase: str | None = None
         self._began = self._written = 0.0
         self._percent = self._first = 0.0
-        self._last: Json | None = None
+        self._last: StepProgress | None = None
 
     def report(self, phase: str, done: float, total: float, unit: str, text: str | None = None) -> None:
         """Note how far the phase is; the percentage never falls inside one phase."""
@@ -33,25 +34,14 @@ class Progress:
         seconds = now - self._began
         rate = (done - self._first) / seconds if seconds > 1 else None
         eta = (total - done) / rate if rate and rate > 0 else None
-        self._write(
-            {
-                "step": self._step,
-                "phase": phase,
-                "percent": round(self._percent, 1),
-                "done": done,
-                "total": total,
-                "unit": unit,
-                "rate_per_second": round(rate, 1) if rate is not None else None,
-                "eta_seconds": int(eta) if eta is not None and eta >= 0 else None,
-                "text": text,
-            }
-        )
+        rounded = None if rate is None else round(rate, 1)
+        left = int(eta) if eta is not None and eta >= 0 else None
+        self._write(StepProgress(self._step, phase, round(self._percent, 1), done, total, unit, rounded, left, text))
 
     def say(self, text: str) -> None:
         """Put a sentence beside the progress, at once."""
-        nothing = {"step": self._step, "phase": self._step, "percent": 0.0, "done": 0, "total": 0, "unit": ""}
-        self._write({**nothing, "rate_per_second": None, "eta_seconds": None, **(self._last or {}), "text": text})
+        self._write(replace(self._last or StepProgress(self._step, self._step), text=text))
 
-    def _write(self, progress: Json) -> None:
+    def _write(self, progress: StepProgress) -> None:
         self._last, self._written = progress, time.monotonic()
         self._store.update_operation(self._operation, progress=progress)

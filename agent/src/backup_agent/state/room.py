@@ -22,6 +22,7 @@ from pymongo.errors import OperationFailure
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Canceled, NoRoom, Refused, Shutdown
+from backup_agent.state.records import Alert
 from backup_agent.state.store import Store
 from backup_agent.times import now_iso
 from backup_agent.values import Json
@@ -83,29 +84,20 @@ def places(config: Config, generation: int | None) -> dict[str, Place]:
     return found
 
 
-def unrecorded(config: Config, generation: int | None, alerts: Collection[Json]) -> list[Json]:
+def unrecorded(config: Config, generation: int | None, alerts: Collection[Alert]) -> list[Alert]:
     """Return the alerts that the daemon would raise now and that are not in the state: on a full disk it cannot write them."""
-    known = {alert["cause"] for alert in alerts if alert["kind"] == ALERT}
+    known = {alert.cause for alert in alerts if alert.kind == ALERT}
     needed = config.disk_reserve_bytes
     short = {p.name: p for p in places(config, generation).values() if p.free_bytes < needed}
     return [
-        {
-            "kind": ALERT,
-            "cause": name,
-            "since": now_iso(),
-            "detail": {"message": place.message(needed), **_facts(place, needed)},
-        }
+        Alert(ALERT, name, now_iso(), {"message": place.message(needed), **_facts(place, needed)})
         for name, place in short.items()
         if name not in known
     ]
 
 
 def _facts(place: Place, needed: int) -> Json:
-    return {
-        "directory": str(place.path),
-        "free_bytes": place.free_bytes,
-        "needed_bytes": needed,
-    }
+    return {"directory": str(place.path), "free_bytes": place.free_bytes, "needed_bytes": needed}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -141,7 +133,7 @@ class Room:
 
         self._noted: dict[str, float] = {}
         self._said: set[str] = set()
-        self._open = {alert["cause"] for alert in store.alerts() if alert["kind"] == ALERT}
+        self._open = {alert.cause for alert in store.alerts() if alert.kind == ALERT}
 
     def _short(self) -> dict[str, Place]:
         found = places(self._config, self.generation)

@@ -27,12 +27,12 @@ from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.stream import Position
 from backup_agent.source.connections import UNAUTHORIZED, member_majority
 from backup_agent.source.oplog import oplog_note
+from backup_agent.state.records import Copied, Sync
 from backup_agent.state.work import Work
 from backup_agent.sync.collections import describe_collections, prepare
 from backup_agent.sync.copying import Copier, Moved, Tally, journal
 from backup_agent.sync.start import oldest_open_transaction, wait_for_majority
-from backup_agent.times import OpTime, show, timestamp_from_json, timestamp_json
-from backup_agent.values import Json
+from backup_agent.times import OpTime, show
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class SyncWork(Work, Protocol):
 class InitialSync:
     """One initial sync, which goes on where it was when it is begun again."""
 
-    def __init__(self, work: SyncWork, sync: Json) -> None:
+    def __init__(self, work: SyncWork, sync: Sync) -> None:
         """`sync` is what the generation has recorded of it so far (empty at first)."""
         self._work, self._sync = work, sync
         self._tally = Tally()
@@ -98,11 +98,10 @@ class InitialSync:
     # The start --------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        if "start" not in self._sync:
+        if self._sync.start is None:
             self._note_the_start()
-        start = timestamp_from_json(self._sync["start"])
-        assert start is not None
-        self._work.begin_capture(start)
+        assert self._sync.start is not None
+        self._work.begin_capture(self._sync.start)
 
     def _note_the_start(self) -> None:
         member = self._work.source_member()
@@ -118,29 +117,23 @@ class InitialSync:
         collections = describe_collections(client)
         positions = PositionStore(self._work.head.client)
         positions.save(Position(OpTime(Timestamp(max(start.time - 1, 1), 0), -1)), strict=False)
-        self._sync |= {
-            "start": timestamp_json(start),
-            "tc": timestamp_json(tc.ts),
-            "collections": collections,
-            "sources": [],
-            "total_bytes": sum(c["bytes"] for c in collections),
-        }
+        self._sync.start, self._sync.tc, self._sync.collections = start, tc.ts, tuple(collections)
+        self._sync.total_bytes = sum(c.bytes for c in collections)
         self._save()
         log.info("initial sync begins", member=member, tc=show(tc.ts), start=show(start), collections=len(collections))
 
     @property
     def _tc(self) -> Timestamp:
-        tc = timestamp_from_json(self._sync["tc"])
-        assert tc is not None
-        return tc
+        assert self._sync.tc is not None
+        return self._sync.tc
 
     # The copy ---------------------------------------------------------------------------------------------------------
 
     def _copy(self) -> None:
-        if self._sync.get("consistency_point") is not None:
+        if self._sync.consistency_point is not None:
             return
         attempts = copied = 0
-        while not all(c["done"] for c in self._sync["collections"]):
+        while not all(c.done for c in self._sync.collections):
             member = self._work.source_member()
             attempts, copied = (attempts + 1 if copied == self._tally.documents else 1), self._tally.documents
             try:
@@ -174,30 +167,29 @@ class InitialSync:
     def _copy_from(self, member: str) -> None:
         source = self._work.sources.client(member)
         wait_for_majority(self._work, source, member, self._tc)
-        if member not in self._sync["sources"]:
-            self._sync["sources"].append(member)
+        if member not in self._sync.sources:
+            self._sync.sources += (member,)
             self._save()
-        done = [c for c in self._sync["collections"] if c["done"]]
-        self._tally = Tally(sum(c["documents"] for c in done), sum(c["copied_bytes"] for c in done))
+        done = [c for c in self._sync.collections if c.done]
+        self._tally = Tally(sum(c.documents for c in done), sum(c.copied_bytes for c in done))
         stop = threading.Event()
         copier = Copier(source, self._work.head.client, self._tc, self._tally, stop.is_set)
-        waiting = deque(c for c in self._sync["collections"] if not c["done"])
+        waiting = deque(c for c in self._sync.collections if not c.done)
         with ThreadPoolExecutor(self._work.config.copy_threads, "copy") as pool:
             try:
                 self._copy_waiting(pool, copier, waiting)
             finally:
                 stop.set()
 
-    def _copy_waiting(self, pool: ThreadPoolExecutor, copier: Copier, waiting: deque[Json]) -> None:
+    def _copy_waiting(self, pool: ThreadPoolExecutor, copier: Copier, waiting: deque[Copied]) -> None:
         """Copy collections, as many at once as there are threads; one that was renamed meanwhile waits again."""
         catalogue = Catalogue(copier.head, strict=False)
-        running: dict[Future[tuple[int, int]], Json] = {}
+        running: dict[Future[tuple[int, int]], Copied] = {}
         while waiting or running:
             while waiting and len(running) < self._work.config.copy_threads:
                 collection = waiting.popleft()
                 if prepare(copier.source, copier.head, catalogue, collection):
-                    ui = bytes.fromhex(collection["ui"])
-                    running[pool.submit(copier.copy, collection["namespace"], ui)] = collection
+                    running[pool.submit(copier.copy, collection.namespace, collection.uuid)] = collection
                 else:
                     self._done(collection, 0, 0)
             finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -206,7 +198,7 @@ class InitialSync:
             for future in finished:
                 self._finished(running.pop(future), future, waiting)
 
-    def _finished(self, collection: Json, future: Future[tuple[int, int]], waiting: deque[Json]) -> None:
+    def _finished(self, collection: Copied, future: Future[tuple[int, int]], waiting: deque[Copied]) -> None:
         try:
             documents, size = future.result()
         except Moved:
@@ -216,34 +208,31 @@ class InitialSync:
         self._done(collection, documents, size)
         failpoints.reach("copy.collection_done")
 
-    def _done(self, collection: Json, documents: int, size: int) -> None:
-        collection |= {"done": True, "documents": documents, "copied_bytes": size}
+    def _done(self, collection: Copied, documents: int, size: int) -> None:
+        collection.done, collection.documents, collection.copied_bytes = True, documents, size
         self._save()
 
     def _progress(self, text: str | None = None) -> None:
-        done = sum(1 for c in self._sync["collections"] if c["done"])
-        shown = text or f"{done} of {len(self._sync['collections'])} collections, {self._tally.documents} documents"
-        total = max(self._sync["total_bytes"], self._tally.bytes)
+        done = sum(c.done for c in self._sync.collections)
+        shown = text or f"{done} of {len(self._sync.collections)} collections, {self._tally.documents} documents"
+        total = max(self._sync.total_bytes, self._tally.bytes)
         self._work.tick("copy", self._tally.bytes, total, "bytes", shown)
 
     def _note_the_consistency_point(self) -> None:
         """A majority-acknowledged note after the last read: later than whatever any source had committed when it was read."""
         point = oplog_note(self._work.sources, f"backup of {self._work.config.job} is copied")
-        done = self._sync["collections"]
-        self._sync |= {
-            "consistency_point": timestamp_json(point.ts),
-            "documents": sum(c.get("documents", 0) for c in done),
-            "bytes": sum(c.get("copied_bytes", 0) for c in done),
-        }
+        self._sync.consistency_point = point.ts
+        self._sync.documents = sum(c.documents for c in self._sync.collections)
+        self._sync.bytes = sum(c.copied_bytes for c in self._sync.collections)
         self._save()
         failpoints.reach("copy.done")
 
     # Replay and indexes -----------------------------------------------------------------------------------------------
 
     def _replay_to_consistency(self) -> None:
-        if self._sync.get("indexes_built"):
+        if self._sync.indexes_built:
             return
-        point = timestamp_from_json(self._sync["consistency_point"])
+        point = self._sync.consistency_point
         assert point is not None
         self._work.begin_apply(self._tc)
         first = self._tc.time
@@ -258,14 +247,14 @@ class InitialSync:
             self._work.tick("replay", reached, max(1, point.time - first), "seconds of oplog")
 
     def _build_indexes(self) -> None:
-        if self._sync.get("indexes_built"):
+        if self._sync.indexes_built:
             self._work.begin_apply(self._tc)
             return
         head = self._work.head.client
         make_capped(head, IndexModel(head))
         self._build_all(Catalogue(head, strict=True).missing_indexes())
         self._work.become_strict()
-        self._sync["indexes_built"] = True
+        self._sync.indexes_built = True
         self._save()
         self._work.begin_apply(self._tc)
 
@@ -313,14 +302,3 @@ class InitialSync:
             )
             if behind <= 2:
                 return
-
-    def result(self) -> Json:
-        """Return what the operation's result says of the sync."""
-        sources = self._sync["sources"]
-        return {
-            "source": sources[-1] if sources else None,
-            "sources": sources,
-            "documents_copied": self._sync["documents"],
-            "bytes_copied": self._sync["bytes"],
-            "consistency_point": self._sync["consistency_point"],
-        }

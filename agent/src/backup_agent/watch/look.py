@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from bson.timestamp import Timestamp
 
@@ -17,9 +18,11 @@ from backup_agent.config import Config, load
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.source.oldest import Estimate, Oldest, ask, estimate
 from backup_agent.state import maintenance
+from backup_agent.state.maintenance import Maintenance
+from backup_agent.state.records import Alert
 from backup_agent.state.store import Store, daemon_alive
-from backup_agent.times import iso_in, seconds_until, show, timestamp_from_json
-from backup_agent.values import Json
+from backup_agent.times import age_seconds, iso_in, seconds_until, show
+from backup_agent.values import Json, Record
 
 OK, WARNING, CRITICAL = "ok", "warning", "critical"
 LEVELS = (OK, WARNING, CRITICAL)
@@ -28,15 +31,17 @@ AT_ONCE = 8
 """So many jobs are looked at at the same time: each may wait for members that do not answer."""
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, slots=True)
+class Finding(Record):
     """What was found of one job."""
+
+    DERIVED: ClassVar = ("seconds_left",)
 
     job: str
     level: str
     text: str
     alive: bool | None = None
-    maintenance: Json | None = None
+    maintenance: Maintenance | None = None
     latest_safe_restart: str | None = None
     """While it is down under a record: the earlier one of the record's and the one that was reckoned now."""
     decided_by: str | None = None
@@ -49,19 +54,14 @@ class Finding:
         """Return how long it is until the latest safe restart: below 0 when that has passed, None when it is not known."""
         return None if self.latest_safe_restart is None else seconds_until(self.latest_safe_restart)
 
-    def as_json(self) -> Json:
-        """Return the contract's form."""
-        names = ("job", "level", "text", "alive", "maintenance", "latest_safe_restart", "decided_by", "lost", "source")
-        return {**{name: getattr(self, name) for name in names}, "seconds_left": self.seconds_left}
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Stored:
     """What the state of a job says."""
 
-    record: Json | None = None
+    record: Maintenance | None = None
     captured: Timestamp | None = None
-    lost: Json | None = None
+    lost: Alert | None = None
     """The alert that a resync is required, if it is open."""
 
 
@@ -96,7 +96,7 @@ def look(path: Path, late_seconds: float) -> Finding:
         return Finding(job, WARNING, f"nothing is known: {error}; run this as the user of the agent, or as root")
     found = _running(job, stored) if alive else _down(config, stored, late_seconds)
     if stored.lost is not None:
-        since = f"since {stored.lost['since']} ({stored.lost['cause']})"
+        since = f"since {stored.lost.since} ({stored.lost.cause})"
         text = f"Resync Required {since}; run: {maintenance.resync(job)}"
         return replace(found, level=CRITICAL, text=text, lost=True)
     return found
@@ -109,18 +109,18 @@ def _stored(config: Config) -> _Stored:
     try:
         record = store.maintenance()
         # A daemon that ran on after the record was written has captured more since.
-        captured = store.observed("live", {}).get("captured") or (record or {}).get("captured")
-        lost = next((alert for alert in store.alerts() if alert["kind"] == "resync_required"), None)
-        return _Stored(record, timestamp_from_json(captured), lost)
+        captured = store.live().captured or (record.captured if record else None)
+        lost = next((alert for alert in store.alerts() if alert.kind == "resync_required"), None)
+        return _Stored(record, captured, lost)
     finally:
         store.close()
 
 
 def _running(job: str, stored: _Stored) -> Finding:
     record = stored.record
-    if record is not None and maintenance.is_over(record):
-        return Finding(job, WARNING, f"the agent runs, but {maintenance.never_ended(record)}", True, record)
-    under = f"; maintenance of {record['owner']} ({record['reason']}) until {record['until']}" if record else ""
+    if record is not None and record.overdue:
+        return Finding(job, WARNING, f"the agent runs, but {record.never_ended()}", True, record)
+    under = f"; maintenance of {record.owner} ({record.reason}) until {record.until}" if record else ""
     return Finding(job, OK, f"the agent runs{under}", True, record)
 
 
@@ -130,9 +130,9 @@ def _down(config: Config, stored: _Stored, late_seconds: float) -> Finding:
         text = f"the agent is down, and no maintenance is recorded; {maintenance.start(config.job)}"
         return Finding(config.job, CRITICAL, text, False)
     oldest = ask(config)
-    reckoned = estimate(record, stored.captured, oldest)
+    reckoned = estimate(oldest, stored.captured, record.oldest, age_seconds(record.began_at))
     latest, by = _latest(record, reckoned)
-    source = {**oldest.as_json(), **reckoned.as_json()}
+    source = {**oldest.to_json(), **reckoned.to_json()}
     found = Finding(config.job, OK, "", False, record, latest, by, source=source)
     if stored.captured is not None and oldest.lost(stored.captured):
         text = (
@@ -143,9 +143,9 @@ def _down(config: Config, stored: _Stored, late_seconds: float) -> Finding:
     return _judged(config.job, found, stored, oldest, reckoned, late_seconds)
 
 
-def _latest(record: Json, reckoned: Estimate) -> tuple[str | None, str | None]:
+def _latest(record: Maintenance, reckoned: Estimate) -> tuple[str | None, str | None]:
     """Return by when the agent has to run again, and what says so."""
-    recorded = record["latest_safe_restart"]
+    recorded = record.latest_safe_restart
     if reckoned.left_seconds is None:
         return recorded, "record" if recorded else None
     live = iso_in(reckoned.left_seconds)

@@ -56,7 +56,7 @@ def metrics(findings: Sequence[Finding]) -> bytes:
     for found in findings:
         up.labels(found.job, found.job).set(bool(found.alive))
         if found.maintenance is not None:
-            under.labels(found.job, found.job, found.maintenance["owner"]).set(1)
+            under.labels(found.job, found.job, found.maintenance.owner).set(1)
         if found.latest_safe_restart is not None:
             seconds = unix_seconds(found.latest_safe_restart)
             latest.labels(found.job, found.job).set(seconds)

@@ -10,7 +10,7 @@ from bson.int64 import Int64
 from bson.son import SON
 
 from backup_agent.compare import manifest
-from backup_agent.compare.manifest import Entry
+from backup_agent.compare.manifest import Entry, Held, Manifest
 from backup_agent.errors import OperationFailed
 
 PLAIN = Entry("shop.orders", "collection", "{}", (("_id_", '{"key":{"_id":1}}'), ("n_1", '{"key":{"n":1}}')))
@@ -65,15 +65,12 @@ def test_an_entry_survives_the_file(tmp_path: Path) -> None:
         "shop.orders", "collection", options, (manifest._index({"name": "n_1", "key": SON([("n", 1)]), "ns": "x"}),)
     )
     path = tmp_path / "manifest.json"
-    value = {
-        "namespace": entry.namespace,
-        "type": entry.kind,
-        "options": json.loads(entry.options),
-        "indexes": [json.loads(text) for _, text in entry.indexes],
-    }
-    manifest.save({"format": manifest.FORMAT, "collections": [value]}, path)
+    held = Held(entry.namespace, entry.kind, json.loads(options), tuple(json.loads(text) for _, text in entry.indexes))
+    saved = Manifest(manifest.FORMAT, "orders", 1, {}, "6.0.5", True, (held,))
+    manifest.save(saved, path)
 
-    assert entry == manifest.entry_of(manifest.load(path)["collections"][0])
+    assert saved == manifest.load(path)
+    assert entry == manifest.load(path).collections[0].entry
     assert ["manifest.json"] == [found.name for found in tmp_path.iterdir()]
 
 

@@ -12,9 +12,9 @@ import pytest
 from backup_agent.daemon import steps
 from backup_agent.daemon.operations import SNAPSHOT_ALERT, Runner
 from backup_agent.errors import Canceled, NoRoom, OperationFailed, ResyncRequired, Shutdown, Transient
+from backup_agent.state.records import Operation, Params
 from backup_agent.state.room import Room
 from backup_agent.state.store import Store
-from backup_agent.values import Json
 from tests.unit.agent.jobs import configured
 
 
@@ -27,14 +27,14 @@ class Bench:
         self.config = configured(where)
         self.store = Store(self.config.state_file)
         self.room = Room(self.config, self.store)
-        self.waited: list[str] = []
+        self.waited: list[str | None] = []
         self.stopped: list[str] = []
         self.removed = 0
         self.runner: Runner | None = None
 
-    def start(self, kind: str, **params: Any) -> Json:
+    def start(self, kind: str, **params: Any) -> Operation:
         """Queue an operation."""
-        return self.store.start_operation(kind, "me", "why", params)[0]
+        return self.store.start_operation(kind, "me", "why", Params(**params))[0]
 
     def run(self) -> str:
         """Run what is open, as the next cycle of a daemon does."""
@@ -52,7 +52,8 @@ class Bench:
         """Note what the operation says that it waits for."""
         operation = self.store.open_operation()
         assert operation is not None
-        self.waited.append(operation["progress"]["text"])
+        assert operation.progress is not None
+        self.waited.append(operation.progress.text)
 
     def stop_with(self, error: ResyncRequired) -> None:
         """Note that the job would stop."""
@@ -105,19 +106,19 @@ def test_steps_are_done_in_their_order_and_once(bench: Bench, step: Step) -> Non
     step("prove", lambda: later() + (done.append("prove") or ""))
     operation = bench.start("snapshot", name="a")
 
-    assert f"{operation['id']} goes on at the next start" == bench.run()
-    assert "running" == bench.store.operation(operation["id"])["state"]
-    assert f"{operation['id']} done" == bench.run()
+    assert f"{operation.id} goes on at the next start" == bench.run()
+    assert "running" == bench.store.operation(operation.id).state
+    assert f"{operation.id} done" == bench.run()
     assert ["snapshot", "prove"] == done
     assert ["waiting: full"] == bench.waited
-    ended = bench.store.operation(operation["id"])
-    assert ("done", None, ["taken", "well"]) == (ended["state"], ended["error"], [s["note"] for s in ended["steps"]])
+    ended = bench.store.operation(operation.id)
+    assert ("done", None, ["taken", "well"]) == (ended.state, ended.error, [s.note for s in ended.steps])
 
 
 def test_what_may_pass_by_itself_is_waited_for(bench: Bench, step: Step) -> None:
     """And an operator is told what it is."""
     step("validate", failing(Transient("no member answers")))
-    assert bench.start("validation")["id"] + " done" == bench.run()
+    assert bench.start("validation").id + " done" == bench.run()
     assert ["waiting: no member answers"] == bench.waited
 
 
@@ -133,13 +134,13 @@ def test_an_error_ends_it(bench: Bench, step: Step, error: Exception, state: str
     """Whatever it was: the step says why, and so does the report. Only a failure of a snapshot is an alert."""
     step("snapshot", failing(error))
     operation = bench.start("snapshot", name="a")
-    assert f"{operation['id']} {state}: {text}" == bench.run()
+    assert f"{operation.id} {state}: {text}" == bench.run()
 
-    ended = bench.store.operation(operation["id"])
-    assert [("failed", text), ("pending", None)] == [(s["state"], s["note"]) for s in ended["steps"]]
-    report = json.loads(Path(ended["result"]["report"]).read_text())["operation"]
+    ended = bench.store.operation(operation.id)
+    assert [("failed", text), ("pending", None)] == [(s.state, s.note) for s in ended.steps]
+    report = json.loads(Path(ended.result["report"]).read_text())["operation"]
     assert (state, text) == (report["state"], report["error"]["message"])
-    alerts = [(a["kind"], a["cause"]) for a in bench.store.alerts()]
+    alerts = [(a.kind, a.cause) for a in bench.store.alerts()]
     assert ([(SNAPSHOT_ALERT, "snapshot")] if state == "failed" else []) == alerts
 
 
@@ -150,7 +151,7 @@ def test_the_next_snapshot_that_does_not_fail_closes_the_alert(bench: Bench, ste
     step("snapshot", lambda: "taken")
     bench.start("snapshot", name="a", prove=False)
     bench.run()
-    assert ["prove"] == [a["cause"] for a in bench.store.alerts()]
+    assert ["prove"] == [a.cause for a in bench.store.alerts()]
 
 
 def test_a_resync_that_failed_gives_back_what_it_took(bench: Bench, step: Step) -> None:
@@ -158,11 +159,10 @@ def test_a_resync_that_failed_gives_back_what_it_took(bench: Bench, step: Step) 
     step("preflight", lambda: "passed")
     step("sync", failing(ResyncRequired("corruption", "the new copy is damaged")))
     operation = bench.start("resync")
-    syncing = bench.store.new_generation()
-    bench.store.save_sync(syncing["number"], {"operation": operation["id"]})
+    syncing = bench.store.new_generation(operation.id)
 
     assert bench.run().endswith("failed: the new copy is damaged")
-    assert ([], [syncing["number"]], 1) == (bench.store.leases(), bench.store.retired_generations(), bench.removed)
+    assert ([], [syncing.number], 1) == (bench.store.leases(), bench.store.retired_generations(), bench.removed)
     assert [] == bench.stopped
 
 
@@ -181,12 +181,12 @@ def test_an_operator_can_end_it(bench: Bench, step: Step) -> None:
     def act() -> str:
         assert bench.runner is not None
         bench.runner.require_wanted()
-        bench.store.cancel_operation(operation["id"])
+        bench.store.cancel_operation(operation.id)
         bench.runner.require_wanted()
         return "never"
 
     step("validate", act)
-    assert f"{operation['id']} canceled: canceled by an operator" == bench.run()
+    assert f"{operation.id} canceled: canceled by an operator" == bench.run()
 
 
 def test_only_the_disks_that_a_step_writes_to_matter(bench: Bench, step: Step) -> None:

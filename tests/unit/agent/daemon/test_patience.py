@@ -77,7 +77,7 @@ def test_only_what_loses_little_gives_up_without_room(tmp_path: Path, monkeypatc
         waited.of("validate").bear(error, head_died=True)
     with pytest.raises(OperationFailed, match="bytes free"):
         waited.of("snapshot").bear(Transient("lost"), head_died=False)
-    assert ["disk_full"] == [alert["kind"] for alert in waited.store.alerts()]
+    assert ["disk_full"] == [alert.kind for alert in waited.store.alerts()]
 
 
 def test_a_repository_elsewhere_is_tried_until_it_has_room(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_repository_elsewhere_is_tried_until_it_has_room(tmp_path: Path) -> No
     waited = Waited(tmp_path)
     waited.of("snapshot").bear(NoRoom("restic backup: no space left", "repository"), head_died=False)
     waited.room.look()
-    assert ["repository"] == [alert["cause"] for alert in waited.store.alerts()]
+    assert ["repository"] == [alert.cause for alert in waited.store.alerts()]
     waited.room.cleared("repository")
     assert [] == waited.store.alerts()
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
 from backup_agent.daemon import requests
 from backup_agent.daemon.loop import hold_lock
 from backup_agent.daemon.requests import Asked
 from backup_agent.errors import AgentDown, NotFound, OperationOpen, PreflightFailed, Refused
+from backup_agent.state.records import Params
 from backup_agent.state.store import Store
 from backup_agent.times import now_iso
 from tests.unit.agent.jobs import add_snapshot, configured, restic_calls
@@ -43,7 +46,7 @@ def daemon(config: Config) -> Iterator[None]:
 
 def current(store: Store) -> None:
     """Give the job a backup."""
-    store.switch_generation(store.new_generation()["number"])
+    store.switch_generation(store.new_generation().number)
 
 
 class TestPolicy:
@@ -79,7 +82,7 @@ class TestPolicy:
         assert (True, "no resync is known") == requests.resync_needed(store, "older_than", 365)
         for state, finished_at in (("done", "2026-01-01T00:00:00Z"), ("failed", now_iso())):
             operation, _ = store.start_operation("resync", "me", "why")
-            store.update_operation(operation["id"], state=state, finished_at=finished_at)
+            store.update_operation(operation.id, state=state, finished_at=finished_at)
         wanted, why = requests.resync_needed(store, "older_than", 1)
         assert wanted
         assert why.endswith("days old")
@@ -96,7 +99,7 @@ class TestResync:
         again = requests.resync(config, store, ME, NOT_NEEDED, dry_run=False)
         assert (True, False) == (first["changed"], first["attached"])
         assert (False, True, "your operation is open") == (again["changed"], again["attached"], again["why"])
-        assert first["operation"]["id"] == again["operation"]["id"]
+        assert first["operation"] == again["operation"]
         with pytest.raises(OperationOpen, match="of me"):
             requests.resync(config, store, Asked("you", "why"), NEEDED, dry_run=False)
 
@@ -118,9 +121,9 @@ class TestResync:
         """It says what would make it fail, with the whole plan."""
         with pytest.raises(PreflightFailed, match="source: expected an answer") as refused:
             requests.resync(config, store, ME, NEEDED, dry_run=True)
-        assert refused.value.details["plan"]["checks"][0] == refused.value.details["checks"][0]
+        assert refused.value.details["plan"].checks[0] == refused.value.details["checks"][0]
         assert store.open_operation() is None
-        store.start_operation("snapshot", "you", "because", {"name": "a"})
+        store.start_operation("snapshot", "you", "because", Params(name="a"))
         with pytest.raises(OperationOpen, match="of you"):
             requests.resync(config, store, ME, NEEDED, dry_run=True)
 
@@ -138,24 +141,21 @@ class TestSnapshot:
         """And proven, if either option says so."""
         found = requests.snapshot(config, store, "a", state, prove, ME)
         assert (True, None) == (found["changed"], found["snapshot"])
-        assert ("snapshot", {"name": "a", "prove": wanted}) == (
-            found["operation"]["kind"],
-            found["operation"]["params"],
-        )
+        assert ("snapshot", Params(name="a", prove=wanted)) == (found["operation"].kind, found["operation"].params)
 
     def test_what_is_so_already_is_no_change(self, config: Config, store: Store) -> None:
         """It needs no daemon either."""
         add_snapshot(store, "a", proven_at=now_iso())
         for state in ("present", "proven", "released"):
             found = requests.snapshot(config, store, "a", state, True, ME)
-            assert (False, "a", None) == (found["changed"], found["snapshot"]["name"], found["operation"])
+            assert (False, "a", None) == (found["changed"], found["snapshot"].name, found["operation"])
 
     @pytest.mark.usefixtures("daemon")
     def test_one_that_is_there_is_proven(self, config: Config, store: Store) -> None:
         """A bad one is not: it is known not to be what was stored."""
         add_snapshot(store, "a")
         assert not requests.snapshot(config, store, "a", "present", True, ME)["changed"]
-        assert "proof" == requests.snapshot(config, store, "a", "proven", False, ME)["operation"]["kind"]
+        assert "proof" == requests.snapshot(config, store, "a", "proven", False, ME)["operation"].kind
         add_snapshot(store, "b", state="bad")
         with pytest.raises(Refused, match="snapshot b is bad"):
             requests.snapshot(config, store, "b", "proven", False, ME)
@@ -178,7 +178,7 @@ class TestSnapshot:
         """Twice is once, and one that is not there is named."""
         add_snapshot(store, "a")
         done = [requests.snapshot(config, store, "a", state, False, ME) for state in ("held", "held", "released")]
-        assert [(True, True), (False, True), (True, False)] == [(d["changed"], d["snapshot"]["held"]) for d in done]
+        assert [(True, True), (False, True), (True, False)] == [(d["changed"], d["snapshot"].held) for d in done]
         with pytest.raises(NotFound, match="found 'b'"):
             requests.snapshot(config, store, "b", "held", False, ME)
 
@@ -194,46 +194,24 @@ class TestSnapshot:
 @pytest.mark.usefixtures("daemon")
 def test_other_operations_are_queued_once(config: Config, store: Store) -> None:
     """A validation of another level is another one."""
-    done = [requests.queue(config, store, "validation", ME, {"level": "counts"}) for _ in range(2)]
+    done = [requests.queue(config, store, "validation", ME, Params(level="counts")) for _ in range(2)]
     assert [(True, False), (False, True)] == [(d["changed"], d["attached"]) for d in done]
     with pytest.raises(OperationOpen):
-        requests.queue(config, store, "validation", ME, {"level": "digest"})
-
-
-@pytest.mark.parametrize(
-    ("alive", "verdict", "record", "code"),
-    [
-        (True, "ok", None, 0),
-        (True, "warning", None, 0),
-        (True, "critical", None, 1),
-        (True, "unknown", None, 5),
-        (False, "critical", None, 4),
-        (False, "warning", {"overdue": False, "seconds_left": 3600}, 4),
-        (False, "critical", {"overdue": False, "seconds_left": 60}, 1),
-        (False, "critical", {"overdue": True, "seconds_left": None}, 1),
-    ],
-)
-def test_a_status_has_an_exit_code(alive: bool, verdict: str, record: dict[str, object] | None, code: int) -> None:
-    """Down is 4, unless maintenance leaves it no more time; otherwise the verdict counts."""
-    status = {"agent": {"alive": alive}, "verdict": verdict, "maintenance": record}
-    assert code == requests.status_exit(status)
+        requests.queue(config, store, "validation", ME, Params(level="digest"))
 
 
 def test_who_asks_for_the_newest_again_finds_what_was_begun(config: Config, store: Store) -> None:
     """It was settled then which optime that is; another target, another owner or another optime is another restore."""
-    newest = {"target": "/t", "snapshot": None, "at": None}
-    begun = {**newest, "at": {"time": 95, "increment": 1, "iso": "1970-01-01T00:01:35Z"}}
+    newest = Params(target="/t")
+    begun = replace(newest, at=Timestamp(95, 1))
     assert requests.own_restore(config, "me", newest) is None
     operation, _ = store.start_operation("restore", "me", "why", begun)
-    for params in (newest, begun):
-        found = requests.own_restore(config, "me", params)
-        assert found is not None
-        assert operation["id"] == found["id"]
+    assert [operation, operation] == [requests.own_restore(config, "me", params) for params in (newest, begun)]
     for owner, params in (
         ("you", newest),
-        ("me", {**newest, "target": "/u"}),
-        ("me", {**newest, "snapshot": "a"}),
-        ("me", {**begun, "at": {**begun["at"], "increment": 2}}),
+        ("me", replace(newest, target="/u")),
+        ("me", replace(newest, snapshot="a")),
+        ("me", replace(begun, at=Timestamp(95, 2))),
     ):
         with pytest.raises(OperationOpen):
             requests.own_restore(config, owner, params)

@@ -83,7 +83,7 @@ def test_what_is_there_is_not_counted_again(tmp_path: Path) -> None:
     found = needed(config)
     assert (70 * MB, DATA, 40 * MB) == (found["first head"], found["second head"], found["slices"])
     store = Store(config.state_file)
-    store.switch_generation(store.new_generation()["number"])
+    store.switch_generation(store.new_generation().number)
     fill(tmp_path / "repository" / "snapshots" / "a", 1)
     found = needed(config)
     assert DATA == found["second head"]
@@ -120,9 +120,9 @@ def test_parts_are_added_up_by_file_system(tmp_path: Path) -> None:
     """All directories of the test are on one: one entry, named after what is there, with the reserve once."""
     found = parts(configured(tmp_path), DATA, IDLE)
     (disk,) = by_device(found, 0)
-    assert str(tmp_path) == disk["path"]
-    assert sum(part.bytes for part in found) + stays_free(0) == disk["needed_bytes"]
-    assert 0 < disk["free_bytes"]
+    assert str(tmp_path) == disk.path
+    assert sum(part.bytes for part in found) + stays_free(0) == disk.needed_bytes
+    assert 0 < disk.free_bytes
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -133,7 +133,7 @@ def test_the_state_is_read_without_a_trace(tmp_path: Path, running: bool) -> Non
     assert disks._current_generation(config) is None
     store = Store(config.state_file)
     assert disks._current_generation(config) is None
-    store.switch_generation(store.new_generation()["number"])
+    store.switch_generation(store.new_generation().number)
     if not running:
         store.close()
     before = {file.name: file.stat().st_mtime_ns for file in directory.iterdir() if not file.name.endswith("-shm")}

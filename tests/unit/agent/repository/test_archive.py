@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +12,11 @@ from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
 from backup_agent.errors import NoRoom
-from backup_agent.repository.archive import Archiver, needed
+from backup_agent.repository.archive import Archived, Archiver, archived, needed
 from backup_agent.repository.inventory import Archive
 from backup_agent.state.store import Store
-from backup_agent.times import now_iso, timestamp_json
+from backup_agent.times import now_iso
+from tests.unit.agent.jobs import add_snapshot
 from tests.unit.agent.stored import archive, ts
 
 
@@ -41,6 +41,7 @@ def test_a_generation_without_snapshots_needs_no_archive() -> None:
     assert set() == needed([archive("x", 10, 50)], {2: ts(20)})
 
 
+OLD = Archived(1, ts(30), "2026-01-01T00:00:00Z", ok=True)
 CONTROLLED = """#!/bin/sh
 case "$*" in
 *backup*) touch {here}/began
@@ -79,22 +80,7 @@ class Bench:
 
     def add_snapshot(self, created_at: str, second: int = 40) -> None:
         """Record a snapshot of the first generation."""
-        at: Any = timestamp_json(ts(second))
-        self.store.add_snapshot(
-            {
-                "name": created_at,
-                "id": created_at,
-                "optime": at,
-                "generation": 1,
-                "created_at": created_at,
-                "state": "good",
-                "held": False,
-                "proven_at": None,
-                "bytes_added": 1,
-                "bytes_total": 1,
-                "restic_id": "r",
-            }
-        )
+        add_snapshot(self.store, created_at, created_at, optime=ts(second))
 
     def wait(self, name: str) -> None:
         """Wait for a file of restic's."""
@@ -108,10 +94,9 @@ class Bench:
             time.sleep(0.02)
 
     @property
-    def observed(self) -> dict[str, Any]:
+    def observed(self) -> Archived:
         """What the archiver noted."""
-        found: dict[str, Any] = json.loads(json.dumps(self.store.observed("archive") or {}))
-        return found
+        return archived(self.store) or Archived()
 
 
 @pytest.fixture
@@ -127,16 +112,14 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_nothing_is_stored_before_there_is_a_snapshot(bench: Bench) -> None:
     """It could be applied to nothing."""
     bench.archiver.look(1, ts(50))
-    assert {} == bench.observed
+    assert Archived() == bench.observed
     assert not (bench.here / "began").exists()
 
 
 def test_what_an_upload_reads_is_kept_until_it_has_ended(bench: Bench) -> None:
     """While it runs nothing may be deleted; afterwards everything up to its end."""
     bench.add_snapshot(now_iso())
-    bench.store.observe(
-        "archive", {"generation": 1, "through": timestamp_json(ts(30)), "ok": True, "at": "2026-01-01T00:00:00Z"}
-    )
+    bench.store.observe("archive", OLD)
     assert ts(30) == bench.archiver.through(1)
     bench.archiver.look(1, ts(50))
     bench.wait("began")
@@ -152,20 +135,20 @@ def test_an_upload_counts_although_old_ones_could_not_be_forgotten(bench: Bench)
     for name in ("go", "busy"):
         (bench.here / name).touch()
     bench.archiver.look(1, ts(50))
-    bench.until(lambda: bench.observed.get("ok"))
-    assert 50 == bench.observed["through"]["time"]
+    bench.until(lambda: bench.observed.ok)
+    assert ts(50) == bench.observed.through
 
 
 def test_what_follows_a_new_snapshot_is_stored_at_once(bench: Bench) -> None:
     """Within the interval nothing is due, unless a snapshot was taken that no stored oplog reaches."""
     (bench.here / "go").touch()
     bench.add_snapshot("2026-01-01T00:00:00Z")
-    bench.store.observe("archive", {"generation": 1, "through": timestamp_json(ts(45)), "ok": True, "at": now_iso()})
+    bench.store.observe("archive", Archived(1, ts(45), now_iso(), ok=True))
     bench.archiver.look(1, ts(50))
     assert not (bench.here / "began").exists()
     bench.add_snapshot(now_iso(), second=47)
     bench.archiver.look(1, ts(50))
-    bench.until(lambda: bench.observed["through"]["time"] == 50)
+    bench.until(lambda: bench.observed.through == ts(50))
 
 
 def test_an_upload_that_fails_is_an_alert_only_when_it_is_overdue(bench: Bench) -> None:
@@ -174,14 +157,13 @@ def test_an_upload_that_fails_is_an_alert_only_when_it_is_overdue(bench: Bench) 
     for name in ("go", "fail"):
         (bench.here / name).touch()
     bench.archiver.look(1, ts(50))
-    bench.until(lambda: bench.observed.get("ok") is False)
+    bench.until(lambda: bench.observed.reason)
     assert [] == bench.store.alerts()
-    old = {"generation": 1, "through": timestamp_json(ts(30)), "at": "2026-01-01T00:00:00Z", "ok": True}
-    bench.store.observe("archive", old)
+    bench.store.observe("archive", OLD)
     bench.until(lambda: bench.archiver.through(1) == ts(30))
     bench.archiver.look(1, Timestamp(60, 1))
     bench.until(bench.store.alerts)
-    assert [("archive", "overdue")] == [(a["kind"], a["cause"]) for a in bench.store.alerts()]
+    assert [("archive", "overdue")] == [(a.kind, a.cause) for a in bench.store.alerts()]
 
 
 def test_an_upload_that_hangs_is_an_alert_and_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,22 +175,21 @@ def test_an_upload_that_hangs_is_an_alert_and_is_ended(bench: Bench, monkeypatch
     bench.wait("began")
     bench.until(lambda: bench.archiver.look(1, ts(50)) or bench.store.alerts())
     (alert,) = bench.store.alerts()
-    assert ("archive", "overdue") == (alert["kind"], alert["cause"])
-    assert "an upload has been running for" in alert["detail"]["message"]
+    assert ("archive", "overdue") == (alert.kind, alert.cause)
+    assert "an upload has been running for" in alert.detail["message"]
     monkeypatch.setattr("backup_agent.repository.archive.STALLED_SECONDS", 0)
-    bench.until(lambda: bench.observed.get("ok") is False)
-    assert "doing nothing" in bench.observed["reason"]
+    bench.until(lambda: bench.observed.reason)
+    assert "doing nothing" in (bench.observed.reason or "")
 
 
 def test_an_upload_that_the_daemon_ends_is_no_failure(bench: Bench) -> None:
     """Stopping the agent raises no alarm, however old the last upload is, and its next start does not wait to try again."""
-    old = {"generation": 1, "through": timestamp_json(ts(30)), "at": "2026-01-01T00:00:00Z", "ok": True}
     bench.add_snapshot("2026-01-01T00:00:00Z")
-    bench.store.observe("archive", old)
+    bench.store.observe("archive", OLD)
     bench.archiver.look(1, ts(50))
     bench.wait("began")
     bench.archiver.stop()
-    assert ([], old) == (bench.store.alerts(), bench.observed)
+    assert ([], OLD) == (bench.store.alerts(), bench.observed)
 
 
 def test_an_upload_after_a_long_pause_is_no_alarm_at_once(bench: Bench) -> None:

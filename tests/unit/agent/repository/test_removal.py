@@ -16,6 +16,7 @@ import yaml
 from backup_agent.config import Config
 from backup_agent.errors import NotFound, OperationOpen, Refused
 from backup_agent.repository import inventory, snapshot
+from backup_agent.state.records import Params
 from backup_agent.state.store import Store
 from tests.unit.agent.jobs import add_snapshot, configured, restic_calls
 
@@ -46,16 +47,16 @@ def test_a_held_one_stays(config: Config, store: Store, tmp_path: Path) -> None:
     store.update_snapshot("a", held=1)
     with pytest.raises(Refused, match="found a held; release it first"):
         snapshot.remove(config, store, "a")
-    assert (["a"], []) == ([s["name"] for s in store.snapshots()], restic_calls(tmp_path))
+    assert (["a"], []) == ([s.name for s in store.snapshots()], restic_calls(tmp_path))
 
 
 def test_one_that_an_operation_may_use_stays(config: Config, store: Store, tmp_path: Path) -> None:
     """But an operation removes what its own retention says."""
-    operation, _ = store.start_operation("proof", "me", "why", {"name": "a"})
+    operation, _ = store.start_operation("proof", "me", "why", Params(name="a"))
     with pytest.raises(OperationOpen, match="of me"):
         snapshot.remove(config, store, "a")
-    assert (["a"], []) == ([s["name"] for s in store.snapshots()], restic_calls(tmp_path))
-    assert snapshot.remove(config, store, "a", operation["id"])
+    assert (["a"], []) == ([s.name for s in store.snapshots()], restic_calls(tmp_path))
+    assert snapshot.remove(config, store, "a", operation.id)
     assert ([], [FORGET]) == (store.snapshots(), restic_calls(tmp_path))
 
 
@@ -92,7 +93,7 @@ def test_of_a_removal_and_an_operation_that_begin_at_once_one_is_refused(
 
     def start() -> object:
         try:
-            return theirs.start_operation(kind, "me", "why", {key: "a"})
+            return theirs.start_operation(kind, "me", "why", Params(**{key: "a"}))
         finally:
             answered.touch()
 
@@ -105,8 +106,8 @@ def test_of_a_removal_and_an_operation_that_begin_at_once_one_is_refused(
             assert (True, True, []) == (removed, isinstance(started, NotFound), store.snapshots())
         else:
             assert isinstance(removed, OperationOpen)
-            assert ["good"] == [s["state"] for s in store.snapshots()]
-            store.finish_operation(operation["id"], "done")
+            assert ["good"] == [s.state for s in store.snapshots()]
+            store.finish_operation(operation.id, "done")
         won.append(operation is None)
     assert [FORGET] * sum(won) == restic_calls(tmp_path)
 
@@ -125,7 +126,7 @@ def test_a_removal_that_was_killed_leaves_nothing_that_looks_like_a_backup(
     assert -signal.SIGKILL == killed.returncode
     assert ([], None, ["a"]) == (store.snapshots(), store.snapshot("a"), inventory.unusable(store, "a"))
     with pytest.raises(NotFound, match="found a being removed"):
-        store.start_operation("proof", "me", "why", {"name": "a"})
+        store.start_operation("proof", "me", "why", Params(name="a"))
     assert not store.update_snapshot("a", state="good", held=1)
 
     assert 0 == subprocess.run(command).returncode
@@ -136,9 +137,9 @@ def test_a_removal_that_was_killed_leaves_nothing_that_looks_like_a_backup(
 def test_an_operation_ends_the_removals_that_others_began(config: Config, store: Store, tmp_path: Path) -> None:
     """Before it takes a snapshot, which may have the same name. What it takes is not what is removed."""
     store.begin_removal("a")
-    store.start_operation("snapshot", "me", "why", {"name": "a"})
+    store.start_operation("snapshot", "me", "why", Params(name="a"))
     snapshot.finish_removals(config, store, lambda: None)
     assert ([], [FORGET]) == (store.removals(), restic_calls(tmp_path))
     add_snapshot(store, "a", restic_id="newer")
     store.end_removal("id-a")  # as the one that began it does, a little late
-    assert ["newer"] == [s["restic_id"] for s in store.snapshots()]
+    assert ["newer"] == [s.restic_id for s in store.snapshots()]

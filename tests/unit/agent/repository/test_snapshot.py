@@ -5,50 +5,46 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from bson.timestamp import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_agent.repository import snapshot
-from backup_agent.values import Json
+from backup_agent.state.records import Snapshot
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
-def _snapshot(hours_ago: int, state: str = "good", proven: bool = False, held: bool = False) -> Json:
+def _snapshot(hours_ago: int, state: str = "good", proven: bool = False, held: bool = False) -> Snapshot:
     created = (NOW - timedelta(hours=hours_ago)).strftime(snapshot.TIME_FORMAT)
-    return {
-        "name": f"h{hours_ago}",
-        "created_at": created,
-        "state": state,
-        "held": held,
-        "proven_at": created if proven else None,
-    }
+    at, proven_at = Timestamp(1, 1), created if proven else None
+    return Snapshot(f"h{hours_ago}", "id", 1, at, created, state, held, proven_at, 1, 1, "r")
 
 
 ANY = st.lists(
     st.builds(_snapshot, st.integers(0, 200), st.sampled_from(["good", "good", "bad"]), st.booleans(), st.booleans()),
     max_size=12,
-    unique_by=lambda s: s["name"],
+    unique_by=lambda s: s.name,
 )
 
 
 @given(ANY, st.integers(1, 6))
-def test_retention_never_removes_what_must_stay(snapshots: list[Json], keep_last: int) -> None:
+def test_retention_never_removes_what_must_stay(snapshots: list[Snapshot], keep_last: int) -> None:
     """Held snapshots, the newest good ones and the newest proven one stay, in whatever order they are listed."""
     removed = set(snapshot.retention(snapshots, keep_last))
-    newest = sorted(snapshots, key=lambda s: s["created_at"], reverse=True)
-    good = [s for s in newest if s["state"] == "good"]
+    newest = sorted(snapshots, key=lambda s: s.created_at, reverse=True)
+    good = [s for s in newest if s.state == "good"]
 
-    assert not removed & {s["name"] for s in snapshots if s["held"]}
-    assert not removed & {s["name"] for s in good[:keep_last]}
-    assert not removed & {s["name"] for s in [s for s in good if s["proven_at"]][:1]}
+    assert not removed & {s.name for s in snapshots if s.held}
+    assert not removed & {s.name for s in good[:keep_last]}
+    assert not removed & {s.name for s in [s for s in good if s.proven_at][:1]}
 
 
 @given(ANY, st.integers(1, 6))
-def test_retention_removes_once(snapshots: list[Json], keep_last: int) -> None:
+def test_retention_removes_once(snapshots: list[Snapshot], keep_last: int) -> None:
     """After retention there is nothing more to remove."""
     removed = snapshot.retention(snapshots, keep_last)
-    left = [s for s in snapshots if s["name"] not in removed]
+    left = [s for s in snapshots if s.name not in removed]
 
     assert [] == snapshot.retention(left, keep_last)
 
@@ -66,7 +62,7 @@ def test_retention_removes_once(snapshots: list[Json], keep_last: int) -> None:
         ([_snapshot(1), _snapshot(2), _snapshot(3, "bad", proven=True), _snapshot(4, proven=True)], ["h3"]),
     ],
 )
-def test_retention_keeps_two(snapshots: list[Json], removed: list[str]) -> None:
+def test_retention_keeps_two(snapshots: list[Snapshot], removed: list[str]) -> None:
     """With two to keep, older good and bad ones go, oldest first; a bad one is never the proven one."""
     assert removed == snapshot.retention(snapshots, 2)
 

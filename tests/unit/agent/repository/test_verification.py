@@ -16,23 +16,29 @@ from backup_agent.config import Config
 from backup_agent.daemon import operations
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.repository import verification
-from backup_agent.repository.verification import check_slices, next_part
+from backup_agent.repository.verification import Verified, check_slices, next_part
 from backup_agent.state.store import Store
+from tests.unit.agent.jobs import add_snapshot
+
+
+def found(part: int, parts: int, damaged: bool = False) -> Verified:
+    """Return what a verification of a part has found."""
+    return Verified("2026-01-01T00:00:00Z", part, parts, 1, (), damaged)
 
 
 @pytest.mark.parametrize(
     ("expected", "last", "parts"),
     [
         (1, None, 14),
-        (2, {"part": 1, "parts": 14}, 14),
-        (1, {"part": 14, "parts": 14}, 14),
-        (3, {"part": 3, "parts": 14, "damaged": True}, 14),
-        (4, {"part": 3, "parts": 14, "damaged": False}, 14),
-        (4, {"part": 10, "parts": 14, "damaged": True}, 7),
-        (1, {"part": 1, "parts": 1, "damaged": True}, 1),
+        (2, found(1, 14), 14),
+        (1, found(14, 14), 14),
+        (3, found(3, 14, damaged=True), 14),
+        (4, found(3, 14), 14),
+        (4, found(10, 14, damaged=True), 7),
+        (1, found(1, 1, damaged=True), 1),
     ],
 )
-def test_a_part_each_time_and_a_damaged_one_again(expected: int, last: dict[str, Any] | None, parts: int) -> None:
+def test_a_part_each_time_and_a_damaged_one_again(expected: int, last: Verified | None, parts: int) -> None:
     """All of it is read in turn; an alert is closed by reading the damaged part well, not by reading another."""
     assert expected == next_part(last, parts)
 
@@ -51,7 +57,7 @@ def written(directory: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_whole_slices_are_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All are read, and follow each other."""
     written(tmp_path, monkeypatch)
-    assert {"slices": 3, "problems": []} == check_slices(tmp_path)
+    assert (3, []) == check_slices(tmp_path)
 
 
 def test_a_flipped_byte_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +66,7 @@ def test_a_flipped_byte_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     content = bytearray(first.read_bytes())
     content[len(content) // 2] ^= 1
     first.write_bytes(content)
-    (problem,) = check_slices(tmp_path)["problems"]
+    (problem,) = check_slices(tmp_path)[1]
     assert first.name in problem
 
 
@@ -68,7 +74,7 @@ def test_a_missing_slice_is_named_by_the_one_after_it(tmp_path: Path, monkeypatc
     """A gap is never taken for a chain."""
     slices = written(tmp_path, monkeypatch)
     slices[1].unlink()
-    (problem,) = check_slices(tmp_path)["problems"]
+    (problem,) = check_slices(tmp_path)[1]
     assert f"{slices[2].name}: expected it to follow the slice before it" in problem
 
 
@@ -76,7 +82,7 @@ def test_the_newest_may_be_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """It is being written while it is read."""
     newest = written(tmp_path, monkeypatch)[-1]
     newest.write_bytes(newest.read_bytes()[:-5])
-    assert [] == check_slices(tmp_path)["problems"]
+    assert [] == check_slices(tmp_path)[1]
 
 
 class Bench:
@@ -97,27 +103,15 @@ class Bench:
         )
         self.store = Store(self.config.state_file)
         (self.config.generation_directory(1) / "slices").mkdir(parents=True)
-        self.store.add_snapshot(
-            {
-                "name": "a",
-                "id": "a",
-                "optime": None,
-                "generation": 1,
-                "created_at": "2026-01-01T00:00:00Z",
-                "state": "good",
-                "bytes_added": 1,
-                "bytes_total": 1,
-                "restic_id": "r",
-            }
-        )
+        add_snapshot(self.store, "a")
 
     def end(self, state: str, error: AgentError | None = None, finished_at: str | None = None) -> None:
         """Begin and end a verification, as the job does."""
         operation, _ = self.store.start_operation("verification", "schedule", "the interval has passed")
         operations.note_verification(cast(Any, self), operation, state, error)
-        self.store.finish_operation(operation["id"], state)
+        self.store.finish_operation(operation.id, state)
         if finished_at is not None:
-            self.store.update_operation(operation["id"], finished_at=finished_at)
+            self.store.update_operation(operation.id, finished_at=finished_at)
 
     def verify(self) -> None:
         """Verify, as the step does."""
@@ -141,7 +135,7 @@ class Bench:
     @property
     def alerts(self) -> list[tuple[str, str]]:
         """Kind and cause of the open alerts."""
-        return [(alert["kind"], alert["cause"]) for alert in self.store.alerts()]
+        return [(alert.kind, alert.cause) for alert in self.store.alerts()]
 
 
 @pytest.mark.parametrize("state", ["failed", "canceled"])

@@ -15,13 +15,15 @@ from backup_agent.restore.restorer import Restorer
 from backup_agent.restore.target import Target
 from tests.unit.agent.stored import archive, snapshot, ts
 
+HELD = {"namespace": "shop.a", "type": "collection", "options": {}, "indexes": [], "documents": 5}
 MANIFEST = {
+    "format": 1,
+    "job": "orders",
+    "generation": 1,
+    "optime": {},
     "server_version": "6.0.5",
-    "collections": [
-        {"type": "collection", "documents": 5},
-        {"type": "collection", "documents": 2},
-        {"type": "view"},
-    ],
+    "digests": False,
+    "collections": [HELD, {**HELD, "documents": 2}, {**HELD, "type": "view", "documents": None}],
 }
 CHOSEN = Plan("orders", snapshot("a", 50), (archive("x", 10, 100),), ts(95))
 ANSWERS = """#!/bin/sh
@@ -53,8 +55,8 @@ def restorer(here: Path, version: str = "6.0.27", manifest: object = MANIFEST, s
 def test_the_plan_says_what_it_takes(tmp_path: Path) -> None:
     """Bytes of data and of oplog, and what the snapshot holds; nothing is made."""
     found = restorer(tmp_path).explain(CHOSEN)
-    assert (2, 7, 1000, 1000) == tuple(found[n] for n in ("collections", "documents", "data_bytes", "oplog_bytes"))
-    assert ("6.0.5", str(tmp_path / "new/target")) == (found["server_version"], found["target"])
+    assert (2, 7, 1000, 1000) == (found.collections, found.documents, found.data_bytes, found.oplog_bytes)
+    assert ("6.0.5", str(tmp_path / "new/target")) == (found.server_version, found.target)
     assert not (tmp_path / "new").exists()
 
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.timestamp import Timestamp
 
 from backup_agent.errors import Refused
 from backup_agent.restore import target as restore_target
+from backup_agent.restore.plan import Restore
 from backup_agent.restore.target import NAMES, WORKING, Target
 
-PLAN: dict[str, Any] = {
-    "job": "orders",
-    "generation": 1,
-    "snapshot": "a",
-    "until": {"time": 95, "increment": 1, "iso": "1970-01-01T00:01:35Z"},
-}
-RECORD = {**PLAN, "restored_at": "2026-01-01T00:00:00Z"}
+PLAN = Restore("orders", "a", Timestamp(90, 1), Timestamp(95, 1), 1, 5)
+RECORD = replace(PLAN, restored_at="2026-01-01T00:00:00Z")
 
 
 def finished(path: Path) -> Target:
@@ -60,19 +58,19 @@ def test_a_finished_restore_is_known_by_its_record(tmp_path: Path) -> None:
     )
     done = target.done(PLAN)
     assert done is not None
-    assert "2026-01-01T00:00:00Z" == done["restored_at"]
+    assert "2026-01-01T00:00:00Z" == done.restored_at
 
 
-@pytest.mark.parametrize("change", [{"snapshot": "b"}, {"until": {}}, {"job": "items"}, {"generation": 2}])
+@pytest.mark.parametrize("change", [{"snapshot": "b"}, {"until": Timestamp(1, 1)}, {"job": "items"}, {"generation": 2}])
 def test_another_restore_is_not_taken_for_this_one(tmp_path: Path, change: dict[str, Any]) -> None:
     """It is refused with what is there."""
     target = finished(tmp_path / "t")
-    assert target.done({**PLAN, **change}) is None
+    assert target.done(replace(PLAN, **change)) is None
     with pytest.raises(
         Refused, match="the restore of job orders of 1970-01-01T00:01:35Z that was made at 2026"
     ) as caught:
         target.check()
-    assert "a" == caught.value.details["record"]["snapshot"]
+    assert "a" == caught.value.details["record"].snapshot
 
 
 def test_a_server_that_was_started_since_is_noticed(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_a_hidden_member_is_preferred() -> None:
 def test_the_operators_wish_comes_first() -> None:
     """`prefer` beats everything but eligibility."""
     settings = config(p={}, a={"hidden": True}, b={})
-    assert "b" == judge(status(*HEALTHY), settings, 60, ("b",)).as_json()["chosen"]
-    assert "a" == judge(status(*HEALTHY), settings, 60, ("p", "a")).as_json()["chosen"]
+    assert "b" == judge(status(*HEALTHY), settings, 60, ("b",)).to_json()["chosen"]
+    assert "a" == judge(status(*HEALTHY), settings, 60, ("p", "a")).to_json()["chosen"]
 
 
 def test_without_a_primary_nothing_is_chosen() -> None:
@@ -84,8 +84,8 @@ def test_each_refusal_has_a_reason() -> None:
 def test_members_that_failed_take_turns(failed: dict[str, float], chosen: str) -> None:
     """The one that failed last is taken last, but it is taken when there is no other."""
     topology = judge(status(*HEALTHY), config(p={}, a={"hidden": True}, b={}), 60, (), failed)
-    assert chosen == topology.as_json()["chosen"]
-    assert "a" == judge(status(*HEALTHY[:2]), config(p={}, a={}), 60, (), {"a": 1.0}).as_json()["chosen"]
+    assert chosen == topology.to_json()["chosen"]
+    assert "a" == judge(status(*HEALTHY[:2]), config(p={}, a={}), 60, (), {"a": 1.0}).to_json()["chosen"]
 
 
 def test_arbiters_have_no_data() -> None:

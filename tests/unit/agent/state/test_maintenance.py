@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import fcntl
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from bson.timestamp import Timestamp
 from click.testing import CliRunner
 
 from backup_agent.__main__ import main
 from backup_agent.errors import Refused
-from backup_agent.state.maintenance import down, parse_latest, shown, span
+from backup_agent.state.maintenance import Begin, Maintenance, down, parse_latest, span
+from backup_agent.state.records import Lease, Live
 from backup_agent.state.store import Store
 from backup_agent.times import iso_in, seconds_until
 
-LIVE = {
-    "oldest": {"time": 100, "increment": 1, "iso": "then"},
-    "captured": {"time": 200, "increment": 1, "iso": "then"},
-}
-LATER = {
-    "oldest": {"time": 150, "increment": 1, "iso": "then"},
-    "captured": {"time": 300, "increment": 1, "iso": "then"},
-}
+LIVE = Live(oldest=Timestamp(100, 1), captured=Timestamp(200, 1))
+LATER = Live(oldest=Timestamp(150, 1), captured=Timestamp(300, 1))
 PAST = "2026-01-01T00:00:00Z"
 BEGIN = ("maintenance", "begin", "--owner", "me", "--reason", "why", "--for-seconds", "60")
 
@@ -33,13 +30,20 @@ BEGIN = ("maintenance", "begin", "--owner", "me", "--reason", "why", "--for-seco
 def store(tmp_path: Path) -> Store:
     """Give the state of a job whose daemon has observed something."""
     found = Store(tmp_path / "job" / "state.sqlite")
-    found.observe("live", {"agent": {"cycle_at": None}, **LIVE})
+    found.observe("live", LIVE)
     return found
 
 
-def overrun(store: Store) -> dict[str, Any]:
+def recorded(store: Store) -> Maintenance:
+    """Return the record, which is there."""
+    found = store.maintenance()
+    assert found is not None
+    return found
+
+
+def overrun(store: Store, **changes: Any) -> Maintenance:
     """Let the time of the record be past, and return it."""
-    record = {**(store.maintenance() or {}), "until": PAST}
+    record = replace(recorded(store), until=PAST, **changes)
     store.observe("maintenance", record)
     return record
 
@@ -51,71 +55,68 @@ def stored(folder: Path) -> dict[str, bytes]:
 
 def test_a_record_and_its_lease_are_written_together(store: Store) -> None:
     """Both have the same end, and the record keeps what the daemon observed last."""
-    answer = store.begin_maintenance("me", "kernel", 3600, PAST)
-    assert (True, False) == (answer["changed"], answer["renewed"])
-    record = store.maintenance()
-    assert record is not None
-    assert {"owner": "me", "reason": "kernel", "latest_safe_restart": PAST, **LIVE}.items() <= record.items()
-    assert [{"owner": "me", "reason": "kernel", "expires_at": record["until"]}] == store.leases()
-    assert 3595 <= seconds_until(record["until"]) <= 3600
+    answer = store.begin_maintenance(Begin("me", "kernel", 3600, PAST))
+    assert (True, False) == (answer.changed, answer.renewed)
+    record = recorded(store)
+    assert ("me", "kernel", PAST) == (record.owner, record.reason, record.latest_safe_restart)
+    assert (LIVE.oldest, LIVE.captured) == (record.oldest, record.captured)
+    assert [Lease("me", "kernel", record.until)] == store.leases()
+    assert 3595 <= seconds_until(record.until) <= 3600
 
 
 def test_a_renewal_keeps_when_it_began(store: Store) -> None:
     """How fast the oplog moves on is reckoned from the oldest entry of then; what was captured is of now."""
-    store.begin_maintenance("me", "kernel", 60, PAST)
-    first = {**(store.maintenance() or {}), "began_at": PAST}
-    store.observe("maintenance", first)
+    store.begin_maintenance(Begin("me", "kernel", 60, PAST))
+    store.observe("maintenance", replace(recorded(store), began_at=PAST))
     store.observe("live", LATER)
-    answer = store.begin_maintenance("me", "more of it", 3600, None)
-    assert (True, True) == (answer["changed"], answer["renewed"])
-    record = store.maintenance()
-    assert record is not None
-    assert (PAST, PAST, LIVE["oldest"]) == (record["began_at"], record["latest_safe_restart"], record["oldest"])
-    assert ("more of it", LATER["captured"]) == (record["reason"], record["captured"])
+    answer = store.begin_maintenance(Begin("me", "more of it", 3600, None))
+    assert (True, True) == (answer.changed, answer.renewed)
+    record = recorded(store)
+    assert (PAST, PAST, LIVE.oldest) == (record.began_at, record.latest_safe_restart, record.oldest)
+    assert ("more of it", LATER.captured) == (record.reason, record.captured)
     assert 1 == len(store.leases())
 
 
 def test_another_owner_is_told_whose_it_is(store: Store) -> None:
     """The refusal names owner, reason and end, and changes nothing, no lease either."""
-    store.begin_maintenance("me", "kernel", 3600, None)
-    before = store.maintenance()
-    assert before is not None
-    with pytest.raises(Refused, match=rf"that of me \(kernel\) until {before['until']}; wait") as caught:
-        store.begin_maintenance("you", "network", 60, None)
+    store.begin_maintenance(Begin("me", "kernel", 3600, None))
+    before = recorded(store)
+    with pytest.raises(Refused, match=rf"that of me \(kernel\) until {before.until}; wait") as caught:
+        store.begin_maintenance(Begin("you", "network", 60, None))
     assert {"maintenance": before} == caught.value.details
-    assert (before, ["me"]) == (store.maintenance(), [lease["owner"] for lease in store.leases()])
+    assert (before, ["me"]) == (store.maintenance(), [lease.owner for lease in store.leases()])
 
 
 def test_what_was_overrun_is_shown_until_somebody_begins_anew(store: Store) -> None:
     """The record outlives its time; it is in nobody's way then."""
-    store.begin_maintenance("me", "kernel", 3600, None)
+    store.begin_maintenance(Begin("me", "kernel", 3600, None))
     record = overrun(store)
-    assert {**record, "overdue": True, "seconds_left": None} == shown(store.maintenance())
-    store.begin_maintenance("you", "network", 60, None)
-    assert "you" == (store.maintenance() or {})["owner"]
+    assert {**record.to_json(), "overdue": True, "seconds_left": None} == recorded(store).shown()
+    store.begin_maintenance(Begin("you", "network", 60, None))
+    assert "you" == recorded(store).owner
 
 
 @pytest.mark.parametrize("owner", ["me", "you"])
 @pytest.mark.parametrize(("alive", "kept"), [(True, False), (False, True)])
 def test_one_that_was_never_ended_is_no_renewal(store: Store, owner: str, alive: bool, kept: bool) -> None:
     """The agent ran on after its time, so nothing of then holds; one that is still down is only longer away, whoever asks."""
-    store.begin_maintenance("me", "kernel", 3600, PAST)
-    store.observe("maintenance", {**overrun(store), "began_at": PAST})
+    store.begin_maintenance(Begin("me", "kernel", 3600, PAST))
+    overrun(store, began_at=PAST)
     store.observe("live", LATER)
-    answer = store.begin_maintenance(owner, "disk", 60, None, alive)
-    record = store.maintenance() or {}
-    assert (owner, kept, record) == (record["owner"], answer["renewed"], answer["maintenance"])
-    assert (kept, kept) == (record["began_at"] == PAST, record["latest_safe_restart"] == PAST)
-    assert record["oldest"] == (LIVE if kept else LATER).get("oldest")
+    answer = store.begin_maintenance(Begin(owner, "disk", 60, None, alive))
+    record = recorded(store)
+    assert (owner, kept, record) == (record.owner, answer.renewed, answer.maintenance)
+    assert (kept, kept) == (record.began_at == PAST, record.latest_safe_restart == PAST)
+    assert record.oldest == (LIVE if kept else LATER).oldest
 
 
 def test_only_ones_own_is_ended(store: Store) -> None:
     """Another owner's record stays, one's own lease goes, and a second end is no change."""
-    store.begin_maintenance("me", "kernel", 3600, None)
+    store.begin_maintenance(Begin("me", "kernel", 3600, None))
     store.add_lease("you", "audit", 60)
     assert store.end_maintenance("you")
     assert not store.end_maintenance("you")
-    assert ("me", ["me"]) == ((store.maintenance() or {})["owner"], [lease["owner"] for lease in store.leases()])
+    assert ("me", ["me"]) == (recorded(store).owner, [lease.owner for lease in store.leases()])
     overrun(store)
     assert store.end_maintenance("me")
     assert (None, []) == (store.maintenance(), store.leases())
@@ -124,9 +125,9 @@ def test_only_ones_own_is_ended(store: Store) -> None:
 
 def test_a_lease_that_was_taken_back_is_written_again(store: Store) -> None:
     """Whoever resumed the snapshots in between made a difference."""
-    store.begin_maintenance("me", "kernel", 3600, None)
+    store.begin_maintenance(Begin("me", "kernel", 3600, None))
     store.remove_lease("me")
-    assert store.begin_maintenance("me", "kernel", 3600, None)["changed"]
+    assert store.begin_maintenance(Begin("me", "kernel", 3600, None)).changed
     assert 1 == len(store.leases())
 
 
@@ -158,7 +159,7 @@ def test_times_are_kept_in_one_form() -> None:
 )
 def test_an_agent_that_is_down_is_judged_by_its_record(until: int, left: int | None, level: str, words: str) -> None:
     """Only maintenance that goes on and leaves time is less than critical, and what is critical says what to do."""
-    record = {"owner": "me", "reason": "kernel", "until": iso_in(until)}
+    record = Maintenance("me", "kernel", PAST, iso_in(until))
     latest = None if left is None else iso_in(left)
     found, text = down("orders", record, latest, left, 1800)
     assert (level, True) == (found, words in text)
@@ -230,7 +231,7 @@ class TestCommands:
         self, call: Any, store: Store, tmp_path: Path, alive: bool
     ) -> None:
         """While the agent runs, which has the state open, and while it is down."""
-        store.begin_maintenance("you", "kernel", 3600, PAST)
+        store.begin_maintenance(Begin("you", "kernel", 3600, PAST))
         store.add_lease("audit", "tax", 60)
         store.remove_lease("you")
         overrun(store)
@@ -252,7 +253,7 @@ class TestCommands:
 
     def test_a_dry_run_is_refused_as_the_real_one(self, call: Any, store: Store) -> None:
         """With the record that is in the way."""
-        store.begin_maintenance("you", "kernel", 3600, None)
+        store.begin_maintenance(Begin("you", "kernel", 3600, None))
         dry = call(*BEGIN, "--dry-run")
         assert dry == call(*BEGIN)
         error = dry[1]["error"]

@@ -62,9 +62,9 @@ def test_a_full_disk_is_an_alert_until_it_has_room(full: tuple[Room, Store], tmp
     room.look()
     room.look()
     (alert,) = store.alerts()
-    assert ("disk_full", "directory") == (alert["kind"], alert["cause"])
-    assert str(tmp_path) == alert["detail"]["directory"]
-    assert 0 < alert["detail"]["free_bytes"] < alert["detail"]["needed_bytes"]
+    assert ("disk_full", "directory") == (alert.kind, alert.cause)
+    assert str(tmp_path) == alert.detail["directory"]
+    assert 0 < alert.detail["free_bytes"] < alert.detail["needed_bytes"]
     Room(configured(tmp_path, 1), store).look()
     assert [] == store.alerts()
 
@@ -73,7 +73,7 @@ def test_status_says_what_the_daemon_could_not_write(tmp_path: Path) -> None:
     """What is measured and not in the state is shown all the same, once."""
     config = configured(tmp_path, MORE_THAN_ANY_DISK_MB)
     (shown,) = unrecorded(config, None, [])
-    assert "make room" in shown["detail"]["message"]
+    assert "make room" in shown.detail["message"]
     assert [] == unrecorded(config, None, [shown])
     assert [] == unrecorded(configured(tmp_path, 1), None, [])
 
@@ -112,4 +112,4 @@ def test_an_error_keeps_its_alert_for_a_moment(tmp_path: Path) -> None:
     room = Room(configured(tmp_path, 1), store)
     room.note(NoRoom("quota exceeded", "repository"))
     room.look()
-    assert ["quota exceeded"] == [alert["detail"]["message"] for alert in store.alerts()]
+    assert ["quota exceeded"] == [alert.detail["message"] for alert in store.alerts()]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationOpen
+from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationFailed, OperationOpen
+from backup_agent.state.records import Agent, Params
 from backup_agent.state.store import Store
 
 
@@ -24,34 +25,34 @@ def test_an_owner_attaches_to_an_operation_of_its_own(store: Store) -> None:
     first, new = store.start_operation("resync", "me", "why")
     second, again = store.start_operation("resync", "me", "why")
     assert (True, False) == (new, again)
-    assert first["id"] == second["id"]
+    assert first.id == second.id
 
 
 def test_another_owner_is_told_whose_it_is(store: Store) -> None:
     """The refusal names owner, id and age."""
     operation, _ = store.start_operation("resync", "me", "why")
-    with pytest.raises(OperationOpen, match=rf"{operation['id']} of me, \d+ seconds old"):
+    with pytest.raises(OperationOpen, match=rf"{operation.id} of me, \d+ seconds old"):
         store.start_operation("resync", "you", "because")
 
 
 def test_an_owner_attaches_only_to_what_was_asked_for(store: Store) -> None:
     """Another snapshot of the same owner is not the one that is open: the caller must not take its end for its own."""
-    store.start_operation("snapshot", "me", "why", {"name": "a"})
-    assert not store.start_operation("snapshot", "me", "why", {"name": "a"})[1]
+    store.start_operation("snapshot", "me", "why", Params(name="a"))
+    assert not store.start_operation("snapshot", "me", "why", Params(name="a"))[1]
     with pytest.raises(OperationOpen):
-        store.start_operation("snapshot", "me", "why", {"name": "b"})
+        store.start_operation("snapshot", "me", "why", Params(name="b"))
 
 
 def test_an_operation_that_ended_makes_room(store: Store) -> None:
     """After the end of one, another may start, and the first can still be read."""
     first, _ = store.start_operation("resync", "me", "why")
-    store.finish_operation(first["id"], "failed", {"code": "failed", "message": "m", "details": {}})
+    store.finish_operation(first.id, "failed", OperationFailed("m"))
     second, new = store.start_operation("snapshot", "you", "because")
     assert new
-    assert first["id"] != second["id"]
-    assert "failed" == store.operation(first["id"])["state"]
-    assert second["id"] == store.newest_operation()["id"]  # type: ignore[index]
-    assert first["id"] == store.newest_operation("resync", "initial_sync")["id"]  # type: ignore[index]
+    assert first.id != second.id
+    assert "failed" == store.operation(first.id).state
+    assert second.id == store.newest_operation().id  # type: ignore[union-attr]
+    assert first.id == store.newest_operation("resync", "initial_sync").id  # type: ignore[union-attr]
 
 
 def test_many_that_start_at_once_get_one_operation(tmp_path: Path) -> None:
@@ -82,14 +83,14 @@ def test_leases_are_a_set_by_owner(store: Store) -> None:
     store.add_lease("c", "past", -1)
     assert store.remove_lease("a")
     assert not store.remove_lease("a")
-    assert ["b"] == [lease["owner"] for lease in store.leases()]
+    assert ["b"] == [lease.owner for lease in store.leases()]
 
 
 def test_an_alert_keeps_the_time_it_was_raised(store: Store) -> None:
     """Raising it again is no news; closing it makes room for another."""
     assert store.raise_alert("resync_required", "corruption", {"message": "m"})
     assert not store.raise_alert("resync_required", "corruption", {"message": "other"})
-    assert ["m"] == [alert["detail"]["message"] for alert in store.alerts()]
+    assert ["m"] == [alert.detail["message"] for alert in store.alerts()]
     store.close_alerts("resync_required")
     assert [] == store.alerts()
     assert store.raise_alert("resync_required", "corruption", {"message": "again"})
@@ -97,19 +98,19 @@ def test_an_alert_keeps_the_time_it_was_raised(store: Store) -> None:
 
 def test_only_one_generation_is_current(store: Store) -> None:
     """The switch retires the one before in the same step."""
-    first = store.new_generation()["number"]
+    first = store.new_generation().number
     store.switch_generation(first)
-    second = store.new_generation()["number"]
+    second = store.new_generation().number
     store.switch_generation(second)
-    assert (second, [first]) == (store.generation("current")["number"], store.retired_generations())  # type: ignore[index]
+    assert (second, [first]) == (store.generation("current").number, store.retired_generations())  # type: ignore[union-attr]
 
 
 def test_a_second_connection_of_the_process_takes_no_locks_away(store: Store, tmp_path: Path) -> None:
     """What is written after another connection was opened and closed is seen by a third: its journal was not deleted."""
-    store.observe("n", 1)
+    store.observe("n", Agent(1))
     Store(tmp_path / "state.sqlite").close()
-    store.observe("n", 2)
-    assert 2 == Store(tmp_path / "state.sqlite").observed("n")
+    store.observe("n", Agent(2))
+    assert Agent(2) == Store(tmp_path / "state.sqlite").observed("n", Agent)
 
 
 def test_newer_state_is_refused(tmp_path: Path) -> None:
@@ -135,14 +136,14 @@ def test_the_file_is_private(store: Store, tmp_path: Path) -> None:
 
 def test_a_full_disk_loses_nothing_that_was_written(store: Store) -> None:
     """What finds no room says so and leaves nothing behind; with room again the next write succeeds."""
-    store.observe("before", 1)
+    store.observe("before", Agent(1))
     store._db.execute(f"PRAGMA max_page_count={store._db.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.raises(NoRoom, match="make room"):
-        store.observe("large", "x" * 100_000)
-    assert (1, None) == (store.observed("before"), store.observed("large"))
+        store.observe("large", Agent(cycle="x" * 100_000))
+    assert (Agent(1), None) == (store.observed("before", Agent), store.observed("large", Agent))
     store._db.execute("PRAGMA max_page_count=100000")
-    store.observe("large", "x")
-    assert "x" == store.observed("large")
+    store.observe("large", Agent(2))
+    assert Agent(2) == store.observed("large", Agent)
 
 
 def test_one_alert_is_closed_alone(store: Store) -> None:
@@ -150,7 +151,7 @@ def test_one_alert_is_closed_alone(store: Store) -> None:
     for cause in ("head", "slices"):
         store.raise_alert("disk_full", cause, {"message": cause})
     store.close_alert("disk_full", "head")
-    assert ["slices"] == [alert["cause"] for alert in store.alerts()]
+    assert ["slices"] == [alert.cause for alert in store.alerts()]
 
 
 def test_no_state_is_made_for_another_user(tmp_path: Path) -> None:

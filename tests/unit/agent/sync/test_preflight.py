@@ -3,52 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from backup_agent.source.oplog import OplogUse
+from backup_agent.state.records import Copied
 from backup_agent.sync import preflight
+from backup_agent.values import Check
 
-COLLECTIONS = [{"namespace": "shop.orders", "ui": "00", "bytes": 1000}]
+COLLECTIONS = [Copied("shop.orders", "00", view=False, bytes=1000)]
 
 
-def looked(window: int, rate: int | None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def looked(window: int, rate: int | None, monkeypatch: pytest.MonkeyPatch) -> Check:
     """Return the check of the window for a window and a measured rate."""
     monkeypatch.setattr(preflight, "oplog_use", lambda _client: OplogUse(window, 0, 0))
     monkeypatch.setattr(preflight, "measure_rate", lambda *_arguments: rate)
-    result: dict[str, Any] = {"checks": [], "data_bytes": 1000}
-    preflight._check_window(None, None, "a:1", COLLECTIONS, result, lambda: None)  # type: ignore[arg-type]
-    (check,) = result["checks"]
-    return dict(check)
+    plan = preflight.Plan(data_bytes=1000)
+    preflight._check_window(None, None, "a:1", COLLECTIONS, plan, lambda: None)  # type: ignore[arg-type]
+    (check,) = plan.checks
+    return check
 
 
 def test_a_window_shorter_than_the_sync_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 bytes at 10 a second with a margin of 2 need 201 s: 200 are not enough, and 201 are."""
     short = looked(200, 10, monkeypatch)
-    assert not short["ok"]
-    assert "holds 200 s, the sync needs about 201 s" in short["detail"]
-    assert "enlarge the oplog" in short["remedy"]
-    assert looked(201, 10, monkeypatch)["ok"]
+    assert not short.ok
+    assert "holds 200 s, the sync needs about 201 s" in short.detail
+    assert "enlarge the oplog" in short.remedy
+    assert looked(201, 10, monkeypatch).ok
 
 
 def test_an_empty_source_needs_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing to measure with is nothing to copy."""
-    assert looked(1, None, monkeypatch)["ok"]
+    assert looked(1, None, monkeypatch).ok
 
 
 def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     """Two and a half times the data and a floor must be free, and what is missing is said in bytes."""
-    result: dict[str, Any] = {"checks": [], "data_bytes": 10**18}
-    preflight._check_disk(tmp_path, 0, result)
-    (check,) = result["checks"]
-    assert not check["ok"]
-    assert str(tmp_path) in check["detail"]
-    assert check["remedy"].startswith("free ")
+    plan = preflight.Plan(data_bytes=10**18)
+    preflight._check_disk(tmp_path, 0, plan)
+    (check,) = plan.checks
+    assert not check.ok
+    assert str(tmp_path) in check.detail
+    assert check.remedy.startswith("free ")
 
 
 def test_the_reserve_must_stay_free(tmp_path: Path) -> None:
     """A sync that would get to the reserve would wait for room in the middle."""
-    result: dict[str, Any] = {"checks": [], "data_bytes": 0}
-    preflight._check_disk(tmp_path, 10**18, result)
-    assert [False] == [check["ok"] for check in result["checks"]]
+    plan = preflight.Plan(data_bytes=0)
+    preflight._check_disk(tmp_path, 10**18, plan)
+    assert [False] == [check.ok for check in plan.checks]

@@ -8,6 +8,7 @@ import re
 import sqlite3
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,21 @@ from backup_agent.__main__ import main
 from backup_agent.config import load
 from backup_agent.daemon.loop import hold_lock
 from backup_agent.source.oldest import Oldest, estimate
+from backup_agent.state.maintenance import Maintenance
+from backup_agent.state.records import Live
 from backup_agent.state.store import Store
-from backup_agent.times import iso_in, timestamp_json
+from backup_agent.times import iso_in
 from backup_agent.values import Json
 from backup_agent.watch import look, output
 
 CAPTURED = 10_000
 
 
-def record(began: float = -100, oldest: int | None = 4000, **changes: Any) -> Json:
+def record(began: float = -100, oldest: int | None = 4000, **changes: Any) -> Maintenance:
     """Return a record of maintenance that began so many seconds from now."""
-    return {
-        "owner": "me",
-        "reason": "kernel",
-        "began_at": iso_in(began),
-        "until": iso_in(3600),
-        "latest_safe_restart": iso_in(7200),
-        "oldest": None if oldest is None else timestamp_json(Timestamp(oldest, 1)),
-        "captured": timestamp_json(Timestamp(CAPTURED, 1)),
-        **changes,
-    }
+    before = None if oldest is None else Timestamp(oldest, 1)
+    found = Maintenance("me", "kernel", iso_in(began), iso_in(3600), iso_in(7200), before, Timestamp(CAPTURED, 1))
+    return replace(found, **changes)
 
 
 class Job:
@@ -58,13 +54,13 @@ class Job:
         self.path.write_text(yaml.safe_dump(settings))
         self.config = load(self.path)
 
-    def state(self, found: Json | None, captured: int | None = None) -> None:
+    def state(self, found: Maintenance | None, captured: int | None = None) -> None:
         """Write the state of an agent that has run."""
         store = Store(self.config.state_file)
         if found is not None:
             store.observe("maintenance", found)
         if captured is not None:
-            store.observe("live", {"captured": timestamp_json(Timestamp(captured, 1))})
+            store.observe("live", Live(captured=Timestamp(captured, 1)))
         store.close()
 
     def call(self, *arguments: str) -> tuple[int, Json]:
@@ -311,9 +307,9 @@ class TestLooking:
         store = Store(job.config.state_file)
         store.observe("maintenance", record(owner="now"))
         reader = Store(job.config.state_file, reading=True)
-        assert "now" == (reader.maintenance() or {})["owner"]
+        assert "now" == getattr(reader.maintenance(), "owner", None)
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader.observe("maintenance", None)
+            reader.observe("maintenance", record())
         reader.close()
         store.close()
 
@@ -322,23 +318,28 @@ def test_no_rate_without_a_beginning() -> None:
     """What was not observed, or has not moved, tells nothing; the same moment has no duration."""
     oldest = Oldest({"a:1": Timestamp(5000, 1)}, {}, "a:1")
     captured = Timestamp(CAPTURED, 1)
-    for found in (record(oldest=None), record(oldest=5000), record(oldest=6000), record(began=5)):
-        seen = estimate(found, captured, oldest)
+    for before, elapsed in (
+        (None, 100),
+        (Timestamp(5000, 1), 100),
+        (Timestamp(6000, 1), 100),
+        (Timestamp(4000, 1), -5),
+    ):
+        seen = estimate(oldest, captured, before, elapsed)
         assert (5000, None, None) == (seen.headroom_seconds, seen.rate, seen.left_seconds)
-    assert estimate(record(), None, oldest).headroom_seconds is None
-    assert estimate(record(), captured, Oldest(problem="no")).left_seconds is None
+    assert estimate(oldest, None, Timestamp(4000, 1), 100).headroom_seconds is None
+    assert estimate(Oldest(problem="no"), captured, Timestamp(4000, 1), 100).left_seconds is None
 
 
 class TestOutput:
     FOUND = (
         look.Finding("a", "ok", "runs", True),
         look.Finding("b", "warning", "two\nlines", None),
-        look.Finding("c", "critical", "down", False, {"owner": "me"}, "2026-01-01T00:00:00Z"),
+        look.Finding("c", "critical", "down", False, record(), "2026-01-01T00:00:00Z"),
     )
 
     def test_lines(self) -> None:
         """One line for each, and for the journal with its priority."""
-        value = {"jobs": [found.as_json() for found in self.FOUND], "problems": ["oh"]}
+        value = {"jobs": [found.to_json() for found in self.FOUND], "problems": ["oh"]}
         assert ["a: runs", "b: two lines", "c: down", "oh"] == output.lines(value, False)
         assert ["<6>a: runs", "<4>b: two lines", "<2>c: down", "<4>oh"] == output.lines(value, True)
 
