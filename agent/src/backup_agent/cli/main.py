@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +23,7 @@ from backup_agent.source.connections import SourceSet
 from backup_agent.state.database import SCHEMA_VERSION
 from backup_agent.state.records import Params
 from backup_agent.state.store import Store
-from backup_agent.values import Json, to_json
+from backup_agent.values import Json, Record, to_json
 
 
 class Context:
@@ -38,17 +40,27 @@ class Context:
             raise click.UsageError("expected --config FILE before the command; it names the job")
         return load(self.path)
 
+    @property
+    def store(self) -> Store:
+        """The state of the job, which is made when it is not there. Raises BadConfiguration."""
+        return Store(self.config.state_file)
 
-def answer(as_json: bool, produce: Callable[[], tuple[Json, int]], text: Callable[[Json], str] = as_text) -> None:
+
+Found = Json | Record | tuple[Json | Record, int]
+"""What a command has found, and its exit code where that is not 0."""
+
+
+def answer(as_json: bool, produce: Callable[[], Found], text: Callable[[Json], str] = as_text) -> None:
     """Print what a command returns, or its error in the same envelope, and exit with its code; `text` makes it readable."""
     try:
-        value, code = produce()
+        found = produce()
+        value, code = found if isinstance(found, tuple) else (found, 0)
         value = {"ok": True, **to_json(value)}
     except AgentError as error:
         value, code = {"ok": False, "error": to_json(error.to_json())}, error.exit_code
     except (OSError, sqlite3.Error) as error:  # the machine's: no room, no right, a broken disk
-        found = AgentError(f"expected to read and write the job's files, found: {error}; see directory and its disk")
-        value, code = {"ok": False, "error": found.to_json()}, found.exit_code
+        failed = AgentError(f"expected to read and write the job's files, found: {error}; see directory and its disk")
+        value, code = {"ok": False, "error": failed.to_json()}, failed.exit_code
     if as_json:
         click.echo(json.dumps(value, default=str))
     elif value["ok"]:
@@ -58,10 +70,21 @@ def answer(as_json: bool, produce: Callable[[], tuple[Json, int]], text: Callabl
     sys.exit(code)
 
 
+def answers(command: Callable[..., Found]) -> Callable[..., None]:
+    """Give a command about a job `--json`, and print what it returns, see `answer`."""
+
+    @json_option
+    @click.pass_obj
+    @functools.wraps(command)
+    def run(context: Context, /, as_json: bool, **options: Any) -> None:
+        answer(as_json, lambda: command(context, **options))
+
+    return run
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 owner_option = click.option("--owner", required=True, help="Who asks; shown to everybody else.")
 reason_option = click.option("--reason", default="by hand", show_default=True, help="Why.")
-pass_context = click.pass_obj
 
 
 @click.group()
@@ -73,35 +96,29 @@ def main(context: click.Context, path: Path | None) -> None:
 
 
 @main.command()
-@json_option
-def version(as_json: bool) -> None:
+@answers
+def version(_context: Context) -> Found:
     """Show the version, and what it was tested with."""
-    found = {
+    return {
         "version": __version__,
         "api": API,
         "state_schema": SCHEMA_VERSION,
         "tested_server_majors": list(TESTED_SERVER_MAJORS),
     }
-    answer(as_json, lambda: (found, 0))
 
 
 @main.command("check-config")
-@json_option
-@pass_context
-def check_config(context: Context, as_json: bool) -> None:
+@answers
+def check_config(context: Context) -> Found:
     """Check the configuration file and everything it names."""
-
-    def produce() -> tuple[Json, int]:
-        config = context.config
-        assert context.path is not None
-        found = check(config, context.path)
-        return found.to_json(), 0 if all(check.ok for check in found.checks) else 1
-
-    answer(as_json, produce)
+    config = context.config
+    assert context.path is not None
+    found = check(config, context.path)
+    return found, 0 if all(check.ok for check in found.checks) else 1
 
 
 @main.command()
-@pass_context
+@click.pass_obj
 def run(context: Context) -> None:
     """Run the daemon in the foreground until SIGTERM."""
     try:
@@ -112,30 +129,19 @@ def run(context: Context) -> None:
 
 
 @main.command()
-@json_option
-@pass_context
-def status(context: Context, as_json: bool) -> None:
+@answers
+def status(context: Context) -> Found:
     """Show state, lag, headroom, alerts and the last good snapshot."""
-
-    def produce() -> tuple[Json, int]:
-        config = context.config
-        found = collect(config, Store(config.state_file))
-        return found.to_json(), found.exit_code
-
-    answer(as_json, produce)
+    found = collect(context.config, context.store)
+    return found, found.exit_code
 
 
 @main.command()
-@json_option
-@pass_context
-def sources(context: Context, as_json: bool) -> None:
+@answers
+def sources(context: Context) -> Found:
     """Show which secondary would be read from, and why not each other member."""
-
-    def produce() -> tuple[Json, int]:
-        found = SourceSet(context.config).topology().to_json()
-        return found, 0 if found["chosen"] else Refused.exit_code
-
-    answer(as_json, produce)
+    found = SourceSet(context.config).topology().to_json()
+    return found, 0 if found["chosen"] else Refused.exit_code
 
 
 @main.group()
@@ -149,30 +155,20 @@ def schedule() -> None:
 @click.option(
     "--for-seconds", type=click.IntRange(1), default=24 * 3600, show_default=True, help="When the lease expires."
 )
-@json_option
-@pass_context
-def pause(context: Context, owner: str, reason: str, for_seconds: int, as_json: bool) -> None:
+@answers
+def pause(context: Context, owner: str, reason: str, for_seconds: int) -> Found:
     """Add or renew one's own lease."""
-
-    def produce() -> tuple[Json, int]:
-        store = Store(context.config.state_file)
-        return {"changed": store.add_lease(owner, reason, for_seconds), "leases": store.leases()}, 0
-
-    answer(as_json, produce)
+    store = context.store
+    return {"changed": store.add_lease(owner, reason, for_seconds), "leases": store.leases()}
 
 
 @schedule.command()
 @owner_option
-@json_option
-@pass_context
-def resume(context: Context, owner: str, as_json: bool) -> None:
+@answers
+def resume(context: Context, owner: str) -> Found:
     """Take one's own lease back."""
-
-    def produce() -> tuple[Json, int]:
-        store = Store(context.config.state_file)
-        return {"changed": store.remove_lease(owner), "leases": store.leases()}, 0
-
-    answer(as_json, produce)
+    store = context.store
+    return {"changed": store.remove_lease(owner), "leases": store.leases()}
 
 
 @main.command()
@@ -184,8 +180,7 @@ def resume(context: Context, owner: str, as_json: bool) -> None:
 @click.option("--older-than-days", type=float, default=365.0, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Only check whether it is needed and would succeed.")
 @click.option("--cancel", metavar="ID", help="Cancel this operation instead.")
-@json_option
-@pass_context
+@answers
 def resync(
     context: Context,
     owner: str | None,
@@ -194,45 +189,33 @@ def resync(
     older_than_days: float,
     dry_run: bool,
     cancel: str | None,
-    as_json: bool,
-) -> None:
+) -> Found:
     """Read everything again from a secondary."""
-
-    def produce() -> tuple[Json, int]:
-        config = context.config
-        store = Store(config.state_file)
-        if cancel is not None:
-            return {"changed": store.cancel_operation(cancel), "operation": store.operation(cancel)}, 0
-        if owner is None:
-            raise click.UsageError("expected --owner")
-        needed = requests.resync_needed(store, policy, older_than_days)
-        return requests.resync(config, store, requests.Asked(owner, reason), needed, dry_run), 0
-
-    answer(as_json, produce)
+    store = context.store
+    if cancel is not None:
+        return {"changed": store.cancel_operation(cancel), "operation": store.operation(cancel)}
+    if owner is None:
+        raise click.UsageError("expected --owner")
+    needed = requests.resync_needed(store, policy, older_than_days)
+    return requests.resync(context.config, store, requests.Asked(owner, reason), needed, dry_run)
 
 
 @main.command()
 @click.argument("identifier", required=False, metavar="[ID]")
-@json_option
-@pass_context
-def operation(context: Context, identifier: str | None, as_json: bool) -> None:
+@answers
+def operation(context: Context, identifier: str | None) -> Found:
     """Show an operation: the named one, the open one, or the newest."""
-
-    def produce() -> tuple[Json, int]:
-        store = Store(context.config.state_file)
-        if identifier is not None:
-            return {"operation": store.operation(identifier)}, 0
-        return {"operation": store.open_operation() or store.newest_operation()}, 0
-
-    answer(as_json, produce)
+    store = context.store
+    if identifier is not None:
+        return {"operation": store.operation(identifier)}
+    return {"operation": store.open_operation() or store.newest_operation()}
 
 
 @main.command()
-@json_option
-@pass_context
-def snapshots(context: Context, as_json: bool) -> None:
+@answers
+def snapshots(context: Context) -> Found:
     """List the snapshots, newest first."""
-    answer(as_json, lambda: ({"snapshots": Store(context.config.state_file).snapshots()}, 0))
+    return {"snapshots": context.store.snapshots()}
 
 
 @main.command()
@@ -246,31 +229,19 @@ def snapshots(context: Context, as_json: bool) -> None:
 @click.option("--prove", is_flag=True, help="Restore and compare it once it is taken.")
 @owner_option
 @reason_option
-@json_option
-@pass_context
-def snapshot(context: Context, name: str, state: str, prove: bool, owner: str, reason: str, as_json: bool) -> None:
+@answers
+def snapshot(context: Context, name: str, state: str, prove: bool, owner: str, reason: str) -> Found:
     """Take, hold, release, prove or remove a snapshot."""
-
-    def produce() -> tuple[Json, int]:
-        config = context.config
-        asked = requests.Asked(owner, reason)
-        return requests.snapshot(config, Store(config.state_file), name, state, prove, asked), 0
-
-    answer(as_json, produce)
+    asked = requests.Asked(owner, reason)
+    return requests.snapshot(context.config, context.store, name, state, prove, asked)
 
 
 @main.command()
 @owner_option
 @reason_option
 @click.option("--level", type=click.Choice(["counts", "sample", "digest"]), default="digest", show_default=True)
-@json_option
-@pass_context
-def validate(context: Context, owner: str, reason: str, level: str, as_json: bool) -> None:
+@answers
+def validate(context: Context, owner: str, reason: str, level: str) -> Found:
     """Compare the backup with its source."""
-
-    def produce() -> tuple[Json, int]:
-        config = context.config
-        asked = requests.Asked(owner, reason)
-        return requests.queue(config, Store(config.state_file), "validation", asked, Params(level=level)), 0
-
-    answer(as_json, produce)
+    asked = requests.Asked(owner, reason)
+    return requests.queue(context.config, context.store, "validation", asked, Params(level=level))

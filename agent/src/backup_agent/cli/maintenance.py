@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from backup_agent.cli.main import Context, answer, json_option, main, owner_option, pass_context
-from backup_agent.config import Config
+from backup_agent.cli.main import Context, Found, answer, answers, json_option, main, owner_option
 from backup_agent.errors import Refused
 from backup_agent.state.maintenance import Begin, parse_latest
 from backup_agent.state.store import Store, daemon_alive
-from backup_agent.values import Json
 from backup_agent.watch import look, output
 
 YEAR_SECONDS = 366 * 86400
@@ -30,46 +28,28 @@ def maintenance_group() -> None:
 @click.option("--for-seconds", type=click.IntRange(1, YEAR_SECONDS), required=True, help="When the lease expires.")
 @click.option("--latest-safe-restart", "latest", metavar="ISO", help="By when the agent has to run again.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, or why it is refused.")
-@json_option
-@pass_context
-def begin(
-    context: Context, owner: str, reason: str, for_seconds: int, latest: str | None, dry_run: bool, as_json: bool
-) -> None:
+@answers
+def begin(context: Context, owner: str, reason: str, for_seconds: int, latest: str | None, dry_run: bool) -> Found:
     """Record one's own maintenance and pause snapshots meanwhile, or renew both."""
-
-    def produce() -> tuple[Json, int]:
-        config = context.config
-        by = parse_latest(latest)
-        if not config.state_file.exists():
-            raise Refused(
-                f"expected the state of job {config.job} in {config.state_file}, found none: its agent has never run; "
-                "start it once, then begin maintenance"
-            )
-        with contextlib.closing(Store(config.state_file, reading=dry_run)) as store:
-            wish = Begin(owner, reason, for_seconds, by, daemon_alive(config))
-            do = store.plan_maintenance if dry_run else store.begin_maintenance
-            return do(wish).to_json(), 0
-
-    answer(as_json, produce)
+    config = context.config
+    wish = Begin(owner, reason, for_seconds, parse_latest(latest), daemon_alive(config))
+    if not config.state_file.exists():
+        raise Refused(
+            f"expected the state of job {config.job} in {config.state_file}, found none: its agent has never run; "
+            "start it once, then begin maintenance"
+        )
+    with contextlib.closing(Store(config.state_file, reading=dry_run)) as store:
+        return store.plan_maintenance(wish) if dry_run else store.begin_maintenance(wish)
 
 
 @maintenance_group.command()
 @owner_option
-@json_option
-@pass_context
-def end(context: Context, owner: str, as_json: bool) -> None:
+@answers
+def end(context: Context, owner: str) -> Found:
     """Take one's own record and lease back."""
-
-    def produce() -> tuple[Json, int]:
-        return _end(context.config, owner), 0
-
-    answer(as_json, produce)
-
-
-def _end(config: Config, owner: str) -> Json:
-    if not config.state_file.exists():
+    if not context.config.state_file.exists():
         return {"changed": False, "maintenance": None, "leases": []}
-    with contextlib.closing(Store(config.state_file)) as store:
+    with contextlib.closing(context.store) as store:
         changed = store.end_maintenance(owner)
         return {"changed": changed, "maintenance": store.maintenance(), "leases": store.leases()}
 
@@ -94,14 +74,13 @@ def _end(config: Config, owner: str) -> Json:
 def watch_command(directory: Path, warn_before_minutes: float, textfile: Path | None, as_json: bool) -> None:
     """Look whether each agent of this machine runs, or by when it has to again. Changes nothing."""
 
-    def produce() -> tuple[Json, int]:
+    def produce() -> Found:
         paths = look.files(directory)
         findings = look.watch(paths, warn_before_minutes * 60)
         problems = _write_metrics(textfile, findings)
         least = look.WARNING if problems else look.OK
         level = max(look.worst(findings), least, key=look.LEVELS.index)
-        value = {"level": level, "jobs": findings, "problems": problems}
-        return value, int(level != look.OK)
+        return {"level": level, "jobs": findings, "problems": problems}, int(level != look.OK)
 
     answer(as_json, produce, lambda value: "\n".join(output.lines(value, output.is_journal(STDOUT))))
 

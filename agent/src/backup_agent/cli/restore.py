@@ -15,15 +15,7 @@ from typing import Any
 import click
 from bson.timestamp import Timestamp
 
-from backup_agent.cli.main import (
-    Context,
-    answer,
-    json_option,
-    main,
-    owner_option,
-    pass_context,
-    reason_option,
-)
+from backup_agent.cli.main import Context, Found, answers, main, owner_option, reason_option
 from backup_agent.config import Repository
 from backup_agent.daemon import requests
 from backup_agent.errors import BadConfiguration, Refused
@@ -116,40 +108,19 @@ def _nothing() -> None:
     """Restic may run as long as it takes."""
 
 
-def _as_json(found: Inventory) -> Json:
-    return {
-        "ranges": found.ranges(),
-        "snapshots": [
-            {"name": s.name, "generation": s.generation, "optime": s.optime, "created_at": s.created_at}
-            for s in found.snapshots
-        ],
-    }
-
-
 @main.command()
 @repository_option
 @password_option
 @job_option
 @restic_option
-@json_option
-@pass_context
-def ranges(
-    context: Context,
-    repository: str | None,
-    password_file: Path | None,
-    job: str | None,
-    restic: str | None,
-    as_json: bool,
-) -> None:
+@answers
+def ranges(context: Context, **options: Any) -> Found:
     """List what can be restored from the repository."""
-
-    options = {"repository": repository, "password_file": password_file, "job": job, "restic": restic}
-
-    def produce() -> tuple[Json, int]:
-        with _opened(context, options) as opened:
-            return _as_json(opened.inventory()), 0
-
-    answer(as_json, produce)
+    with _opened(context, options) as opened:
+        found = opened.inventory()
+    names = ("name", "generation", "optime", "created_at")
+    snapshots = [{name: getattr(snapshot, name) for name in names} for snapshot in found.snapshots]
+    return {"ranges": found.ranges(), "snapshots": snapshots}
 
 
 @main.command("restore")
@@ -167,14 +138,9 @@ def ranges(
 @password_option
 @job_option
 @restic_option
-@json_option
-@pass_context
-def restore_command(context: Context, /, as_json: bool, **options: Any) -> None:
+@answers
+def restore_command(context: Context, **options: Any) -> Found:
     """Restore a snapshot or a point in time into an empty directory; without either, the newest optime there is."""
-    answer(as_json, lambda: (_restore(context, options), 0))
-
-
-def _restore(context: Context, options: Options) -> Json:
     at = parse_at(options["at"]) if options["at"] else None
     name, target = options["snapshot"], Target(Path(options["target"]).absolute())
     params = Params(target=str(target.path), snapshot=name, at=at)
@@ -200,8 +166,7 @@ def _restore(context: Context, options: Options) -> Json:
         return {**NO_CHANGE, "changed": True, "plan": planned}
     if name is None and at is None:  # what was shown is restored, also by a step that is begun again
         params = replace(params, at=planned.until)
-    store = Store(context.config.state_file)
-    operation, new = store.start_operation("restore", options["owner"], options["reason"], params)
+    operation, new = context.store.start_operation("restore", options["owner"], options["reason"], params)
     return {**NO_CHANGE, "changed": new, "attached": not new, "plan": planned, "operation": operation}
 
 
@@ -231,14 +196,7 @@ def _report(phase: str, done: float, total: float, unit: str, text: str | None =
 @main.command("verify")
 @owner_option
 @reason_option
-@json_option
-@pass_context
-def verify_command(context: Context, owner: str, reason: str, as_json: bool) -> None:
+@answers
+def verify_command(context: Context, owner: str, reason: str) -> Found:
     """Read the slices and the next part of the repository again."""
-
-    def produce() -> tuple[Json, int]:
-        config = context.config
-        asked = requests.Asked(owner, reason)
-        return requests.queue(config, Store(config.state_file), "verification", asked), 0
-
-    answer(as_json, produce)
+    return requests.queue(context.config, context.store, "verification", requests.Asked(owner, reason))

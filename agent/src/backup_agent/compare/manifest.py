@@ -237,14 +237,16 @@ def save(manifest: Manifest, path: Path) -> None:
         os.close(handle)
 
 
-def parse(text: str) -> Manifest:
+def parse(text: str, name: str) -> Manifest:
     """Read a manifest. Raises OperationFailed when it is damaged, or of a format that this agent does not know."""
     try:
         value = json.loads(text)
         if value["format"] == FORMAT:
             return Manifest.from_json(value)
     except (ValueError, KeyError, TypeError) as error:
-        raise OperationFailed(f"expected a manifest, found: {error}; the snapshot cannot be checked") from error
+        raise OperationFailed(
+            f"expected a manifest in {name}, found: {error}; the snapshot cannot be checked"
+        ) from error
     raise OperationFailed(
         f"expected a manifest of format {FORMAT}, found {value['format']}; use the agent that wrote it or a newer one"
     )
@@ -253,8 +255,8 @@ def parse(text: str) -> Manifest:
 def load(path: Path) -> Manifest:
     """Read a manifest from its file. Raises OperationFailed, also when it is missing."""
     try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return parse(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
         raise OperationFailed(
             f"expected a manifest in {path.name}, found: {error}; the snapshot cannot be checked"
         ) from error

@@ -12,8 +12,7 @@ from bson.timestamp import Timestamp
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
 from backup_agent.errors import AgentDown
-from backup_agent.repository import verification
-from backup_agent.repository.archive import Archived, archived
+from backup_agent.repository.archive import Archived
 from backup_agent.repository.verification import Verified
 from backup_agent.source import tested
 from backup_agent.state import room
@@ -184,8 +183,8 @@ def collect(config: Config, store: Store) -> Status:
         last_proven_snapshot=next((s for s in snapshots if s.proven_at), None),
         last_resync=_ended(store.newest_operation(*SYNCS, state="done")),
         last_validation=_last_validation(store),
-        archive=archived(store),
-        last_verification=verification.newest(store),
+        archive=store.observed("archive", Archived),
+        last_verification=store.observed("verification", Verified),
     )
     if not alive or status.silence is not None:  # seen by a daemon that is gone or hangs: it says nothing about now
         seen = replace(status.live, waiting=None, majority=None, primary_last_write=None, oldest=None)

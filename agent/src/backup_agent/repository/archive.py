@@ -81,11 +81,6 @@ class Archived(Record):
     reason: str | None = None
 
 
-def archived(store: Store) -> Archived | None:
-    """Return what was noted of the last attempt; None when there was none."""
-    return store.observed("archive", Archived)
-
-
 class Archiver:
     """Stores the slices of the current generation on an interval."""
 
@@ -119,7 +114,7 @@ class Archiver:
 
     @property
     def _last(self) -> Archived:
-        return archived(self._store) or Archived()
+        return self._store.observed("archive", Archived) or Archived()
 
     def _judge_running(self) -> None:
         """Raise the alert also for an upload that does not end. A first one after a long pause is given an interval."""

@@ -40,11 +40,6 @@ class Verified(Record):
     damaged: bool = False
 
 
-def newest(store: Store) -> Verified | None:
-    """Return what the last verification that could run has found."""
-    return store.observed("verification", Verified)
-
-
 class Damaged(OperationFailed):
     """Something that is stored cannot be read as it was written."""
 
@@ -59,7 +54,7 @@ def due(store: Store, interval_hours: float) -> bool:
     last = store.newest_operation("verification")
     if last is not None and last.gave_up and last.age_seconds < RETRY_SECONDS:
         return False
-    found = newest(store)
+    found = store.observed("verification", Verified)
     return age_seconds(found.at if found else store.snapshots()[-1].created_at) >= interval_hours * 3600
 
 
@@ -114,7 +109,7 @@ def verify(work: Work, parts: int) -> Verified:
 
     Raises Damaged, with an alert left open, when something is damaged, Transient when it could not be read.
     """
-    part = next_part(newest(work.store), parts)
+    part = next_part(work.store.observed("verification", Verified), parts)
     slices, problems = check_slices(work.config.generation_directory(work.generation) / "slices", work)
     work.tick("repository", 0, 1, "parts", f"part {part} of {parts}")
     damaged = False

@@ -36,11 +36,6 @@ class Restore(Record):
     checkpoint: str | None = None
     """Of the engine when it was done: unchanged, no server has been started on the directory."""
 
-    def same_as(self, other: Restore) -> bool:
-        """Whether both restore the same."""
-        mine, others = ((r.job, r.generation, r.snapshot, r.until) for r in (self, other))
-        return mine == others
-
 
 @dataclass(frozen=True)
 class Plan:

@@ -83,11 +83,10 @@ class Restorer:
     def _manifest(self, chosen: Plan) -> Manifest:
         text = self.restic.dump(chosen.snapshot.id, f"/{MANIFEST}", self.alive)
         try:
-            return parse(text)
+            return parse(text, MANIFEST)
         except OperationFailed as error:
-            raise OperationFailed(
-                f"restore: expected the manifest of snapshot {chosen.snapshot.name}, found something else; restore another one"
-            ) from error
+            what = f"the manifest of snapshot {chosen.snapshot.name}, found something else"
+            raise OperationFailed(f"restore: expected {what}; restore another one") from error
 
     def _require_version(self, wanted: str) -> None:
         found = mongod_version(self.mongod)

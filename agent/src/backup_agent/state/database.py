@@ -6,17 +6,25 @@ time" and "one lease per owner" are constraints of the schema, not promises of t
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from backup_agent.errors import AgentDown, BadConfiguration, NoRoom
+from backup_agent.values import Record, to_json
 
 SCHEMA_VERSION = 1
+
+WRITTEN = ("steps", "params", "progress", "result", "error", "optime", "detail", "sync")
+"""Columns of JSON."""
+
+FLAGS = ("cancel_requested", "held")
+R = TypeVar("R", bound=Record)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS observed (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -106,11 +114,16 @@ class Database:
         self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[None]:
+        """Carry out what is inside as a whole, or nothing of it; one inside of another is a part of that. Raises NoRoom."""
         with self._lock:
+            inside = self._db.in_transaction
+            if inside:
+                yield
+                return
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
+                yield
                 self._db.execute("COMMIT")
             except BaseException as error:
                 if self._db.in_transaction:  # a COMMIT that found the disk full leaves it open
@@ -119,9 +132,32 @@ class Database:
                     raise NoRoom(f"the state could not be written: {error}; make room", "directory") from error
                 raise
 
+    def _write(self, query: str, *values: Any) -> int:
+        """Carry out one statement; returns how many rows it changed. What is neither text nor number is written as JSON."""
+        columns = [v if v is None or isinstance(v, (str, int)) else json.dumps(to_json(v)) for v in values]
+        with self._transaction():
+            return self._db.execute(query, columns).rowcount
+
+    def _insert(self, table: str, row: Mapping[str, Any], otherwise: str = "ABORT") -> int:
+        """Write a row; `otherwise` says what happens to one that breaks a constraint. Returns how many were written."""
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        return self._write(f"INSERT OR {otherwise} INTO {table} ({names}) VALUES ({marks})", *row.values())
+
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
+
+    def _records(self, kind: type[R], query: str, *values: Any) -> list[R]:
+        return [kind.from_json({n: _value(n, v) for n, v in dict(row).items()}) for row in self._rows(query, *values)]
+
+    def _record(self, kind: type[R], query: str, *values: Any) -> R | None:
+        return next(iter(self._records(kind, query, *values)), None)
+
+
+def _value(name: str, column: Any) -> Any:
+    if name in FLAGS:
+        return bool(column)
+    return json.loads(column) if name in WRITTEN and column is not None else column
 
 
 def _require_owner(path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import json
 import math
-import sqlite3
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -32,14 +30,6 @@ PARAMS: dict[str, tuple[str, ...]] = {
     "restore": ("target", "snapshot", "at"),
 }
 """What each kind of operation can be asked for."""
-
-STOPPING = ("resync_required", "stopped")
-"""Kinds of the alerts that stop a job until it is resynced."""
-
-
-def _columns(row: sqlite3.Row, *written: str) -> Json:
-    """Return the columns of a row, those that are written as JSON read."""
-    return {**dict(row), **{name: None if row[name] is None else json.loads(row[name]) for name in written}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +106,6 @@ class Operation(Record):
     created_at: str
     finished_at: str | None
 
-    @classmethod
-    def from_row(cls, row: sqlite3.Row) -> Operation:
-        """Read its row."""
-        columns = _columns(row, "steps", "params", "progress", "result", "error")
-        return cls.from_json({**columns, "cancel_requested": bool(row["cancel"])})
-
     def to_json(self) -> Json:
         """Return the contract's form."""
         return {**Record.to_json(self), "params": self.params.of(self.kind)}
@@ -132,11 +116,6 @@ class Operation(Record):
         current = next((s.name for s in self.steps if s.state in ("running", "failed")), None)
         pending = next((s.name for s in self.steps if s.state == "pending"), None)
         return current or pending or self.steps[-1].name
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it runs, or waits to."""
-        return self.state in ("queued", "running")
 
     @property
     def gave_up(self) -> bool:
@@ -180,11 +159,6 @@ class Snapshot(Record):
     bytes_total: int
     restic_id: str
 
-    @classmethod
-    def from_row(cls, row: sqlite3.Row) -> Snapshot:
-        """Read its row."""
-        return cls.from_json({**_columns(row, "optime"), "held": bool(row["held"])})
-
 
 @dataclass(frozen=True, slots=True)
 class Lease(Record):
@@ -203,11 +177,6 @@ class Alert(Record):
     cause: str
     since: str
     detail: Json
-
-    @classmethod
-    def from_row(cls, row: sqlite3.Row) -> Alert:
-        """Read its row."""
-        return cls.from_json(_columns(row, "detail"))
 
 
 @dataclass(slots=True)
@@ -268,11 +237,6 @@ class Generation(Record):
     state: str
     created_at: str
     sync: Sync
-
-    @classmethod
-    def from_row(cls, row: sqlite3.Row) -> Generation:
-        """Read its row."""
-        return cls.from_json(_columns(row, "sync"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
 from backup_agent.errors import NoRoom
-from backup_agent.repository.archive import Archived, Archiver, archived, needed
+from backup_agent.repository.archive import Archived, Archiver, needed
 from backup_agent.repository.inventory import Archive
 from backup_agent.state.store import Store
 from backup_agent.times import now_iso
@@ -96,7 +96,7 @@ class Bench:
     @property
     def observed(self) -> Archived:
         """What the archiver noted."""
-        return archived(self.store) or Archived()
+        return self.store.observed("archive", Archived) or Archived()
 
 
 @pytest.fixture
