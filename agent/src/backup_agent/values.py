@@ -16,7 +16,10 @@ from backup_agent.times import timestamp_from_json, timestamp_json
 Json = dict[str, Any]
 """An object of JSON: what the command line prints, what the state and the repository store."""
 
-Client = MongoClient[dict[str, Any]]
+Document = dict[str, Any]
+"""A document of a server: types of BSON are in it."""
+
+Client = MongoClient[Document]
 """A client whose documents are dictionaries."""
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(

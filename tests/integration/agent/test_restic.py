@@ -54,7 +54,7 @@ def test_what_is_stored_is_restored(restic: Restic, source: Path, tmp_path: Path
     assert (source / "data" / "a.wt").read_bytes() == (tmp_path / "target" / "data" / "a.wt").read_bytes()
     assert 100_000 == stored.bytes_total
     assert stored.bytes_added >= 100_000 > again.bytes_added
-    assert [stored.restic_id] == [found["id"][:8] for found in restic.snapshots("name=a", "job=orders")]
+    assert [stored.restic_id] == [found.id[:8] for found in restic.snapshots("name=a", "job=orders")]
     assert [] == restic.snapshots("name=a", "job=other")
     assert seen
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
-from backup_agent.config import Config, fingerprint
+from backup_agent.config import Config
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.head import mongod_version
 from backup_agent.repository.inventory import summary
 from backup_agent.source.connections import SourceSet
-from backup_agent.values import Check, Record
+from backup_agent.values import Check
 
 
 def _failure(name: str, error: AgentError) -> Check:
@@ -69,16 +67,7 @@ def _versions(config: Config) -> str:
     return f"source {found}, head {head}"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked(Record):
-    """What was found of a configuration."""
-
-    job: str
-    config_sha256: str
-    checks: tuple[Check, ...]
-
-
-def check(config: Config, path: Path) -> Checked:
+def check(config: Config) -> list[Check]:
     """Return the result of every check; none stops the others."""
     names = {
         "directory": _directory,
@@ -95,4 +84,4 @@ def check(config: Config, path: Path) -> Checked:
             results.append(_failure(name, error))
         except OSError as error:
             results.append(_failure(name, AgentError(f"expected to read and write its files, found: {error}")))
-    return Checked(config.job, fingerprint(path), tuple(results))
+    return results

@@ -15,7 +15,7 @@ import click
 from backup_agent import API, TESTED_SERVER_MAJORS, __version__
 from backup_agent.cli.check_config import check
 from backup_agent.cli.text import as_text
-from backup_agent.config import Config, load
+from backup_agent.config import Config, fingerprint, load
 from backup_agent.daemon import loop, requests
 from backup_agent.daemon.status import collect
 from backup_agent.errors import AgentError, Refused
@@ -113,8 +113,9 @@ def check_config(context: Context) -> Found:
     """Check the configuration file and everything it names."""
     config = context.config
     assert context.path is not None
-    found = check(config, context.path)
-    return found, 0 if all(check.ok for check in found.checks) else 1
+    checks = check(config)
+    found = {"job": config.job, "config_sha256": fingerprint(context.path), "checks": checks}
+    return found, 0 if all(check.ok for check in checks) else 1
 
 
 @main.command()

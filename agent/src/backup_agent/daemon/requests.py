@@ -12,10 +12,10 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentDown, Refused
 from backup_agent.repository import snapshot as snapshots
 from backup_agent.source.connections import SourceSet
-from backup_agent.state.records import Operation, Params
+from backup_agent.state.records import Operation, Params, Snapshot
 from backup_agent.state.store import Store, daemon_alive, other_operation
 from backup_agent.sync import preflight
-from backup_agent.values import Json
+from backup_agent.values import Record
 
 DAY_SECONDS = 86400
 
@@ -28,6 +28,36 @@ class Asked:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Queued(Record):
+    """An operation that was asked for: queued now, or the open one that is the same."""
+
+    changed: bool
+    attached: bool
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Resync(Record):
+    """A resync that was asked for: whether and why it is needed, and the operation, or the plan of a dry run."""
+
+    changed: bool = False
+    needed: bool = False
+    why: str = ""
+    attached: bool = False
+    operation: Operation | None = None
+    plan: preflight.Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Record):
+    """A snapshot that was asked for, or for which something was; and the operation, where that takes one."""
+
+    changed: bool
+    snapshot: Snapshot | None = None
+    operation: Operation | None = None
+
+
 def require_daemon(config: Config) -> None:
     """Raise AgentDown unless the daemon of the job runs: nobody else would do what is queued."""
     if not daemon_alive(config):
@@ -36,11 +66,11 @@ def require_daemon(config: Config) -> None:
         )
 
 
-def queue(config: Config, store: Store, kind: str, asked: Asked, params: Params | None = None) -> Json:
+def queue(config: Config, store: Store, kind: str, asked: Asked, params: Params | None = None) -> Queued:
     """Queue an operation; an open one that is the same is attached to. Raises AgentDown, OperationOpen."""
     require_daemon(config)
     operation, new = store.start_operation(kind, asked.owner, asked.reason, params)
-    return {"changed": new, "attached": not new, "operation": operation}
+    return Queued(new, not new, operation)
 
 
 # A resync ------------------------------------------------------------------------------------------------------------------
@@ -66,54 +96,43 @@ def resync_needed(store: Store, policy: str, older_than_days: float) -> tuple[bo
     return False, f"the last resync is {days:.1f} days old, at most {older_than_days:g} are allowed"
 
 
-def resync(config: Config, store: Store, asked: Asked, needed: tuple[bool, str], dry_run: bool) -> Json:
+def resync(config: Config, store: Store, asked: Asked, needed: tuple[bool, str], dry_run: bool) -> Resync:
     """Plan a resync, or queue it, when it is `needed`. An open one of the same owner is attached to, whatever the policy says.
 
     Raises AgentDown, OperationOpen, or PreflightFailed when a plan says that it would not succeed.
     """
     wanted, why = needed
-    result: Json = {
-        "changed": False,
-        "needed": wanted,
-        "why": why,
-        "attached": False,
-        "operation": None,
-        "plan": None,
-    }
     found = store.open_operation()
     if found is not None and (found.kind, found.owner) == ("resync", asked.owner):
-        return result | {"attached": True, "operation": found, "why": "your operation is open"}
+        return Resync(needed=wanted, why="your operation is open", attached=True, operation=found)
     if not wanted:
-        return result
+        return Resync(why=why)
     if not dry_run:
-        return result | queue(config, store, "resync", asked)
+        queued = queue(config, store, "resync", asked)
+        return Resync(queued.changed, wanted, why, queued.attached, queued.operation)
     require_daemon(config)
     if found is not None:
         raise other_operation(found)
-    return result | {"changed": True, "plan": _plan(config)}
-
-
-def _plan(config: Config) -> preflight.Plan:
     plan = preflight.plan(config, SourceSet(config), config.directory, lambda: None)
     plan.require_passed(plan=plan)
-    return plan
+    return Resync(changed=True, needed=wanted, why=why, plan=plan)
 
 
 # Snapshots -----------------------------------------------------------------------------------------------------------------
 
 
-def snapshot(config: Config, store: Store, name: str, state: str, prove: bool, asked: Asked) -> Json:
+def snapshot(config: Config, store: Store, name: str, state: str, prove: bool, asked: Asked) -> Kept:
     """Bring a snapshot to a state: `present`, `proven`, `held`, `released` or `absent`. What is so already is no change.
 
     Raises NotFound, Refused for one that is bad or while snapshots are paused, AgentDown, OperationOpen.
     """
     if state == "absent":
-        return {"changed": snapshots.remove(config, store, name), "snapshot": None, "operation": None}
+        return Kept(snapshots.remove(config, store, name))
     if state in ("held", "released"):
         return _hold(store, name, state == "held")
     found = store.snapshot(name)
     if found is not None and (state == "present" or found.proven_at):
-        return {"changed": False, "snapshot": found, "operation": None}
+        return Kept(changed=False, snapshot=found)
     if found is not None and found.state != "good":
         raise Refused(f"snapshot {name} is {found.state}: it was not what was stored; take another one")
     require_daemon(config)
@@ -121,14 +140,14 @@ def snapshot(config: Config, store: Store, name: str, state: str, prove: bool, a
         _require_no_lease(store)
     kind, params = "snapshot" if found is None else "proof", Params(name=name, prove=prove or state == "proven")
     operation, new = store.start_operation(kind, asked.owner, asked.reason, params)
-    return {"changed": new, "snapshot": found, "operation": operation}
+    return Kept(new, found, operation)
 
 
-def _hold(store: Store, name: str, held: bool) -> Json:
+def _hold(store: Store, name: str, held: bool) -> Kept:
     before = snapshots.known(store, name)
     store.update_snapshot(name, held=int(held))
     after = snapshots.known(store, name)  # it may have been removed meanwhile
-    return {"changed": before.held != after.held, "snapshot": after, "operation": None}
+    return Kept(before.held != after.held, after)
 
 
 def _require_no_lease(store: Store) -> None:

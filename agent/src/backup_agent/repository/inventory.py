@@ -11,7 +11,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, NotFound
-from backup_agent.repository.restic import RepositoryMissing, Restic, cache_of
+from backup_agent.repository.restic import Listed, RepositoryMissing, Restic, cache_of
 from backup_agent.state.store import Store
 from backup_agent.times import show, timestamp_json
 from backup_agent.values import Json, Record
@@ -104,8 +104,8 @@ def unusable(store: Store, wanted: str | None) -> list[str]:
     return bad + store.removals()
 
 
-def _tags(found: Json) -> dict[str, str]:
-    return dict(tag.partition("=")[::2] for tag in found.get("tags") or [])
+def _tags(found: Listed) -> dict[str, str]:
+    return dict(tag.partition("=")[::2] for tag in found.tags or ())
 
 
 def _second(text: str) -> str:
@@ -127,18 +127,18 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inve
     ours = [(found, tags) for found, tags in everything if tags.get("job") == job]
     snapshots = [
         Snapshot(
-            found["id"],
+            found.id,
             tags["name"],
             int(tags["generation"]),
             unstamp(tags["optime"]),
             unstamp(tags["from"]),
-            _second(found["time"]),
+            _second(found.time),
         )
         for found, tags in ours
         if {"name", "generation", "optime", "from"} <= tags.keys()
     ]
     archives = [
-        Archive(found["id"], int(tags["generation"]), unstamp(tags["first"]), unstamp(tags["through"]))
+        Archive(found.id, int(tags["generation"]), unstamp(tags["first"]), unstamp(tags["through"]))
         for found, tags in ours
         if tags.get("kind") == SLICES
     ]

@@ -23,7 +23,7 @@ from typing import Any
 
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
-from backup_agent.values import Json
+from backup_agent.values import Json, Record
 
 TICK_SECONDS = 0.2
 TERMINATE_SECONDS = 20
@@ -99,6 +99,15 @@ def _no_progress(_done: int, _total: int) -> None:
     """Report nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed(Record):
+    """A snapshot as restic lists it; `time` has nanoseconds and the zone of the machine that stored it."""
+
+    id: str
+    time: str
+    tags: tuple[str, ...] | None = None
+
+
 class Restic:
     """One repository."""
 
@@ -108,7 +117,7 @@ class Restic:
 
     # What can be asked of it ------------------------------------------------------------------------------------------
 
-    def prepare(self, *tags: str, first_use: bool, tick: Tick = _nothing) -> list[Json]:
+    def prepare(self, *tags: str, first_use: bool, tick: Tick = _nothing) -> list[Listed]:
         """Make the repository ready for a write, creating it when this is the first use; returns what has these tags already.
 
         Raises RepositoryMissing when there is none although there once was: its disk may not be mounted, and a new one must not
@@ -165,11 +174,11 @@ class Restic:
         """Return a file of a snapshot."""
         return self._run(["dump", restic_id, path], tick)
 
-    def snapshots(self, *tags: str, tick: Tick = _nothing) -> list[Json]:
+    def snapshots(self, *tags: str, tick: Tick = _nothing) -> list[Listed]:
         """Return the snapshots that have all of these tags, oldest first."""
         arguments = ["snapshots", *(["--tag", ",".join(tags)] if tags else [])]
         found = json.loads(self._run(arguments, tick) or "null") or []
-        return sorted(found, key=lambda snapshot: str(snapshot["time"]))
+        return sorted(map(Listed.from_json, found), key=lambda snapshot: snapshot.time)
 
     def forget(self, restic_ids: Sequence[str], tick: Tick = _nothing, prune: bool = True) -> None:
         """Remove snapshots, and what only they used. One that is not there is no error."""

@@ -64,7 +64,7 @@ def take(work: Work, name: str, prove_wanted: bool) -> Snapshot:
     restic, tags = repository(work), (f"job={work.config.job}", f"name={name}")
     ensure_unlocked(work.head.client)
     left = restic.prepare(*tags, first_use=not work.store.snapshots(), tick=work.alive)
-    restic.forget([found["id"] for found in left], work.alive, prune=False)
+    restic.forget([found.id for found in left], work.alive, prune=False)
     optime = work.pause_at_latest()
     _write_manifest(work, optime, prove_wanted)
     failpoints.reach("snapshot.manifest", directory=work.head.directory)

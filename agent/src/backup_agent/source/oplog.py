@@ -11,7 +11,7 @@ from bson.timestamp import Timestamp
 from backup_agent.errors import Transient
 from backup_agent.source.connections import SourceSet, asked, raw_collection
 from backup_agent.times import OpTime
-from backup_agent.values import Client, Json, Record
+from backup_agent.values import Client, Document, Json, Record
 
 HOUR = 3600.0
 
@@ -64,7 +64,7 @@ def oplog_use(client: Client) -> OplogUse:
         return OplogUse(0, 0, 0)
     now = asked("hello", lambda: client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
     seconds = max(int(now.timestamp()), int(newest["ts"].time)) - int(oldest["ts"].time)
-    pipeline: list[Json] = [
+    pipeline: list[Document] = [
         {"$collStats": {"storageStats": {}}},
         {"$project": {"storageStats.size": 1, "storageStats.maxSize": 1}},
     ]

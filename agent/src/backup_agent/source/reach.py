@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pymongo.errors import PyMongoError
 
 from backup_agent.source.connections import SourceSet, reason
-from backup_agent.values import Json, Record
+from backup_agent.values import Document, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Reached(Record):
     detail: str
 
 
-def reach(sources: SourceSet, configuration: Json, replica_set: str) -> list[Reached]:
+def reach(sources: SourceSet, configuration: Document, replica_set: str) -> list[Reached]:
     """Connect to all members at once; returns what each of them said, in the order of the set's configuration.
 
     A member counts as reached when it answers as one of the set. An arbiter knows no users: nobody can log in there.
@@ -30,7 +30,7 @@ def reach(sources: SourceSet, configuration: Json, replica_set: str) -> list[Rea
         return list(threads.map(lambda member: _greeted(sources, member, replica_set), members))
 
 
-def _greeted(sources: SourceSet, member: Json, replica_set: str) -> Reached:
+def _greeted(sources: SourceSet, member: Document, replica_set: str) -> Reached:
     host, arbiter = str(member["host"]), bool(member.get("arbiterOnly", False))
     try:
         hello = sources.greet(host, login=not arbiter)

@@ -219,7 +219,7 @@ class Cell:
 
     def _compare_snapshots(self) -> None:
         config = load(self.agent.file)
-        stored = [s["id"] for s in Restic(config.repository, config.directory / "restic-cache").snapshots()]
+        stored = [s.id for s in Restic(config.repository, config.directory / "restic-cache").snapshots()]
         with self.store as store:
             known = store.snapshots()
         assert len(known) == 2, str(known)

@@ -97,16 +97,16 @@ class TestResync:
         """Who asks again gets the same, also when nothing is needed any more."""
         first = requests.resync(config, store, ME, NEEDED, dry_run=False)
         again = requests.resync(config, store, ME, NOT_NEEDED, dry_run=False)
-        assert (True, False) == (first["changed"], first["attached"])
-        assert (False, True, "your operation is open") == (again["changed"], again["attached"], again["why"])
-        assert first["operation"] == again["operation"]
+        assert (True, False) == (first.changed, first.attached)
+        assert (False, True, "your operation is open") == (again.changed, again.attached, again.why)
+        assert first.operation == again.operation
         with pytest.raises(OperationOpen, match="of me"):
             requests.resync(config, store, Asked("you", "why"), NEEDED, dry_run=False)
 
     def test_one_that_is_not_needed_needs_no_daemon(self, config: Config, store: Store) -> None:
         """Nothing is queued."""
         found = requests.resync(config, store, ME, NOT_NEEDED, dry_run=False)
-        assert (False, False, "the backup is in sync") == (found["changed"], found["needed"], found["why"])
+        assert (False, False, "the backup is in sync") == (found.changed, found.needed, found.why)
         assert store.open_operation() is None
 
     @pytest.mark.parametrize("dry_run", [True, False])
@@ -140,22 +140,22 @@ class TestSnapshot:
     ) -> None:
         """And proven, if either option says so."""
         found = requests.snapshot(config, store, "a", state, prove, ME)
-        assert (True, None) == (found["changed"], found["snapshot"])
-        assert ("snapshot", Params(name="a", prove=wanted)) == (found["operation"].kind, found["operation"].params)
+        assert (True, None) == (found.changed, found.snapshot)
+        assert ("snapshot", Params(name="a", prove=wanted)) == (found.operation.kind, found.operation.params)
 
     def test_what_is_so_already_is_no_change(self, config: Config, store: Store) -> None:
         """It needs no daemon either."""
         add_snapshot(store, "a", proven_at=now_iso())
         for state in ("present", "proven", "released"):
             found = requests.snapshot(config, store, "a", state, True, ME)
-            assert (False, "a", None) == (found["changed"], found["snapshot"].name, found["operation"])
+            assert (False, "a", None) == (found.changed, found.snapshot.name, found.operation)
 
     @pytest.mark.usefixtures("daemon")
     def test_one_that_is_there_is_proven(self, config: Config, store: Store) -> None:
         """A bad one is not: it is known not to be what was stored."""
         add_snapshot(store, "a")
-        assert not requests.snapshot(config, store, "a", "present", True, ME)["changed"]
-        assert "proof" == requests.snapshot(config, store, "a", "proven", False, ME)["operation"].kind
+        assert not requests.snapshot(config, store, "a", "present", True, ME).changed
+        assert "proof" == requests.snapshot(config, store, "a", "proven", False, ME).operation.kind
         add_snapshot(store, "b", state="bad")
         with pytest.raises(Refused, match="snapshot b is bad"):
             requests.snapshot(config, store, "b", "proven", False, ME)
@@ -167,7 +167,7 @@ class TestSnapshot:
         with pytest.raises(Refused, match=r"paused by you \(holidays\)"):
             requests.snapshot(config, store, "a", "present", False, ME)
         add_snapshot(store, "a")
-        assert requests.snapshot(config, store, "a", "proven", False, ME)["changed"]
+        assert requests.snapshot(config, store, "a", "proven", False, ME).changed
 
     def test_nothing_is_promised_without_a_daemon(self, config: Config, store: Store) -> None:
         """What is queued would wait for ever."""
@@ -178,16 +178,14 @@ class TestSnapshot:
         """Twice is once, and one that is not there is named."""
         add_snapshot(store, "a")
         done = [requests.snapshot(config, store, "a", state, False, ME) for state in ("held", "held", "released")]
-        assert [(True, True), (False, True), (True, False)] == [(d["changed"], d["snapshot"].held) for d in done]
+        assert [(True, True), (False, True), (True, False)] == [(d.changed, d.snapshot.held) for d in done]
         with pytest.raises(NotFound, match="found 'b'"):
             requests.snapshot(config, store, "b", "held", False, ME)
 
     def test_it_is_removed_once(self, config: Config, store: Store, tmp_path: Path) -> None:
         """One that is not there is no change."""
         add_snapshot(store, "a")
-        assert [True, False] == [
-            requests.snapshot(config, store, "a", "absent", False, ME)["changed"] for _ in range(2)
-        ]
+        assert [True, False] == [requests.snapshot(config, store, "a", "absent", False, ME).changed for _ in range(2)]
         assert ["--json forget id-a --prune"] == restic_calls(tmp_path)
 
 
@@ -195,7 +193,7 @@ class TestSnapshot:
 def test_other_operations_are_queued_once(config: Config, store: Store) -> None:
     """A validation of another level is another one."""
     done = [requests.queue(config, store, "validation", ME, Params(level="counts")) for _ in range(2)]
-    assert [(True, False), (False, True)] == [(d["changed"], d["attached"]) for d in done]
+    assert [(True, False), (False, True)] == [(d.changed, d.attached) for d in done]
     with pytest.raises(OperationOpen):
         requests.queue(config, store, "validation", ME, Params(level="digest"))
 
