@@ -5,6 +5,7 @@ The harness stands in for the daemon only: it copies the source's oplog to the h
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import stat
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from bson.timestamp import Timestamp
 
+from backup_agent import failpoints
 from backup_agent.compare import digest, manifest, ranges, sides, validation
 from backup_agent.config import Config
 from backup_agent.errors import Canceled, OperationFailed, Refused, Transient
@@ -538,13 +540,40 @@ def test_held_snapshots_are_not_removed(work: Replay) -> None:
     """A held snapshot is refused to be removed; a released one leaves the repository and the store."""
     snapshot.take(work, "first", False)
 
-    assert (True, False) == (snapshot.hold(work, "first"), snapshot.hold(work, "first"))
+    work.store.update_snapshot("first", held=1)
     with pytest.raises(Refused, match="release it first"):
-        snapshot.remove(work, "first")
-    assert (True, True, False) == (
-        snapshot.release(work, "first"),
-        snapshot.remove(work, "first"),
-        snapshot.remove(work, "first"),
-    )
+        snapshot.remove(work.config, work.store, "first")
+    work.store.update_snapshot("first", held=0)
+    assert snapshot.remove(work.config, work.store, "first")
+    assert not snapshot.remove(work.config, work.store, "first")
     assert [] == _repository(work).snapshots()
     assert [] == work.store.snapshots()
+
+
+def test_a_removal_that_did_not_end_is_ended(work: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """restic has forgotten it, the state was not told: it is in no list, and what begins later takes it out of the state, too."""
+    snapshot.take(work, "first", False)
+    monkeypatch.setenv(failpoints.VARIABLE, "removal.forgotten=error")
+    with pytest.raises(OperationFailed):
+        snapshot.remove(work.config, work.store, "first")
+    monkeypatch.delenv(failpoints.VARIABLE)
+    assert ([], [], ["first"]) == (_repository(work).snapshots(), work.store.snapshots(), work.store.removals())
+
+    snapshot.finish_removals(work.config, work.store, work.alive)
+    assert [] == work.store.removals()
+
+
+def test_a_proven_snapshot_takes_three_processes_of_restic(
+    work: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One says what is there already, one stores and one restores; the first one of a job also makes the repository."""
+    calls, program = tmp_path / "calls", tmp_path / "bin" / "restic"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$2" >> {calls}\nexec {shutil.which("restic")} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    for name, wanted in (("first", "snapshots init backup restore"), ("second", "snapshots backup restore")):
+        snapshot.take(work, name, True)
+        assert proof.prove(work, name)["equal"]
+        assert wanted == " ".join(calls.read_text().split())
+        calls.unlink()

@@ -9,12 +9,10 @@ from pathlib import Path
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config, fingerprint
-from backup_agent.errors import AgentError, BadConfiguration, Refused
+from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.head import mongod_version
 from backup_agent.repository.inventory import summary
-from backup_agent.repository.restic import Restic, cache_of
 from backup_agent.source.connections import SourceSet
-from backup_agent.state.store import Store, other_operation
 from backup_agent.values import Json
 
 
@@ -92,16 +90,3 @@ def check(config: Config, path: Path) -> Json:
         except OSError as error:
             results.append(_failure(name, AgentError(f"expected to read and write its files, found: {error}")))
     return {"job": config.job, "config_sha256": fingerprint(path), "checks": results}
-
-
-def remove_snapshot(config: Config, store: Store, found: Json) -> bool:
-    """Remove a snapshot now. Raises OperationOpen while an operation may be using it, Refused when it is held."""
-    open_operation = store.open_operation()
-    if open_operation is not None:
-        raise other_operation(open_operation)
-    if found["held"]:
-        raise Refused(f"snapshot {found['name']} is held; release it first")
-    with cache_of(config.directory) as cache:
-        Restic(config.repository, cache).forget([found["restic_id"]])
-    store.remove_snapshot(found["name"])
-    return True

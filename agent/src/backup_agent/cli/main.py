@@ -11,20 +11,15 @@ from pathlib import Path
 import click
 
 from backup_agent import API, TESTED_SERVER_MAJORS, __version__
-from backup_agent.cli.check_config import check, remove_snapshot
+from backup_agent.cli.check_config import check
 from backup_agent.cli.text import as_text
 from backup_agent.config import Config, load
-from backup_agent.daemon import loop
+from backup_agent.daemon import loop, requests
 from backup_agent.daemon.status import collect
-from backup_agent.errors import AgentDown, AgentError, NotFound, PreflightFailed, Refused
+from backup_agent.errors import AgentError, Refused
 from backup_agent.source.connections import SourceSet
-from backup_agent.state import maintenance
-from backup_agent.state.store import SCHEMA_VERSION, Store, daemon_alive, other_operation
-from backup_agent.sync import preflight
-from backup_agent.times import age_seconds
+from backup_agent.state.store import SCHEMA_VERSION, Store
 from backup_agent.values import Json
-
-VERDICT_EXIT = {"ok": 0, "warning": 0, "critical": 1, "unknown": 5}
 
 
 class Context:
@@ -123,16 +118,9 @@ def status(context: Context, as_json: bool) -> None:
     def produce() -> tuple[Json, int]:
         config = context.config
         found = collect(config, Store(config.state_file))
-        return found, status_exit(found)
+        return found, requests.status_exit(found)
 
     answer(as_json, produce)
-
-
-def status_exit(status: Json) -> int:
-    """Return the exit code of a status: 4 while the daemon is down, but 1 when maintenance leaves it no more time."""
-    if status["agent"]["alive"]:
-        return VERDICT_EXIT[status["verdict"]]
-    return VERDICT_EXIT["critical"] if maintenance.is_late(status["maintenance"]) else AgentDown.exit_code
 
 
 @main.command()
@@ -185,24 +173,6 @@ def resume(context: Context, owner: str, as_json: bool) -> None:
     answer(as_json, produce)
 
 
-def needed(store: Store, policy: str, older_than_days: float) -> tuple[bool, str]:
-    """Say whether a policy asks for a resync now, and why."""
-    if policy == "always":
-        return True, "the policy is always"
-    causes = [a["cause"] for a in store.alerts() if a["kind"] in ("resync_required", "stopped")]
-    if causes:
-        return True, f"Resync Required: {', '.join(causes)}"
-    if store.generation("current") is None:
-        return True, "the job has no backup"
-    if policy == "required":
-        return False, "the backup is in sync"
-    last = store.newest_operation("resync", "initial_sync", state="done")
-    days = age_seconds(last["finished_at"]) / 86400 if last else None
-    if days is None or days > older_than_days:
-        return True, f"the last resync is {days:.1f} days old" if days is not None else "no resync is known"
-    return False, f"the last resync is {days:.1f} days old, at most {older_than_days:g} are allowed"
-
-
 @main.command()
 @click.option("--owner", help="Who asks.")
 @reason_option
@@ -233,55 +203,10 @@ def resync(
             return {"changed": store.cancel_operation(cancel), "operation": store.operation(cancel)}, 0
         if owner is None:
             raise click.UsageError("expected --owner")
-        wanted, why = needed(store, policy, older_than_days)
-        return start_resync(config, store, wanted, {"owner": owner, "reason": reason, "why": why, "dry_run": dry_run})
+        needed = requests.resync_needed(store, policy, older_than_days)
+        return requests.resync(config, store, requests.Asked(owner, reason), needed, dry_run), 0
 
     answer(as_json, produce)
-
-
-def start_resync(config: Config, store: Store, wanted: bool, request: Json) -> tuple[Json, int]:
-    """Plan a resync, or queue it. An open operation of the same owner is attached to, whatever the policy says."""
-    result: Json = {
-        "changed": False,
-        "needed": wanted,
-        "why": request["why"],
-        "attached": False,
-        "operation": None,
-        "plan": None,
-    }
-    open_operation = store.open_operation()
-    mine = (
-        open_operation is not None
-        and open_operation["owner"] == request["owner"]
-        and open_operation["kind"] == "resync"
-    )
-    if mine:
-        return result | {"attached": True, "operation": open_operation, "why": "your operation is open"}, 0
-    if not wanted:
-        return result, 0
-    require_daemon(config)
-    if request["dry_run"]:
-        return _dry_run(config, result, open_operation), 0
-    operation, new = store.start_operation("resync", request["owner"], request["reason"])
-    return result | {"changed": new, "attached": not new, "operation": operation}, 0
-
-
-def _dry_run(config: Config, result: Json, open_operation: Json | None) -> Json:
-    if open_operation is not None:
-        raise other_operation(open_operation)
-    plan = preflight.plan(config, SourceSet(config), config.directory, lambda: None)
-    failed = [c for c in plan["checks"] if not c["ok"]]
-    if failed:
-        text = "; ".join(f"{c['name']}: {c['detail']}; {c['remedy']}" for c in failed)
-        raise PreflightFailed(text, checks=failed, plan=plan)
-    return result | {"changed": True, "plan": plan}
-
-
-def require_daemon(config: Config) -> None:
-    if not daemon_alive(config):
-        raise AgentDown(
-            f"expected the agent of job {config.job} to run, it does not; start its service, then try again"
-        )
 
 
 @main.command()
@@ -326,43 +251,10 @@ def snapshot(context: Context, name: str, state: str, prove: bool, owner: str, r
 
     def produce() -> tuple[Json, int]:
         config = context.config
-        store = Store(config.state_file)
-        request = {"name": name, "owner": owner, "reason": reason, "prove": prove or state == "proven"}
-        return snapshot_request(config, store, state, request), 0
+        asked = requests.Asked(owner, reason)
+        return requests.snapshot(config, Store(config.state_file), name, state, prove, asked), 0
 
     answer(as_json, produce)
-
-
-def snapshot_request(config: Config, store: Store, state: str, request: Json) -> Json:
-    """Do what can be done at once, queue the rest."""
-    name = request["name"]
-    found = store.snapshot(name)
-    if state in ("held", "released", "absent"):
-        return _change_snapshot(config, store, state, name, found)
-    if found is not None and (state == "present" or found["proven_at"]):
-        return {"changed": False, "snapshot": found, "operation": None}
-    if found is not None and found["state"] != "good":
-        raise Refused(f"snapshot {name} is {found['state']}: it was not what was stored; take another one")
-    require_daemon(config)
-    if found is None and store.leases():
-        owners = ", ".join(f"{lease['owner']} ({lease['reason']})" for lease in store.leases())
-        raise Refused(f"snapshots are paused by {owners}; wait, or let the owner resume them")
-    kind = "snapshot" if found is None else "proof"
-    operation, new = store.start_operation(
-        kind, request["owner"], request["reason"], {"name": name, "prove": request["prove"]}
-    )
-    return {"changed": new, "snapshot": found, "operation": operation}
-
-
-def _change_snapshot(config: Config, store: Store, state: str, name: str, found: Json | None) -> Json:
-    if state == "absent":
-        changed = found is not None and remove_snapshot(config, store, found)
-        return {"changed": changed, "snapshot": None, "operation": None}
-    if found is None:
-        raise NotFound(f"expected the name of a snapshot, found {name!r}; `backup-agent snapshots` lists them")
-    changed = found["held"] != (state == "held")
-    store.update_snapshot(name, held=int(state == "held"))
-    return {"changed": changed, "snapshot": store.snapshot(name), "operation": None}
 
 
 @main.command()
@@ -376,8 +268,7 @@ def validate(context: Context, owner: str, reason: str, level: str, as_json: boo
 
     def produce() -> tuple[Json, int]:
         config = context.config
-        require_daemon(config)
-        operation, new = Store(config.state_file).start_operation("validation", owner, reason, {"level": level})
-        return {"changed": new, "attached": not new, "operation": operation}, 0
+        asked = requests.Asked(owner, reason)
+        return requests.queue(config, Store(config.state_file), "validation", asked, {"level": level}), 0
 
     answer(as_json, produce)

@@ -23,16 +23,16 @@ from backup_agent.cli.main import (
     owner_option,
     pass_context,
     reason_option,
-    require_daemon,
 )
-from backup_agent.config import Config, Repository
+from backup_agent.config import Repository
+from backup_agent.daemon import requests
 from backup_agent.errors import BadConfiguration, Refused
-from backup_agent.repository.inventory import Inventory, inventory, without
+from backup_agent.repository.inventory import Inventory, inventory, unusable, without
 from backup_agent.repository.restic import Restic, cache_of
 from backup_agent.restore.plan import plan
 from backup_agent.restore.restorer import Restorer, explain, restore
 from backup_agent.restore.target import Target
-from backup_agent.state.store import Store, other_operation
+from backup_agent.state.store import Store
 from backup_agent.times import LAST_INCREMENT, timestamp_json
 from backup_agent.values import Json
 
@@ -69,16 +69,19 @@ def _timestamp(text: str, seconds: int, increment: int) -> Timestamp:
 
 @dataclass(frozen=True)
 class _Opened:
-    """The repository to work from, the job, and the snapshots that are known to be bad."""
+    """The repository to work from, the job, and the job's own state where there is one: it knows which snapshots are bad."""
 
     restic: Restic
     job: str | None
-    bad: tuple[str, ...] = ()
+    state_file: Path | None = None
 
     def inventory(self, wanted: str | None = None) -> Inventory:
         """Return what can be restored. A bad snapshot is left out unless it is asked for by name."""
         found = inventory(self.restic, self.job, _nothing)
-        return without(found, [name for name in self.bad if name != wanted])
+        if self.state_file is None or not self.state_file.exists():
+            return found
+        with contextlib.closing(Store(self.state_file)) as store:
+            return without(found, unusable(store, wanted))
 
 
 @contextmanager
@@ -101,15 +104,8 @@ def _opened(context: Context, options: Json) -> Iterator[_Opened]:
         )
     config = context.config
     with cache_of(config.directory) as cache:
-        yield _Opened(Restic(config.repository, cache), job or config.job, _bad(config, job))
-
-
-def _bad(config: Config, job: str | None) -> tuple[str, ...]:
-    """Return the snapshots whose proof has failed; only the job's own state knows them."""
-    if job not in (None, config.job) or not config.state_file.exists():
-        return ()
-    with contextlib.closing(Store(config.state_file)) as store:
-        return tuple(s["name"] for s in store.snapshots() if s["state"] == "bad")
+        own = config.state_file if job in (None, config.job) else None
+        yield _Opened(Restic(config.repository, cache), job or config.job, own)
 
 
 def _nothing() -> None:
@@ -180,8 +176,8 @@ def _restore(context: Context, options: Json) -> Json:
     params = {"target": str(target.path), "snapshot": name, "at": timestamp_json(at)}
     if options["submit"]:
         _refuse_elsewhere(options)
-        require_daemon(context.config)
-        if (mine := _open_operation(context.config, options["owner"], params)) is not None:
+        requests.require_daemon(context.config)
+        if (mine := requests.own_restore(context.config, options["owner"], params)) is not None:
             return {**NO_CHANGE, "attached": True, "operation": mine}
     with _opened(context, options) as opened:
         restorer = Restorer(opened.restic, _mongod(context, options), target, _report, _nothing)
@@ -203,23 +199,6 @@ def _restore(context: Context, options: Json) -> Json:
     store = Store(context.config.state_file)
     operation, new = store.start_operation("restore", options["owner"], options["reason"], params)
     return {**NO_CHANGE, "changed": new, "attached": not new, "plan": planned, "operation": operation}
-
-
-def _open_operation(config: Config, owner: str, params: Json) -> Json | None:
-    """Return the open operation that does exactly this, or None. Raises OperationOpen for any other one.
-
-    Who asks for the newest optime finds the one that was begun so: it goes on to what was the newest then.
-    """
-    with contextlib.closing(Store(config.state_file)) as store:
-        found = store.open_operation()
-    if found is None:
-        return None
-    held = found["params"]
-    if params["snapshot"] is None and params["at"] is None and found["kind"] == "restore":
-        held = {**held, "at": None}
-    if (found["kind"], found["owner"], held) == ("restore", owner, params):
-        return found
-    raise other_operation(found)
 
 
 def _refuse_elsewhere(options: Json) -> None:
@@ -255,8 +234,7 @@ def verify_command(context: Context, owner: str, reason: str, as_json: bool) -> 
 
     def produce() -> tuple[Json, int]:
         config = context.config
-        require_daemon(config)
-        operation, new = Store(config.state_file).start_operation("verification", owner, reason)
-        return {"changed": new, "attached": not new, "operation": operation}, 0
+        asked = requests.Asked(owner, reason)
+        return requests.queue(config, Store(config.state_file), "verification", asked), 0
 
     answer(as_json, produce)

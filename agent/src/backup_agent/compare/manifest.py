@@ -56,10 +56,6 @@ class Entry:
         """Whether it is read in natural order: a capped collection, or the buckets of a time series."""
         return self.capped or json.loads(self.options).get("clusteredIndex") is True
 
-    def same_as(self, other: Entry) -> bool:
-        """Whether both mean the same; the UUID is not part of that."""
-        return (self.kind, self.options, self.indexes) == (other.kind, other.options, other.indexes)
-
 
 def canonical(document: Mapping[str, Any]) -> str:
     """Return a document as text: top-level keys sorted, the order below (keys of an index, stages) kept."""

@@ -1,4 +1,4 @@
-"""The job: what the daemon does in one cycle, and what it gives to the steps of an operation.
+"""The job: what the daemon does in one cycle, and what it gives to an operation that runs.
 
 Everything that touches the head or the store's observed values happens in the one thread that calls `cycle`. Only capture and
 the readers of a copy run beside it.
@@ -10,7 +10,6 @@ import contextlib
 import os
 import threading
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -19,14 +18,13 @@ from pymongo.errors import PyMongoError
 
 from backup_agent import __version__
 from backup_agent.config import Config
-from backup_agent.daemon import steps
-from backup_agent.daemon.patience import NEEDED_ROOM, Patience
+from backup_agent.daemon import schedule
+from backup_agent.daemon.operations import Runner
 from backup_agent.daemon.runtime import Runtime
 from backup_agent.daemon.status import live
 from backup_agent.errors import (
     AgentError,
     BadConfiguration,
-    Canceled,
     NoRoom,
     OperationFailed,
     ResyncRequired,
@@ -35,13 +33,12 @@ from backup_agent.errors import (
     Unsupported,
 )
 from backup_agent.head import HeadFailed, Mongod
-from backup_agent.repository import snapshot, verification
+from backup_agent.repository import snapshot
 from backup_agent.repository.archive import Archiver
 from backup_agent.source.connections import SourceSet
-from backup_agent.state.progress import Progress
-from backup_agent.state.room import REPOSITORY, Room
+from backup_agent.state.room import Room
 from backup_agent.state.store import Store
-from backup_agent.times import OpTime, age_seconds, now_iso, show, timestamp_from_json
+from backup_agent.times import OpTime, now_iso, show, timestamp_from_json
 from backup_agent.values import Json
 
 log = structlog.get_logger(__name__)
@@ -49,12 +46,10 @@ log = structlog.get_logger(__name__)
 BEAT_SECONDS = 1.0
 PAUSE_ATTEMPT_SECONDS = 120
 TRIM_SECONDS = 60
-SCHEDULE_RETRY_SECONDS = 900
-"""A snapshot that failed is not tried again by the schedule before this."""
 
 
 class Job:
-    """One replica set's backup; implements `initial_sync.SyncWork`."""
+    """One replica set's backup; implements `operations.Daemon`."""
 
     def __init__(self, config: Config, store: Store) -> None:
         """Nothing is started yet."""
@@ -64,13 +59,11 @@ class Job:
         self.halt = threading.Event()
         self._archiver = Archiver(config, store)
         self._runtime: Runtime | None = None
-        self._operation: Json | None = None
-        self._places: tuple[str, ...] = ()
-        self._progress: Progress | None = None
+        self._runner: Runner | None = None
         self._beaten = self._trimmed = 0.0
         self._sentence = "starting"
         self._started_at = now_iso()
-        if any(alert["kind"] == "stopped" for alert in store.alerts()):
+        if any(alert["kind"] == "stopped" for alert in store.alerts()):  # no write for nothing: the disk may be full
             store.close_alerts("stopped")  # a newer version may replay what an older one could not
 
     # The cycle --------------------------------------------------------------------------------------------------------
@@ -80,7 +73,7 @@ class Job:
         self.room.look()
         operation = self.store.open_operation()
         try:
-            self._sentence = self._run_operation(operation) if operation is not None else self._idle_cycle()
+            self._sentence = self._idle_cycle() if operation is None else self._run(operation)
         except NoRoom as error:
             self.room.note(error)
             self._trim()  # what is no longer needed may be what fills the disk
@@ -89,14 +82,21 @@ class Job:
         self._beat(force=True)
         return self._sentence
 
+    def _run(self, operation: Json) -> str:
+        self._runner = Runner(self, operation)
+        try:
+            return self._runner.run()
+        finally:
+            self._runner = None
+
     def _idle_cycle(self) -> str:
         current = self.store.generation("current")
         if current is None:
-            return self._first_sync()
-        stopping = [a for a in self.store.alerts() if a["kind"] in ("resync_required", "stopped")]
-        if stopping:
+            return schedule.first_sync(self.store)
+        causes = self.store.stopped_by()
+        if causes:
             self.stop_runtime()
-            return f"stopped: {stopping[0]['cause']}; waiting for a resync"
+            return f"stopped: {causes[0]}; waiting for a resync"
         try:
             self._ensure_running(current)
             sentence = self._tail()
@@ -108,21 +108,14 @@ class Job:
         except (Transient, HeadFailed, PyMongoError) as error:
             self.halt.wait(0.5)
             return f"waiting: {str(error)[:500]}"
-        return self._take_scheduled() or self._verify_scheduled() or sentence
-
-    def _first_sync(self) -> str:
-        last = self.store.newest_operation("initial_sync", "resync")
-        if last is not None and last["state"] in ("failed", "canceled"):
-            return f"no backup yet: {last['id']} {last['state']}; start a resync when its cause is gone"
-        operation, _ = self.store.start_operation("initial_sync", "agent", "the job has no backup yet")
-        return f"queued {operation['id']}"
+        return schedule.begin_due(self.config, self.store) or sentence
 
     def _ensure_running(self, current: Json) -> None:
         runtime = self._runtime_of(current["number"])
         problem = runtime.view.problem
-        if isinstance(problem, (ResyncRequired, BadConfiguration)):
-            if isinstance(problem, ResyncRequired):
-                raise problem
+        if isinstance(problem, ResyncRequired):
+            raise problem
+        if isinstance(problem, BadConfiguration):
             log.error("capture", reason=problem.message)
         runtime.start_head()
         start, since = timestamp_from_json(current["sync"]["start"]), timestamp_from_json(current["sync"]["tc"])
@@ -155,101 +148,12 @@ class Job:
             if archived is not None or not waiting:
                 self._runtime.trim_slices(self.config.slice_keep_hours * 3600, archived)
 
-    def _take_scheduled(self) -> str | None:
-        if self.store.leases() or not snapshot.due(
-            self.store.snapshots(), self.config.snapshots.interval_hours, datetime.now(UTC)
-        ):
-            return None
-        failed = self.store.newest_operation("snapshot", state="failed")
-        if failed is not None and age_seconds(failed["finished_at"]) < SCHEDULE_RETRY_SECONDS:
-            return None
-        name = f"scheduled-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        params = {"name": name, "prove": self.config.snapshots.prove}
-        operation, _ = self.store.start_operation("snapshot", "schedule", "the interval has passed", params)
-        return f"queued {operation['id']}"
-
-    def _verify_scheduled(self) -> str | None:
-        if not verification.due(self.store, self.config.verify_interval_hours):
-            return None
-        operation, _ = self.store.start_operation("verification", "schedule", "the interval has passed")
-        return f"queued {operation['id']}"
-
     def stop_with(self, error: ResyncRequired | Unsupported) -> None:
         """Stop the job and raise the alert that says why."""
         kind, cause = ("resync_required", error.cause) if isinstance(error, ResyncRequired) else ("stopped", error.code)
         if self.store.raise_alert(kind, cause, {"message": error.message, **error.details}):
             log.error(kind, cause=cause, reason=error.message)
         self.stop_runtime()
-
-    # Operations -------------------------------------------------------------------------------------------------------
-
-    def _run_operation(self, operation: Json) -> str:
-        identifier = operation["id"]
-        self._operation = operation
-        self.store.update_operation(identifier, state="running")
-        try:
-            for step in operation["steps"]:
-                if step["state"] != "done":
-                    self._run_step(operation, step["name"])
-            return self._finish("done", None)
-        except Shutdown:
-            return f"{identifier} goes on at the next start"
-        except NoRoom:  # what the step has recorded stands: the next cycle goes on with it
-            raise
-        except Canceled as error:
-            return self._finish("canceled", error)
-        except AgentError as error:
-            return self._finish("failed", error)
-        except Exception as error:  # the operation must end, or the daemon would run into it for ever
-            log.exception("operation failed unexpectedly", operation=identifier)
-            return self._finish("failed", OperationFailed(f"unexpected: {type(error).__name__}: {error}"[:500]))
-        finally:
-            self._operation = self._progress = None
-
-    def _run_step(self, operation: Json, name: str) -> None:
-        self._mark(operation, name, "running", started_at=now_iso())
-        self._sentence = f"{operation['kind']} {operation['id']}: {name}"
-        self._progress = Progress(self.store, operation["id"], name)
-        self.store.update_operation(operation["id"], progress=None)
-        patience = Patience(self.room, name, self._wait, self._progress.say)
-        while True:
-            try:
-                self._places = NEEDED_ROOM.get(name, ())
-                note = steps.STEPS[name](self, operation)
-                break
-            except Exception as error:  # noqa: BLE001 - raised again there, unless it may pass by itself
-                self._places = ()
-                patience.bear(error, self._runtime is not None and not self._runtime.head.alive)
-        self._places = ()
-        if name == "snapshot":
-            self.room.cleared(REPOSITORY)
-        self._mark(operation, name, "done", finished_at=now_iso(), note=note)
-
-    def _mark(self, operation: Json, name: str, state: str, **fields: Any) -> None:
-        step = next(s for s in operation["steps"] if s["name"] == name)
-        step |= {"state": state, **fields}
-        self.store.update_operation(operation["id"], steps=operation["steps"])
-        log.info("step", operation=operation["id"], step=name, state=state, note=fields.get("note"))
-
-    def _finish(self, state: str, error: AgentError | None) -> str:
-        assert self._operation is not None
-        operation = self._operation
-        if error is not None:
-            for step in operation["steps"]:
-                if step["state"] == "running":
-                    self._mark(operation, step["name"], "failed", finished_at=now_iso(), note=error.message)
-        if isinstance(error, (ResyncRequired, Unsupported)) and not self._syncing:
-            self.stop_with(error)
-        steps.put_back(self, operation, succeeded=error is None)
-        steps.note_snapshot(self, operation, state, error)
-        steps.note_verification(self, operation, state, error)
-        steps.write_report(self, operation, state, error)
-        self.store.finish_operation(operation["id"], state, error.as_json() if error else None)
-        return f"{operation['id']} {state}" + (f": {error.message}" if error else "")
-
-    @property
-    def _syncing(self) -> bool:
-        return self.store.generation("syncing") is not None
 
     # The runtime ------------------------------------------------------------------------------------------------------
 
@@ -270,9 +174,9 @@ class Job:
         current = self.store.generation("current")
         if current is None:
             raise OperationFailed("expected a backup, the job has none yet; wait for its initial sync")
-        alerts = [a["cause"] for a in self.store.alerts() if a["kind"] in ("resync_required", "stopped")]
-        if alerts:
-            raise OperationFailed(f"expected a job that is in sync, it is stopped ({alerts[0]}); resync it first")
+        causes = self.store.stopped_by()
+        if causes:
+            raise OperationFailed(f"expected a job that is in sync, it is stopped ({causes[0]}); resync it first")
         self._ensure_running(current)
 
     def stop_runtime(self) -> None:
@@ -294,7 +198,7 @@ class Job:
         self.stop_runtime()
         self.sources.close()
 
-    # What steps are given (work.Work and initial_sync.SyncWork) --------------------------------------------------------------
+    # What an operation and its steps are given (operations.Daemon) ----------------------------------------------------
 
     @property
     def _running(self) -> Runtime:
@@ -326,7 +230,7 @@ class Job:
         while time.monotonic() < deadline:
             self._raise_problem()
             captured = self._running.view.captured
-            while captured is not None and self._apply(captured.ts):
+            while captured is not None and self.apply_until(captured.ts):
                 self.alive()
             applied = self._running.applied
             if (
@@ -345,18 +249,16 @@ class Job:
         if isinstance(problem, ResyncRequired):
             raise problem
 
-    def _apply(self, until: Timestamp | None = None) -> bool:
+    def apply_some(self) -> None:
+        """Apply at most one batch, and look after the daemon's other duties."""
+        self._running.apply()
+        self._beat()
+
+    def apply_until(self, until: Timestamp) -> bool:
+        """Apply one batch of entries up to `until`; returns whether there was any."""
         done = self._running.apply(until)
         self._beat()
         return done
-
-    def apply_some(self) -> None:
-        """Apply at most one batch, and look after the daemon's other duties."""
-        self._apply()
-
-    def apply_until(self, until: Timestamp) -> bool:
-        """Apply one batch of entries up to `until`."""
-        return self._apply(until)
 
     def begin_capture(self, start: Timestamp) -> None:
         """Begin capturing into the generation's slices."""
@@ -384,8 +286,8 @@ class Job:
 
     def tick(self, phase: str, done: float, total: float, unit: str, text: str | None = None) -> None:
         """Report progress. Raises Canceled or Shutdown when the step must end."""
-        if self._progress is not None:
-            self._progress.report(phase, done, total, unit, text)
+        if self._runner is not None:
+            self._runner.report(phase, done, total, unit, text)
         self.alive()
 
     def alive(self) -> None:
@@ -393,16 +295,21 @@ class Job:
         self._beat()
         if self.halt.is_set():
             raise Shutdown("the daemon is stopping")
-        if self._places:
-            self.room.require(*self._places)
+        if self._runner is not None:
+            self._runner.require_room()
 
     def note(self, **result: Any) -> None:
         """Add fields to the operation's result."""
-        if self._operation is not None:
-            self._operation["result"] |= result
-            self.store.update_operation(self._operation["id"], result=self._operation["result"])
+        if self._runner is not None:
+            self._runner.note(**result)
 
-    def _wait(self, seconds: float) -> None:
+    @property
+    def head_died(self) -> bool:
+        """Whether a generation is worked on and its head does not run."""
+        return self._runtime is not None and not self._runtime.head.alive
+
+    def wait(self, seconds: float) -> None:
+        """Let the job's other work go on for so long. Raises what `alive` does, and ResyncRequired."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.alive()
@@ -444,7 +351,7 @@ class Job:
             "version": __version__,
             "started_at": self._started_at,
             "cycle_at": now_iso(),
-            "cycle": self._sentence,
+            "cycle": self._runner.sentence if self._runner else self._sentence,
         }
         number = self._runtime.number if self._runtime else None
         view = self._runtime.view if self._runtime else None
@@ -456,5 +363,5 @@ class Job:
             self.store.observe("live", {"agent": agent, **live(number, view, applied)})
         if self._tails() and number is not None and view is not None and view.captured is not None:
             self._archiver.look(number, view.captured.ts)
-        if self._operation is not None and self.store.operation(self._operation["id"])["cancel_requested"]:
-            raise Canceled("canceled by an operator")
+        if self._runner is not None:
+            self._runner.require_wanted()

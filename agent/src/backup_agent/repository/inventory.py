@@ -98,6 +98,12 @@ def without(found: Inventory, bad: Iterable[str]) -> Inventory:
     return replace(found, snapshots=tuple(s for s in found.snapshots if s.name not in names))
 
 
+def unusable(store: Store, wanted: str | None) -> list[str]:
+    """Return the names of the snapshots not to restore from: those being removed, and bad ones but that asked for by name."""
+    bad = [s["name"] for s in store.snapshots() if s["state"] == "bad" and s["name"] != wanted]
+    return bad + store.removals()
+
+
 def _tags(found: Json) -> dict[str, str]:
     return dict(tag.partition("=")[::2] for tag in found.get("tags") or [])
 

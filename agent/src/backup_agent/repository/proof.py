@@ -47,7 +47,7 @@ def prove(work: Work, name: str) -> Json:
     does not start is marked bad. Raises NotFound, Refused (taken without digests), Transient (no room, no repository),
     OperationFailed that names collections, indexes and documents, Canceled, Shutdown.
     """
-    snapshot = known(work, name)
+    snapshot = known(work.store, name)
     scratch = work.config.directory / "scratch" / name
     _require_room(scratch, snapshot, work.config.disk_reserve_bytes)
     try:

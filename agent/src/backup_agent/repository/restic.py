@@ -31,7 +31,7 @@ KEPT_ERROR_LINES = 20
 LOCKED_SECONDS = 120
 """How long a command waits for the lock of another process."""
 
-LOCKED_RETRY_SECONDS = 2
+LOCKED_RETRY_SECONDS = 2.0
 READING = ("restore", "dump", "snapshots", "stats", "cat")
 """Commands that change nothing: on a repository that cannot be written they do without a lock."""
 
@@ -108,23 +108,19 @@ class Restic:
 
     # What can be asked of it ------------------------------------------------------------------------------------------
 
-    def prepare(self, first_use: bool, tick: Tick = _nothing) -> None:
-        """Make the repository ready for a write: create it when this is the first use, remove stale locks.
+    def prepare(self, *tags: str, first_use: bool, tick: Tick = _nothing) -> list[Json]:
+        """Make the repository ready for a write, creating it when this is the first use; returns what has these tags already.
 
         Raises RepositoryMissing when there is none although there once was: its disk may not be mounted, and a new one must not
         be put in its place.
         """
         try:
-            self._run(["cat", "config"], tick)
+            return self.snapshots(*tags, tick=tick)
         except RepositoryMissing:
             if not first_use:
                 raise
-            self._run(["init"], tick)
-        self.unlock(tick)
-
-    def unlock(self, tick: Tick = _nothing) -> None:
-        """Remove locks whose owner has gone; those of a living process stay."""
-        self._run(["unlock"], tick)
+        self._run(["init"], tick)
+        return []
 
     def backup(
         self,
@@ -178,7 +174,6 @@ class Restic:
     def forget(self, restic_ids: Sequence[str], tick: Tick = _nothing, prune: bool = True) -> None:
         """Remove snapshots, and what only they used. One that is not there is no error."""
         if restic_ids:
-            self.unlock(tick)
             self._run(["forget", *restic_ids, *(["--prune"] if prune else [])], tick)
 
     def stats(self, tick: Tick = _nothing) -> Json:
@@ -195,7 +190,6 @@ class Restic:
 
     def check(self, part: int, parts: int, tick: Tick = _nothing) -> None:
         """Let restic verify the structure of the repository, and read one part of so many of its data. Raises ResticFailed."""
-        self.unlock(tick)
         self._run(["check", f"--read-data-subset={part}/{parts}"], tick)
 
     # How it is run ----------------------------------------------------------------------------------------------------
@@ -210,8 +204,8 @@ class Restic:
         }
 
     def _run(self, arguments: list[str], tick: Tick) -> str:
-        """Run a command. What holds a lock is waited for; the lock of a process that has died is removed."""
-        deadline = time.monotonic() + LOCKED_SECONDS
+        """Run a command. What holds a lock is waited for; the lock of a process that has died is removed first."""
+        deadline, pause = time.monotonic() + LOCKED_SECONDS, 0.0
         while True:
             try:
                 return "".join(self._lines(arguments, tick, None))
@@ -224,7 +218,8 @@ class Restic:
                     raise
                 with contextlib.suppress(AgentError):
                     "".join(self._lines(["unlock"], tick, None))
-                _pause(LOCKED_RETRY_SECONDS, tick)
+                _pause(pause, tick)
+                pause = LOCKED_RETRY_SECONDS
 
     def _messages(self, arguments: list[str], tick: Tick, directory: Path) -> Iterator[Json]:
         for line in self._lines(arguments, tick, directory):

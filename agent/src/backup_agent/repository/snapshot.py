@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +16,13 @@ from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.compare import manifest
+from backup_agent.config import Config
 from backup_agent.errors import NotFound, OperationFailed, Refused, Transient
 from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.repository.inventory import stamp
-from backup_agent.repository.restic import Restic, Stored
+from backup_agent.repository.restic import Restic, Stored, cache_of
+from backup_agent.state.store import Store
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso, show, timestamp_json
 from backup_agent.values import Client, Json
@@ -60,8 +62,8 @@ def take(work: Work, name: str, prove_wanted: bool) -> Json:
         return known
     restic, tags = repository(work), (f"job={work.config.job}", f"name={name}")
     ensure_unlocked(work.head.client)
-    restic.prepare(first_use=not work.store.snapshots(), tick=work.alive)
-    restic.forget([found["id"] for found in restic.snapshots(*tags)], work.alive, prune=False)
+    left = restic.prepare(*tags, first_use=not work.store.snapshots(), tick=work.alive)
+    restic.forget([found["id"] for found in left], work.alive, prune=False)
     optime = work.pause_at_latest()
     _write_manifest(work, optime, prove_wanted)
     failpoints.reach("snapshot.manifest", directory=work.head.directory)
@@ -191,44 +193,38 @@ def _lock(client: Client) -> None:
 # Keeping them --------------------------------------------------------------------------------------------------------------
 
 
-def hold(work: Work, name: str) -> bool:
-    """Keep a snapshot from being removed; returns whether that is new. Raises NotFound."""
-    return _set_held(work, name, True)
-
-
-def release(work: Work, name: str) -> bool:
-    """Let retention remove a snapshot again; returns whether that is new. Raises NotFound."""
-    return _set_held(work, name, False)
-
-
-def _set_held(work: Work, name: str, held: bool) -> bool:
-    if known(work, name)["held"] == held:
-        return False
-    work.store.update_snapshot(name, held=int(held))
-    return True
-
-
-def known(work: Work, name: str) -> Json:
+def known(store: Store, name: str) -> Json:
     """Return a snapshot by name. Raises NotFound."""
-    found = work.store.snapshot(name)
+    found = store.snapshot(name)
     if found is None:
         raise NotFound(f"expected the name of a snapshot, found {name!r}; `backup-agent snapshots` lists them")
     return found
 
 
-def remove(work: Work, name: str) -> bool:
-    """Remove a snapshot from the repository, then from the store; returns whether there was one.
+def remove(
+    config: Config, store: Store, name: str, within: str | None = None, tick: Callable[[], None] = lambda: None
+) -> bool:
+    """Remove a snapshot from the repository and from the store; returns whether there was one.
 
-    Raises Refused when it is held.
+    It leaves the list first, then the repository, then the store: whatever ends this in between leaves no snapshot in the list
+    that restic no longer has, and `finish_removals`, or another call, goes on from there. `within` is the operation that this is
+    a part of. Raises OperationOpen while another one is open, Refused when it is held, and what restic's errors mean.
     """
-    found = work.store.snapshot(name)
+    found = store.begin_removal(name, within)
     if found is None:
         return False
-    if found["held"]:
-        raise Refused(f"expected a snapshot that may be removed, found {name} held; release it first")
-    repository(work).forget([found["restic_id"]], work.alive)
-    work.store.remove_snapshot(name)
+    failpoints.reach("removal.begun")
+    with cache_of(config.directory) as cache:
+        Restic(config.repository, cache).forget([found["restic_id"]], tick)
+    failpoints.reach("removal.forgotten")
+    store.end_removal(found["restic_id"])
     return True
+
+
+def finish_removals(config: Config, store: Store, tick: Callable[[], None]) -> None:
+    """Go on with the removals that were begun and did not come to their end."""
+    for name in store.removals():
+        remove(config, store, name, tick=tick)
 
 
 def retention(snapshots: Sequence[Json], keep_last: int) -> list[str]:

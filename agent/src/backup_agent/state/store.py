@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from backup_agent import failpoints
 from backup_agent.config import Config
-from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationOpen
+from backup_agent.errors import AgentDown, BadConfiguration, NoRoom, NotFound, OperationOpen, Refused
 from backup_agent.state import maintenance
 from backup_agent.times import age_seconds, iso_in, now_iso
 from backup_agent.values import Json
@@ -38,6 +38,10 @@ STEPS: dict[str, tuple[str, ...]] = {
     "verification": ("verify",),
 }
 """The steps of each kind of operation, in order. Every step can be begun again after a crash."""
+
+IS_OPEN = "state IN ('queued', 'running')"
+REMOVING = "removing"
+"""State of a snapshot whose removal was begun: whether restic still has it is not known."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS observed (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -161,15 +165,18 @@ class Store:
     def start_operation(self, kind: str, owner: str, reason: str, params: Json | None = None) -> tuple[Json, bool]:
         """Queue an operation, or attach to the open one of the same kind and owner.
 
-        Returns the operation and whether it is new. Raises OperationOpen, naming whose it is, otherwise.
+        Returns the operation and whether it is new. Raises OperationOpen, naming whose it is, otherwise, and NotFound for one
+        that is to use a snapshot that is being removed.
         """
         with self._transaction() as db:
-            row = db.execute("SELECT * FROM operations WHERE state IN ('queued', 'running')").fetchone()
+            row = db.execute(f"SELECT * FROM operations WHERE {IS_OPEN}").fetchone()
             if row is not None:
                 found = _operation(row)
                 if (found["kind"], found["owner"], found["params"]) == (kind, owner, params or {}):
                     return found, False
                 raise other_operation(found)
+            if kind != "snapshot":
+                _require_not_removed(db, params or {})
             steps = [
                 {"name": n, "state": "pending", "started_at": None, "finished_at": None, "note": None}
                 for n in STEPS[kind]
@@ -193,7 +200,7 @@ class Store:
 
     def open_operation(self) -> Json | None:
         """Return the operation that is queued or running, or None."""
-        rows = self._rows("SELECT * FROM operations WHERE state IN ('queued', 'running')")
+        rows = self._rows(f"SELECT * FROM operations WHERE {IS_OPEN}")
         return _operation(rows[0]) if rows else None
 
     def newest_operation(self, *kinds: str, state: str | None = None) -> Json | None:
@@ -313,9 +320,9 @@ class Store:
         rows = self._rows("SELECT kind, cause, since, detail FROM alerts WHERE closed_at IS NULL ORDER BY number")
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
 
-    def alert_kinds(self) -> set[str]:
-        """Return the kinds of all alerts that were ever raised, closed ones too."""
-        return {str(row["kind"]) for row in self._rows("SELECT DISTINCT kind FROM alerts")}
+    def stopped_by(self) -> list[str]:
+        """Return the causes for which the job has stopped, oldest first: it waits for a resync."""
+        return [str(alert["cause"]) for alert in self.alerts() if alert["kind"] in ("resync_required", "stopped")]
 
     # Generations ------------------------------------------------------------------------------------------------------
 
@@ -363,21 +370,44 @@ class Store:
         with self._transaction() as db:
             db.execute(f"INSERT OR REPLACE INTO snapshots ({names}) VALUES ({marks})", tuple(fields.values()))
 
-    def update_snapshot(self, name: str, **fields: Any) -> None:
-        """Write fields of a snapshot (`held`, `proven_at`, `state`)."""
+    def update_snapshot(self, name: str, **fields: Any) -> bool:
+        """Write fields of a snapshot (`held`, `proven_at`, `state`); returns whether there is one of that name."""
         names = ", ".join(f"{field} = ?" for field in fields)
         with self._transaction() as db:
-            db.execute(f"UPDATE snapshots SET {names} WHERE name = ?", (*fields.values(), name))
+            query = f"UPDATE snapshots SET {names} WHERE name = ? AND state <> '{REMOVING}'"
+            return db.execute(query, (*fields.values(), name)).rowcount > 0
 
-    def remove_snapshot(self, name: str) -> None:
-        """Forget a snapshot that restic no longer has."""
+    def begin_removal(self, name: str, within: str | None = None) -> Json | None:
+        """Take a snapshot out of the list before it leaves the repository, and return it; None when there is none.
+
+        In one transaction, so that no operation that could use it begins meanwhile. One whose removal was begun before is
+        returned again. Raises OperationOpen while an operation is open (but that of the id `within`), Refused when it is held.
+        """
         with self._transaction() as db:
-            db.execute("DELETE FROM snapshots WHERE name = ?", (name,))
+            row = db.execute("SELECT * FROM snapshots WHERE name = ?", (name,)).fetchone()
+            if row is None or row["state"] == REMOVING:
+                return _snapshot(row) if row else None
+            found = db.execute(f"SELECT * FROM operations WHERE {IS_OPEN}").fetchone()
+            if found is not None and found["id"] != within:
+                raise other_operation(_operation(found))
+            if row["held"]:
+                raise Refused(f"expected a snapshot that may be removed, found {name} held; release it first")
+            db.execute("UPDATE snapshots SET state = ? WHERE name = ?", (REMOVING, name))
+        return _snapshot(row)
+
+    def end_removal(self, restic_id: str) -> None:
+        """Forget a snapshot whose removal was begun and that restic no longer has."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM snapshots WHERE restic_id = ? AND state = ?", (restic_id, REMOVING))
+
+    def removals(self) -> list[str]:
+        """Return the names of the snapshots whose removal was begun and has not ended."""
+        return [str(row["name"]) for row in self._rows("SELECT name FROM snapshots WHERE state = ?", REMOVING)]
 
     def snapshots(self) -> list[Json]:
-        """Return the snapshots, newest first."""
-        rows = self._rows("SELECT * FROM snapshots ORDER BY created_at DESC, rowid DESC")
-        return [{**dict(row), "optime": json.loads(row["optime"]), "held": bool(row["held"])} for row in rows]
+        """Return the snapshots, newest first, without those that are being removed: they may be gone already."""
+        rows = self._rows("SELECT * FROM snapshots WHERE state <> ? ORDER BY created_at DESC, rowid DESC", REMOVING)
+        return [_snapshot(row) for row in rows]
 
     def snapshot(self, name: str) -> Json | None:
         """Return a snapshot by its name, or None."""
@@ -414,6 +444,14 @@ def daemon_alive(config: Config) -> bool:
     return False
 
 
+def _require_not_removed(db: sqlite3.Connection, params: Json) -> None:
+    used = (params.get("name"), params.get("snapshot"))
+    query = "SELECT name FROM snapshots WHERE name IN (?, ?) AND state = ?"
+    row = db.execute(query, (*used, REMOVING)).fetchone()
+    if row is not None:
+        raise NotFound(f"expected a snapshot that stays, found {row['name']} being removed; name another one")
+
+
 def other_operation(found: Json) -> OperationOpen:
     """Return the refusal that names an open operation, its owner and its age."""
     return OperationOpen(
@@ -422,6 +460,10 @@ def other_operation(found: Json) -> OperationOpen:
         f"wait for it, or cancel it: backup-agent resync --cancel {found['id']}",
         operation=found,
     )
+
+
+def _snapshot(row: sqlite3.Row) -> Json:
+    return {**dict(row), "optime": json.loads(row["optime"]), "held": bool(row["held"])}
 
 
 def _operation(row: sqlite3.Row) -> Json:

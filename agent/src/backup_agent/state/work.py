@@ -30,6 +30,30 @@ class Work(Protocol):
     def head(self) -> Mongod:
         """The running head of that generation."""
 
+    def applied(self) -> OpTime | None:
+        """Return the optime up to which that head has been written, or None before the first batch."""
+
+    def use_current(self) -> None:
+        """Make sure that the current generation runs. Raises OperationFailed when the job has none or is stopped."""
+
+    def use_generation(self, number: int) -> None:
+        """Work on this generation from now on: what runs of another one is stopped, the head is started."""
+
+    def stop_runtime(self) -> None:
+        """Stop capture and the head."""
+
+    def remove_retired(self) -> None:
+        """Delete the files of generations that are no longer needed."""
+
+    def begin_beside(self) -> None:
+        """Let the current generation run beside a step that does not need it, if it can."""
+
+    def go_on_beside(self) -> None:
+        """Apply a batch where the current generation runs; its troubles are not the step's.
+
+        Raises Canceled or Shutdown when the step must end.
+        """
+
     def source_member(self) -> str:
         """Return the secondary that is read from now; chooses another when it is no longer fit. Raises Transient."""
 

@@ -52,9 +52,6 @@ class SyncWork(Work, Protocol):
     def captured(self) -> OpTime | None:
         """Return the last captured optime."""
 
-    def applied(self) -> OpTime | None:
-        """Return the applied optime."""
-
     def begin_apply(self, since: Timestamp) -> None:
         """Begin applying at the stored position, leniently or strictly as it says."""
 

@@ -11,12 +11,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config
-from backup_agent.errors import AgentError, BadConfiguration, Transient, Unsupported
+from backup_agent.errors import AgentError, BadConfiguration, PreflightFailed, Transient, Unsupported
 from backup_agent.head import HeadFailed, Mongod, mongod_version
 from backup_agent.machine import disks
 from backup_agent.namespaces import split
@@ -74,6 +75,14 @@ def plan(config: Config, sources: SourceSet, data_directory: Path, tick: Tick) -
             _check("source", False, f"{chosen.member}: {str(error)[:200]}", "see why it does not answer")
         )
     return result
+
+
+def require_passed(plan: Json, /, **details: Any) -> None:
+    """Raise PreflightFailed, which names every check of a plan that failed and what to do, unless all of them passed."""
+    failed = [check for check in plan["checks"] if not check["ok"]]
+    if failed:
+        text = "; ".join(f"{check['name']}: {check['detail']}; {check['remedy']}" for check in failed)
+        raise PreflightFailed(text, checks=failed, **details)
 
 
 def _check_topology(sources: SourceSet, result: Json) -> Topology | None:

@@ -198,7 +198,7 @@ class Cell:
     def ever_alerted(self) -> set[str]:
         """Return the kinds of every alert that was ever raised on this job."""
         with self.store as store:
-            return store.alert_kinds()
+            return {str(row["kind"]) for row in store._rows("SELECT DISTINCT kind FROM alerts")}
 
     def wait_done(self) -> None:
         """Wait until the operation is done, if there is one, and the job tails."""

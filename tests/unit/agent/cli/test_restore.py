@@ -12,11 +12,9 @@ from bson.timestamp import Timestamp
 from click.testing import CliRunner
 
 from backup_agent.__main__ import main
-from backup_agent.cli.restore import _open_operation, parse_at
-from backup_agent.config import load
-from backup_agent.errors import OperationOpen, Refused
+from backup_agent.cli.restore import parse_at
+from backup_agent.errors import Refused
 from backup_agent.restore.plan import whole_second
-from backup_agent.state.store import Store
 
 
 @pytest.mark.parametrize(
@@ -116,23 +114,3 @@ def test_a_missing_mongod_and_a_missing_password_file_are_named(tmp_path: Path) 
     code, found = call("ranges", "--repository", str(tmp_path / "r"), "--password-file", str(tmp_path / "none"))
     assert 2 == code
     assert "none" in found["error"]["message"]
-
-
-def test_who_asks_for_the_newest_again_finds_what_was_begun(tmp_path: Path) -> None:
-    """It was settled then which optime that is; another target, another owner or another optime is another restore."""
-    config = load(Path(configuration(tmp_path)))
-    newest = {"target": "/t", "snapshot": None, "at": None}
-    begun = {**newest, "at": {"time": 95, "increment": 1, "iso": "1970-01-01T00:01:35Z"}}
-    operation, _ = Store(config.state_file).start_operation("restore", "me", "why", begun)
-    for params in (newest, begun):
-        found = _open_operation(config, "me", params)
-        assert found is not None
-        assert operation["id"] == found["id"]
-    for owner, params in (
-        ("you", newest),
-        ("me", {**newest, "target": "/u"}),
-        ("me", {**newest, "snapshot": "a"}),
-        ("me", {**begun, "at": {**begun["at"], "increment": 2}}),
-    ):
-        with pytest.raises(OperationOpen):
-            _open_operation(config, owner, params)

@@ -13,7 +13,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent.capture.slices import SliceWriter, files
 from backup_agent.config import Config
-from backup_agent.daemon import steps
+from backup_agent.daemon import operations
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.repository import verification
 from backup_agent.repository.verification import check_slices, next_part
@@ -114,7 +114,7 @@ class Bench:
     def end(self, state: str, error: AgentError | None = None, finished_at: str | None = None) -> None:
         """Begin and end a verification, as the job does."""
         operation, _ = self.store.start_operation("verification", "schedule", "the interval has passed")
-        steps.note_verification(cast(Any, self), operation, state, error)
+        operations.note_verification(cast(Any, self), operation, state, error)
         self.store.finish_operation(operation["id"], state)
         if finished_at is not None:
             self.store.update_operation(operation["id"], finished_at=finished_at)

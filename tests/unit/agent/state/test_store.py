@@ -151,7 +151,6 @@ def test_one_alert_is_closed_alone(store: Store) -> None:
         store.raise_alert("disk_full", cause, {"message": cause})
     store.close_alert("disk_full", "head")
     assert ["slices"] == [alert["cause"] for alert in store.alerts()]
-    assert {"disk_full"} == store.alert_kinds()
 
 
 def test_no_state_is_made_for_another_user(tmp_path: Path) -> None:
