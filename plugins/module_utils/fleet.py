@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection, respawn, thresholds
+from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
@@ -24,9 +24,10 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     bad_option,
     sentence,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_for
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection, respawn
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN, Finding, reasons, worst
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 

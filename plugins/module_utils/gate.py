@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import forecast
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso, rate_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import forecast
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import iso, rate_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN
 
 Record = Mapping[str, Any]

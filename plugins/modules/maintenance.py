@@ -137,7 +137,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand

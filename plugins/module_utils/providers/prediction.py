@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
 
 OPEN = ("queued", "running")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore_jobs import Patience
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import Patience
 
 Json = dict[str, Any]
 
