@@ -11,12 +11,10 @@ writing, is the slack.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import rate_of
-
-Record = Mapping[str, Any]
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
 
 
 def slack_seconds(oplog: Record, cursor_time: float | None, source: str | None, rate: str = "p95") -> float | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
     CRITICAL,
     OK,
@@ -26,11 +26,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import 
 _TURNING_OVER = 0.9
 
 
-def iso(seconds: float) -> str:
-    """Return a time, in seconds since 1970, the way that every module of this collection does."""
-    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @dataclass(frozen=True)
 class Stamp:
     """A BSON timestamp without BSON."""
@@ -40,7 +35,7 @@ class Stamp:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that every module of this collection uses."""
-        return {"time": self.time, "increment": self.increment, "iso": iso(self.time)}
+        return {"time": self.time, "increment": self.increment, "iso": iso_of(self.time)}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import Window, iso
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_commands import (
     SIZE,
     Budget,
@@ -28,6 +28,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_comm
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_estimate import Estimate, Slice
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.write_rate import Grid, grid, rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 
 def read_rates(
@@ -67,7 +68,7 @@ def _answer(
         **answer,
         "mean_bytes_per_second": round(total / seconds, 1),
         "entries_per_second": None if count is None else round(count / seconds, 3),
-        "peak_at": iso(answer["peak_at"]),
+        "peak_at": iso_of(answer["peak_at"]),
         "exact": exact,
         "cut_short": meter.cut_short,
         "entries_read": meter.entries,

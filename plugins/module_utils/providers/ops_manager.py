@@ -37,12 +37,12 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.wording import Words
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Answer,
     Facts,
     RestoreRequest,
     Runner,
     refuse,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 _Done = TypeVar("_Done")
 
@@ -231,7 +231,8 @@ class OpsManager:
         refuse(self.facts, "can_restore_point_in_time")
 
     def restore(self, request: RestoreRequest) -> Answer:
-        return snapshots.restore(self._job, request, self._network, self.check_mode)
+        wanted = (request.target, request.snapshot, request.time)
+        return snapshots.restore(self._job, *wanted, self._network, self.check_mode)
 
     def _open(self, operation: str | None = None) -> Journal | None:
         """Return the journal of an operation, or of the oldest that is open."""

@@ -14,7 +14,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts im
     MIB,
     MOST_BYTES,
     Facts,
-    Record,
     Step,
     Wish,
     gib,
@@ -23,6 +22,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts im
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.room import demand_room
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import READABLE
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
 
 # An oplog that is too small gets a tenth more than it needs, so that the next, slightly higher estimate finds it large enough.
 _SPARE = 1.1

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +17,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     sentence,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import rate_of
-
-Record = Mapping[str, Any]
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
 
 #: The server counts the size of an oplog in these.
 MIB = 1024 * 1024

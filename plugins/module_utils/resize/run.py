@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     AskOperator,
@@ -21,15 +21,15 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MIB, Facts, Step, Wish
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import READABLE, Member, from_status
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
 
-Json = Mapping[str, Any]
 _BETWEEN_LOOKS_SECONDS = 0.5
 
 
 class Servers(Protocol):
     """The commands that resizing needs; the one real implementation is `Wire`."""
 
-    def status(self) -> tuple[list[Member], Json]:
+    def status(self) -> tuple[list[Member], Record]:
         """Return the members and the reply of replSetGetStatus."""
 
     def resize(self, step: Step) -> None:
@@ -42,13 +42,13 @@ class Wire:
     def __init__(self, login: connection.Login) -> None:
         self._login = login
 
-    def status(self) -> tuple[list[Member], Json]:
+    def status(self) -> tuple[list[Member], Record]:
         """Return the members and the reply of replSetGetStatus. Raises BackupError."""
         with connection.described("the replica set"), self._login.seed() as client:
             status = connection.ask(client, "replSetGetStatus")
             return from_status(connection.ask(client, "replSetGetConfig"), status), status
 
-    def facts(self, member: Json) -> Facts:
+    def facts(self, member: Record) -> Facts:
         """Return what is known of one member that holds data, given its part of the oplog record."""
         names = ("max_bytes", "window_hours", "projected_hours", "wrapped")
         known = Facts(member["member"], member["state"], **{name: member[name] for name in names})
@@ -108,7 +108,7 @@ def _arguments(step: Step) -> dict[str, float]:
     return {**size, **({"minRetentionHours": float(step.min_retention_hours)} if step.retains else {})}
 
 
-def may_resize(status: Json) -> bool | None:
+def may_resize(status: Record) -> bool | None:
     """Tell from the reply of connectionStatus whether the user may resize; None where nobody has logged in."""
     login = status["authInfo"]
     if not login.get("authenticatedUsers"):
@@ -121,7 +121,7 @@ def may_resize(status: Json) -> bool | None:
     return any({"replSetResizeOplog", "anyAction"} & set(actions) for actions in everywhere)
 
 
-def problems(members: Sequence[Member], status: Json, max_lag_seconds: float) -> list[str]:
+def problems(members: Sequence[Member], status: Record, max_lag_seconds: float) -> list[str]:
     """Return what keeps a set from being resized further; a delayed member may lag by its delay and as much as the others."""
     optimes = {member["name"]: member.get("optimeDate") for member in status["members"]}
     primaries = [member.address for member in members if member.state == "PRIMARY"]

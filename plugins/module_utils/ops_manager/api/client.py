@@ -33,10 +33,9 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api
     Reply,
     Transport,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
-__all__ = ["Answer", "Client", "Connection"]
-
-Answer = dict[str, Any]
+__all__ = ["Client", "Connection"]
 
 _PAGE = 100
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-Answer = Mapping[str, Any]
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record, iso_of
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
 
@@ -41,12 +41,7 @@ def _zone(text: str | None) -> timezone:
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
-def iso_of(moment: datetime) -> str:
-    """Return a time the way that the API takes it, and that every module of this collection shows it."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def either(answer: Answer, *names: str) -> Any:
+def either(answer: Record, *names: str) -> Any:
     """Return the value under the first of several spellings that has one; else None."""
     return next((answer[name] for name in names if answer.get(name) is not None), None)
 
@@ -58,21 +53,21 @@ def texts(value: Any) -> tuple[str, ...] | None:
     return (value,) if isinstance(value, str) else tuple(str(one) for one in value)
 
 
-def mapping(value: Any) -> Answer:
+def mapping(value: Any) -> Record:
     """Return the value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def mappings(value: Any) -> list[Answer]:
+def mappings(value: Any) -> list[Record]:
     """Return the mappings of a list; none where it is something else."""
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, (list, tuple)) else []
 
 
 @dataclass(frozen=True)
-class Record:
+class Resource:
     """A record of the API, with all that it has said as `raw`."""
 
-    raw: Answer = field(repr=False, compare=False)
+    raw: Record = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record without `raw`, in values that a module can return."""
@@ -82,7 +77,7 @@ class Record:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso_of(value)
-    if isinstance(value, Record):
+    if isinstance(value, Resource):
         return value.as_dict()
     if isinstance(value, tuple):
         return [_plain(one) for one in value]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import Record
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import Resource
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Cluster
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import (
     Project,
@@ -86,7 +86,7 @@ class _Reader:
             return [about]
         return [{**about, **record.as_dict()} for record in self._read(kind)]
 
-    def _read(self, kind: str) -> Sequence[Record]:
+    def _read(self, kind: str) -> Sequence[Resource]:
         project = self._project
         if kind == "clusters":
             return self._clusters

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Answer, Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of, time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import syncs
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
@@ -28,6 +28,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.mod
     Schedule,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import Project
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 #: Alerts that ask for a resync: the one for everybody, and the one of whoever runs the product.
 REQUIRE_RESYNC = ("RESYNC_REQUIRED", "BACKUP_IN_UNEXPECTED_STATE")

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 PREFIX = "mongodb_ops.backup "
 

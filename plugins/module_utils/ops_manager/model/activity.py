@@ -11,18 +11,18 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
-    Answer,
-    Record,
+    Resource,
     either,
     mapping,
     mappings,
     texts,
     time_of,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
 
 
 @dataclass(frozen=True)
-class Agent(Record):
+class Agent(Resource):
     """An agent of one of the three types."""
 
     type: str | None
@@ -37,7 +37,7 @@ class Agent(Record):
     tag: str | None
 
 
-def agent_of(answer: Answer) -> Agent:
+def agent_of(answer: Record) -> Agent:
     """Read an agent."""
     return Agent(
         raw=answer,
@@ -53,7 +53,7 @@ def agent_of(answer: Answer) -> Agent:
 
 
 @dataclass(frozen=True)
-class Alert(Record):
+class Alert(Resource):
     """An alert that was raised."""
 
     id: str
@@ -74,7 +74,7 @@ class Alert(Record):
     units: str | None
 
 
-def alert_of(answer: Answer) -> Alert:
+def alert_of(answer: Record) -> Alert:
     """Read an alert."""
     current = mapping(either(answer, "currentValue"))
     return Alert(
@@ -99,7 +99,7 @@ def alert_of(answer: Answer) -> Alert:
 
 
 @dataclass(frozen=True)
-class Event(Record):
+class Event(Resource):
     """Something that has happened."""
 
     id: str
@@ -116,7 +116,7 @@ class Event(Record):
     by: str | None
 
 
-def event_of(answer: Answer) -> Event:
+def event_of(answer: Record) -> Event:
     """Read an event."""
     return Event(
         raw=answer,
@@ -135,7 +135,7 @@ def event_of(answer: Answer) -> Event:
 
 
 @dataclass(frozen=True)
-class Window(Record):
+class Window(Resource):
     """A maintenance window, in which alerts of some types are not sent."""
 
     id: str
@@ -146,7 +146,7 @@ class Window(Record):
     created: datetime | None
 
 
-def window_of(answer: Answer) -> Window:
+def window_of(answer: Record) -> Window:
     """Read a maintenance window."""
     return Window(
         raw=answer,
@@ -160,7 +160,7 @@ def window_of(answer: Answer) -> Window:
 
 
 @dataclass(frozen=True)
-class Part(Record):
+class Part(Resource):
     """The part of a snapshot that is of one replica set."""
 
     cluster_id: str | None
@@ -171,7 +171,7 @@ class Part(Record):
     stored_bytes: int | None
 
 
-def _part_of(answer: Answer) -> Part:
+def _part_of(answer: Record) -> Part:
     return Part(
         raw=answer,
         cluster_id=either(answer, "clusterId"),
@@ -184,7 +184,7 @@ def _part_of(answer: Answer) -> Part:
 
 
 @dataclass(frozen=True)
-class Snapshot(Record):
+class Snapshot(Resource):
     """A snapshot."""
 
     id: str
@@ -201,7 +201,7 @@ class Snapshot(Record):
     parts: tuple[Part, ...]
 
 
-def snapshot_of(answer: Answer) -> Snapshot:
+def snapshot_of(answer: Record) -> Snapshot:
     """Read a snapshot."""
     applied = either(answer, "lastOplogAppliedTimestamp")
     missing = (either(shard, "shardName", "replicaSetName", "id") for shard in mappings(answer.get("missingShards")))
@@ -222,7 +222,7 @@ def snapshot_of(answer: Answer) -> Snapshot:
 
 
 @dataclass(frozen=True)
-class Measurement(Record):
+class Measurement(Resource):
     """A metric of a host over time."""
 
     name: str | None
@@ -235,7 +235,7 @@ class Measurement(Record):
         return next((value for _time, value in reversed(self.points) if value is not None), None)
 
 
-def measurement_of(answer: Answer) -> Measurement:
+def measurement_of(answer: Record) -> Measurement:
     """Read a measurement."""
     points = [
         (time_of(point.get("timestamp")), _number(point.get("value"))) for point in mappings(answer.get("dataPoints"))

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
-    Answer,
-    Record,
+    Resource,
     either,
     texts,
     time_of,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
 
 
 @dataclass(frozen=True)
-class Cluster(Record):
+class Cluster(Resource):
     """A replica set, a whole sharded cluster, or a part of one."""
 
     id: str
@@ -46,7 +46,7 @@ class Cluster(Record):
         return self.is_config_server or (not self.is_sharded and self.shard is not None)
 
 
-def cluster_of(answer: Answer) -> Cluster:
+def cluster_of(answer: Record) -> Cluster:
     """Read a cluster."""
     return Cluster(
         raw=answer,
@@ -60,7 +60,7 @@ def cluster_of(answer: Answer) -> Cluster:
 
 
 @dataclass(frozen=True)
-class BackupConfig(Record):
+class BackupConfig(Resource):
     """How one cluster is backed up, and whether it is."""
 
     cluster_id: str
@@ -77,7 +77,7 @@ class BackupConfig(Record):
     preferred_member: str | None
 
 
-def backup_config_of(answer: Answer) -> BackupConfig:
+def backup_config_of(answer: Record) -> BackupConfig:
     """Read a backup configuration."""
     return BackupConfig(
         raw=answer,
@@ -96,7 +96,7 @@ def backup_config_of(answer: Answer) -> BackupConfig:
 
 
 @dataclass(frozen=True)
-class Schedule(Record):
+class Schedule(Resource):
     """When snapshots are taken and how long they are kept."""
 
     cluster_id: str | None
@@ -109,7 +109,7 @@ class Schedule(Record):
     checkpoint_minutes: int | None
 
 
-def schedule_of(answer: Answer) -> Schedule:
+def schedule_of(answer: Record) -> Schedule:
     """Read a snapshot schedule."""
     return Schedule(
         raw=answer,
@@ -125,7 +125,7 @@ def schedule_of(answer: Answer) -> Schedule:
 
 
 @dataclass(frozen=True)
-class Host(Record):
+class Host(Resource):
     """A process that is monitored."""
 
     id: str
@@ -156,7 +156,7 @@ class Host(Record):
         return f"{self.hostname}:{self.port}"
 
 
-def host_of(answer: Answer) -> Host:
+def host_of(answer: Record) -> Host:
     """Read a host."""
     return Host(
         raw=answer,

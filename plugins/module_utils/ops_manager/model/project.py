@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, bad_option, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Answer, Client
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import activity, deployment
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
 _EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of, time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.archive import (
     data_directory,
@@ -42,8 +41,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
     parts_of,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.target import Target
-
-Answer = dict[str, Any]
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

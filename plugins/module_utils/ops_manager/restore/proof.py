@@ -13,6 +13,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+
 try:
     from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 except ImportError:
@@ -26,8 +28,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
     shortened,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
-
-Answer = dict[str, Any]
 
 _INTERNAL = ("admin", "config", "local")
 _NAMED = 20

@@ -19,6 +19,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import B
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.download import Source
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.snapshot_parts import Part
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 _WAITING = ("NOT_STARTED", "IN_PROGRESS")
 _FAILED = ("FAILED", "INTERRUPTED", "EXPIRED", "MAX_DOWNLOADS_EXCEEDED")
@@ -28,8 +29,6 @@ _AT_LEAST = timedelta(minutes=10)
 # Every attempt of a download may count, and one that was interrupted does.
 _MAX_DOWNLOADS = 5
 
-Json = dict[str, Any]
-
 
 class Api(Protocol):
     """What is used of the client."""
@@ -38,13 +37,13 @@ class Api(Protocol):
     def server_time(self) -> datetime | None:
         """The server's clock, at its newest answer."""
 
-    def get(self, path: str, **query: Any) -> Json:
+    def get(self, path: str, **query: Any) -> Answer:
         """Read one thing."""
 
-    def pages(self, path: str, **query: Any) -> Iterable[Json]:
+    def pages(self, path: str, **query: Any) -> Iterable[Answer]:
         """Read all of a list."""
 
-    def post(self, path: str, body: Mapping[str, Any], **query: Any) -> Json:
+    def post(self, path: str, body: Mapping[str, Any], **query: Any) -> Answer:
         """Make something."""
 
 
@@ -63,7 +62,7 @@ class Patience:
 class Jobs:
     """The jobs of one delivery, in the order of the parts of the snapshot."""
 
-    found: Sequence[Json]
+    found: Sequence[Answer]
     reused: bool
 
     @property
@@ -82,7 +81,7 @@ class Delivery:
     def usable(self) -> Jobs | None:
         """Return the newest jobs of the snapshot that are, or will be, ready to download; None where there are none."""
         listed = [job for job in self._api.pages(self._path) if job.get("snapshotId") == self._snapshot]
-        batches: dict[str, list[Json]] = {}
+        batches: dict[str, list[Answer]] = {}
         for job in sorted(listed, key=lambda job: str(job.get("created", "")), reverse=True):
             batches.setdefault(str(job.get("batchId") or job.get("id")), []).append(job)
         for batch in batches.values():
@@ -134,14 +133,14 @@ class Delivery:
             return Jobs(self._in_order(list(self._api.pages(self._path, batchId=batch))), jobs.reused)
         return Jobs([self._api.get(f"{self._path}/{jobs.found[0]['id']}")], jobs.reused)
 
-    def _complete(self, made: Sequence[Json]) -> Sequence[Json]:
+    def _complete(self, made: Sequence[Answer]) -> Sequence[Answer]:
         """Return all jobs of a batch; the answer that made it may show only the first."""
         batch = made[0].get("batchId") if made else None
         if batch and len(made) < len(self._parts):
             made = list(self._api.pages(self._path, batchId=batch))
         return self._in_order(made)
 
-    def _in_order(self, jobs: Sequence[Json]) -> Sequence[Json]:
+    def _in_order(self, jobs: Sequence[Answer]) -> Sequence[Answer]:
         """Return the job of each part. A job names the cluster of its part, which is the shard's own."""
         if len(self._parts) == 1 == len(jobs):
             return jobs
@@ -156,7 +155,7 @@ class Delivery:
             raise GiveUp(message, code="unknown_parts", details={"jobs": [str(job.get("id")) for job in jobs]})
         return found
 
-    def _is_usable(self, job: Json) -> bool:
+    def _is_usable(self, job: Answer) -> bool:
         delivery = job.get("delivery") or {}
         status = delivery.get("statusName")
         if delivery.get("methodName") != "HTTP" or job.get("statusName") in _BROKEN or job.get("pointInTime"):
@@ -168,7 +167,7 @@ class Delivery:
         return status == "READY" and _has_address(delivery) and (expires is None or expires > now + _AT_LEAST)
 
 
-def source_of(job: Json) -> Source:
+def source_of(job: Answer) -> Source:
     """Return where the archive of a job is. The older address needs no header, and it is known how it works."""
     delivery = job["delivery"]
     header, value = delivery.get("authHeader"), delivery.get("authValue")
@@ -187,11 +186,11 @@ def _checked(url: Any) -> str:
     raise GiveUp(message, code="no_address")
 
 
-def _has_address(delivery: Json) -> bool:
+def _has_address(delivery: Answer) -> bool:
     return bool(delivery.get("url") or (delivery.get("urlV2") and delivery.get("authHeader")))
 
 
-def _is_ready(job: Json) -> bool:
+def _is_ready(job: Answer) -> bool:
     """Whether it can be downloaded; a job that never will be is an error."""
     delivery = job.get("delivery") or {}
     for status, failed in ((job.get("statusName"), _BROKEN), (delivery.get("statusName"), _FAILED)):
@@ -211,12 +210,12 @@ def _late(jobs: Jobs, seconds: float) -> RetryLater:
     return RetryLater(message, code="delivery_not_ready", details={"jobs": jobs.names})
 
 
-def _job_of(part: Part, jobs: Iterable[Json]) -> Json | None:
+def _job_of(part: Part, jobs: Iterable[Answer]) -> Answer | None:
     found = [job for job in jobs if part.cluster == job.get("clusterId") or part.name == job.get("clusterName")]
     return found[0] if len(found) == 1 else None
 
 
-def _sha1(job: Json) -> str | None:
+def _sha1(job: Answer) -> str | None:
     """Return the checksum of a job's archive. Ops Manager leaves the name of the algorithm out where it does not know it."""
     known = [item for item in job.get("hashes") or [] if item.get("hash") and item.get("typeName", "SHA1") == "SHA1"]
     return str(known[0]["hash"]).lower() if len(known) == 1 else None

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of, time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Part:
     encrypted: bool
 
 
-def optime(value: Any) -> Json | None:
+def optime(value: Any) -> Answer | None:
     """Return an optime of the API in the form that all of this collection's answers have."""
     found = time_of(value.get("date")) if isinstance(value, Mapping) else None
     if found is None:
@@ -41,7 +40,7 @@ def optime(value: Any) -> Json | None:
     return {"time": int(found.timestamp()), "increment": int(value.get("increment") or 0), "iso": iso_of(found)}
 
 
-def newest(snapshots: Sequence[Json]) -> Json:
+def newest(snapshots: Sequence[Answer]) -> Answer:
     """Return the newest snapshot that is complete and lacks no shard."""
     whole = [one for one in snapshots if one.get("complete", True) and not one.get("missingShards")]
     if not whole:
@@ -51,12 +50,12 @@ def newest(snapshots: Sequence[Json]) -> Json:
     return max(whole, key=_age)
 
 
-def _age(snapshot: Json) -> tuple[str, int]:
+def _age(snapshot: Answer) -> tuple[str, int]:
     created = snapshot.get("created") or {}
     return str(created.get("date", "")), int(created.get("increment") or 0)
 
 
-def demand_complete(snapshot: Json) -> Json:
+def demand_complete(snapshot: Answer) -> Answer:
     """Return a snapshot that can be restored; refused while it is being taken."""
     if snapshot.get("complete") is False:
         message = sentence(
@@ -68,7 +67,7 @@ def demand_complete(snapshot: Json) -> Json:
     return snapshot
 
 
-def parts_of(snapshot: Json) -> list[Part]:
+def parts_of(snapshot: Answer) -> list[Part]:
     """Return the parts of a snapshot. With several, each is restored into a directory of its replica set's name."""
     parts = [_part(part) for part in snapshot.get("parts") or []]
     names = [part.name for part in parts]
@@ -82,7 +81,7 @@ def parts_of(snapshot: Json) -> list[Part]:
     raise GiveUp(message, code="unknown_parts")
 
 
-def _part(part: Json) -> Part:
+def _part(part: Answer) -> Part:
     return Part(
         name=str(part.get("replicaSetName") or ""),
         cluster=part.get("clusterId"),

@@ -14,13 +14,12 @@ from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import Snapshot
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery, proof
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, RestoreRequest
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 
 def record(found: Snapshot) -> Answer:
@@ -54,19 +53,19 @@ def set_state(job: Job, name: str, state: str, check_mode: bool) -> Answer:
 
 def _deleted(job: Job, found: Any, check_mode: bool) -> Answer:
     if found is not None and not check_mode:
-        requests.drop(job, f"{job.snapshots_path}/{found.id}")
+        keeping.drop(job, f"{job.snapshots_path}/{found.id}")
     return {"changed": found is not None, "snapshot": None, "operation": None}
 
 
 def _hold(job: Job, found: Snapshot) -> None:
-    job.write("patch", f"{job.snapshots_path}/{found.id}", {"doNotDelete": True})
+    keeping.hold(job, found.id)
 
 
 def _release(job: Job, found: Snapshot) -> None:
     """Give it an end again: which it had is not known any more, so it gets that of a new one."""
     days = (job.schedule and job.schedule.retention_days) or 2
     ends = iso_of(job.now + timedelta(days=days))
-    requests.release(job, Held(found.id, ends))
+    keeping.release(job, Held(found.id, ends))
 
 
 _CHANGES: Mapping[str, Callable[[Job, Snapshot], None]] = {"held": _hold, "released": _release}
@@ -81,9 +80,11 @@ def _missing(name: str) -> AskOperator:
     return AskOperator(message, code="not_found")
 
 
-def restore(job: Job, request: RestoreRequest, network: Connection, check_mode: bool) -> Answer:
+def restore(
+    job: Job, target: str, snapshot: str | None, time: str | None, network: Connection, check_mode: bool
+) -> Answer:
     """Restore a snapshot into a directory here and now, or return the plan for it."""
-    order = _order(job, request.target, request.snapshot, request.time)
+    order = _order(job, target, snapshot, time)
     client = job.project.client
     return delivery.plan(client, order) if check_mode else delivery.restore(client, network, order)
 

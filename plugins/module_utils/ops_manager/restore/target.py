@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 #: Everything is made in here. Its presence is the mark of an unfinished restore.
 WORKING = ".download"
@@ -30,8 +31,6 @@ _NAMES = "names.json"
 _CHECKPOINT = "WiredTiger.turtle"
 # Fields of a plan that make two restores the same.
 _SAME = ("project", "cluster", "snapshot")
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Target:
             found = f"{len(foreign)} files that this restore did not make, {foreign[0]} for one,"
             raise _not_empty(found, self.path, "choose another directory, or empty this one")
 
-    def done(self, plan: Mapping[str, Any]) -> Record | None:
+    def done(self, plan: Mapping[str, Any]) -> Answer | None:
         """Return the record of exactly this restore, finished and not used since, or None."""
         record = self.record()
         if record is None or self._unfinished:
@@ -73,7 +72,7 @@ class Target:
         same = all(record[name] == plan[name] for name in _SAME)
         return _shown(record) if same and self._untouched(record) else None
 
-    def record(self) -> Record | None:
+    def record(self) -> Answer | None:
         """Return what a finished restore left, or None."""
         found = durable.read_json(os.path.join(self.path, RECORD))
         needed = {*_SAME, "restored_at", "checkpoints"}
@@ -117,7 +116,7 @@ class Target:
             durable.remove(os.path.join(self.path, name))
         self._take_mark_away()
 
-    def move_into_place(self, record: Record, parts: Sequence[str]) -> Record:
+    def move_into_place(self, record: Answer, parts: Sequence[str]) -> Answer:
         """Move the data up, make that durable with the record, and take the mark away.
 
         A crash at any point leaves what the same call starts over from: the names of what was moved are removed last.
@@ -174,12 +173,12 @@ class Target:
         except OSError:
             return None
 
-    def _untouched(self, record: Record) -> bool:
+    def _untouched(self, record: Answer) -> bool:
         found = record["checkpoints"]
         return bool(found) and all(seen is not None and seen == self._checkpoint(part) for part, seen in found.items())
 
 
-def _shown(record: Record) -> Record:
+def _shown(record: Answer) -> Answer:
     return {name: value for name, value in record.items() if name != "checkpoints"}
 
 

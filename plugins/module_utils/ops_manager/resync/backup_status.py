@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import REQUIRE_RESYNC, Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import Snapshot
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Agent, Alert
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import upkeep
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
     CRITICAL,
     OK,

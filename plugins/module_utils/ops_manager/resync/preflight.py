@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
@@ -22,7 +21,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Host
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import backup_status
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.operation import STEPS
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 #: Monitoring pings about once a minute, and the product calls it down after this.
 _PING = timedelta(minutes=7)

@@ -16,12 +16,13 @@ from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of, time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 #: What the product says to a state that it has already, or that it does not have yet.
 _NOT_IN_STATE = (
@@ -29,12 +30,6 @@ _NOT_IN_STATE = (
     "CANNOT_START_BACKUP_INVALID_STATE",
     "CANNOT_TERMINATE_BACKUP_INVALID_STATE",
 )
-_GONE = ("SNAPSHOT_NOT_FOUND", "MAINTENANCE_WINDOW_NOT_FOUND", "RESOURCE_NOT_FOUND")
-#: A snapshot that is not there, or is a share of that of a sharded cluster, which the API does not touch alone.
-_NOT_KEPT = (*_GONE, "CANNOT_DELETE_FROM_CLUSTER_SNAPSHOT")
-
-#: A snapshot whose time is over is not given free to be deleted at once, but after this; there is a younger one by then.
-_LEAST_LIFE = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,7 @@ def alone(job: Job, mine: Journal) -> None:
     before = [found for found in others if made is None or found.made is None or found.made <= made]
     if not before:
         return
-    drop(job, f"/maintenanceWindows/{mine.window}")
+    keeping.drop(job, f"/maintenanceWindows/{mine.window}")
     message = sentence(
         expected="no other open operation on this job",
         found=f"resync {before[0].id} of {before[0].owner}, which began at the same moment",
@@ -158,9 +153,9 @@ def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
 def _keep(job: Job, held: Held) -> bool:
     """Keep a snapshot; tells whether it could be kept."""
     try:
-        job.write("patch", f"{job.snapshots_path}/{held.snapshot}", {"doNotDelete": True})
+        keeping.hold(job, held.snapshot)
     except ApiError as error:
-        if error.error_code not in _NOT_KEPT:
+        if error.error_code not in keeping.NOT_KEPT:
             raise
         return False
     return True
@@ -225,31 +220,8 @@ def _prolong(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
 def put_back(job: Job, journal: Journal) -> None:
     """Let the snapshot expire again, and take the window away: the last request of every operation."""
     if journal.held is not None:
-        release(job, journal.held)
-    drop(job, f"/maintenanceWindows/{journal.window}")
-
-
-def release(job: Job, held: Held) -> None:
-    """Give a snapshot the end that it had, but not one that would delete it at once."""
-    expires = time_of(held.expires)
-    # Without an end it was kept by nobody's wish that is known: the usual answer names one for each that is not held.
-    soonest = job.now + _LEAST_LIFE
-    until = soonest if expires is None else max(expires, soonest)
-    body = {"doNotDelete": False, "expires": iso_of(until)}
-    try:
-        job.write("patch", f"{job.snapshots_path}/{held.snapshot}", body)
-    except ApiError as error:
-        if error.error_code not in _NOT_KEPT:
-            raise
-
-
-def drop(job: Job, path: str) -> None:
-    """Delete something that may be gone already."""
-    try:
-        job.write("delete", path)
-    except ApiError as error:
-        if error.error_code not in _GONE:
-            raise
+        keeping.release(job, journal.held)
+    keeping.drop(job, f"/maintenanceWindows/{journal.window}")
 
 
 def _finish(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of, time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import MAINTENANCE, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 #: With the backups, their agents are away.
 _AGENTS = "AGENT"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
     BEGUN,
@@ -21,6 +20,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 
 @dataclass(frozen=True)

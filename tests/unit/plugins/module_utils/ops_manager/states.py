@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.syncs import Sync
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import Snapshot, View
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 

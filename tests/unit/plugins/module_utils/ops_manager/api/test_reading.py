@@ -60,7 +60,7 @@ def test_as_dict() -> None:
     """A record becomes what JSON can hold, without what the API said."""
 
     @dataclass(frozen=True)
-    class Some(reading.Record):
+    class Some(reading.Resource):
         at: datetime
         inner: tuple[Any, ...]
 

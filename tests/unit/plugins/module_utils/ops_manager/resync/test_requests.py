@@ -12,10 +12,10 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import iso_of, time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions, requests
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 from .. import emulated
 from ..emulated import Product, until
@@ -195,15 +195,3 @@ class TestPerform:
         requests.put_back(product.seen(), last)
 
         assert ([], []) == (product.held(), product.windows())
-
-
-@pytest.mark.parametrize(("hours", "least"), [(240.0, 239.0), (1.0, 47.0), (None, 47.0)])
-def test_release_deletes_nothing_at_once(product: Product, hours: float | None, least: float) -> None:
-    """It gets its old end back; one that is near or was never known is put off until there is a younger snapshot."""
-    job = product.seen()
-    expires = None if hours is None else iso_of(job.now + timedelta(hours=hours))
-    requests.release(job, Held(product.snapshot, expires))
-    found = time_of(product.seen().snapshots[0].expires)
-
-    assert found is not None
-    assert least - 0.1 < (found - job.now).total_seconds() / 3600 < least + 1.1
