@@ -14,6 +14,7 @@ from typing import Any
 
 try:
     from bson.timestamp import Timestamp
+    from pymongo.errors import OperationFailure
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
@@ -116,8 +117,8 @@ def run(oplog: Oplog, pipeline: Sequence[Mapping[str, Any]], meter: Meter, secon
     started = time.monotonic()
     try:
         return list(oplog.aggregate(list(pipeline), batchSize=20_000, **options))
-    except Exception as error:
-        if getattr(error, "code", None) == _TOO_LONG:
+    except OperationFailure as error:
+        if error.code == _TOO_LONG:
             raise TooLong from None
         raise
     finally:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How to reach the API: the option as a checked value, and one request at a time over the standard library's HTTP.
+"""How to reach the server: the option as a checked value, what opens its addresses, and one request of the API at a time.
 
 An opener of its own rather than `ansible.module_utils.urls`: that one keeps its opener in a variable of the whole process,
 where the threads of a module that looks at many jobs would take each other's certificates, proxies and keys.
@@ -93,6 +93,34 @@ class _NoRedirect(request.HTTPRedirectHandler):
         """Follow none."""
 
 
+class _ByProxy(request.BaseHandler):
+    """Sends every request by one proxy, redirected ones too. The one of urllib would let no_proxy of the environment win."""
+
+    handler_order = 100  # before the handler that writes the headers
+
+    def __init__(self, proxy: str) -> None:
+        self._proxy = urlsplit(proxy)
+
+    def http_request(self, asked: request.Request) -> request.Request:
+        """Turn a request to the proxy."""
+        if self._proxy.username is not None:
+            pair = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
+            word = base64.b64encode(pair.encode()).decode()
+            asked.add_unredirected_header("Proxy-Authorization", f"Basic {word}")
+        asked.set_proxy(self._proxy.netloc.rpartition("@")[2], self._proxy.scheme)
+        return asked
+
+    https_request = http_request
+
+
+def opener(connection: Connection, redirects: request.HTTPRedirectHandler) -> request.OpenerDirector:
+    """Return what opens addresses by the proxy and with the certificates of a connection. Raises FixInput for bad files."""
+    handlers: list[request.BaseHandler] = [redirects, request.HTTPSHandler(context=_context(connection))]
+    if connection.proxy:
+        handlers += [request.ProxyHandler({}), _ByProxy(connection.proxy)]
+    return request.build_opener(*handlers)
+
+
 @dataclass(frozen=True)
 class Reply:
     """What came back, whatever the status."""
@@ -107,33 +135,18 @@ class Transport:
     """Sends single requests. Raises OSError and http.client.HTTPException where there is no answer."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        handlers: list[request.BaseHandler] = [_NoRedirect(), request.HTTPSHandler(context=_context(connection))]
-        if connection.proxy:
-            # The handler of urllib would let no_proxy of the environment win over the option.
-            handlers.append(request.ProxyHandler({}))
-        self._opener = request.build_opener(*handlers)
+        self._opener = opener(connection, _NoRedirect())
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Reply:
         """Send one request and return what came back."""
         # The scheme of the URL was checked with the option.
         asked = request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310
-        if self._connection.proxy:
-            _by_proxy(asked, self._connection.proxy)
         try:
             with self._opener.open(asked, timeout=timeout) as answer:
                 return Reply(answer.status, answer.reason or "", answer.headers, answer.read())
         except error.HTTPError as refused:
             with refused:
                 return Reply(refused.code, str(refused.reason or ""), refused.headers, refused.read())
-
-
-def _by_proxy(asked: request.Request, proxy: str) -> None:
-    parts = urlsplit(proxy)
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        asked.add_header("Proxy-authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-    asked.set_proxy(parts.netloc.rpartition("@")[2], parts.scheme)
 
 
 def _context(connection: Connection) -> ssl.SSLContext:

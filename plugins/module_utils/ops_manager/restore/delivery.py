@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.archive import (
     data_directory,
@@ -23,8 +24,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.download import (
     Download,
     Downloaded,
-    Network,
-    no_room,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import (
     Api,
@@ -83,7 +82,7 @@ def plan(api: Api, order: Order) -> Answer:
     return _answer(True, planned, None)
 
 
-def restore(api: Api, network: Network, order: Order) -> Answer:
+def restore(api: Api, network: Connection, order: Order) -> Answer:
     """Restore the snapshot, and return when it has been done; a directory that holds just that is no change.
 
     Whatever fails, nothing that a server could be started on is left behind.
@@ -100,11 +99,10 @@ def restore(api: Api, network: Network, order: Order) -> Answer:
             target.check()
             _demand_room(order.target, parts)
             target.clear()
-            try:
+            with ExitStack() as unless_finished:
+                unless_finished.callback(target.abandon)
                 record = _Restore(api, network, order, parts, target).run(planned)
-            except BaseException:
-                target.abandon()
-                raise
+                unless_finished.pop_all()
     return _answer(True, planned, record)
 
 
@@ -164,10 +162,7 @@ def _demand_room(target: str, parts: Sequence[Part]) -> None:
     """Refuse what will not fit: all files, and beside them one archive, which is removed when it has been unpacked."""
     files = sum(part.file_bytes or part.data_bytes or 0 for part in parts)
     archive = max(part.stored_bytes or part.file_bytes or 0 for part in parts)
-    path = os.path.abspath(target)
-    free = durable.free_bytes(path)
-    if files + archive > free:
-        raise no_room(files + archive, free, path)
+    durable.demand_room(files + archive, os.path.abspath(target))
 
 
 @contextmanager
@@ -185,10 +180,9 @@ def _disk_errors(path: str) -> Iterator[None]:
 class _Restore:
     """One restore, part by part."""
 
-    def __init__(self, api: Api, network: Network, order: Order, parts: Sequence[Part], target: Target) -> None:
-        self._network, self._order, self._parts, self._target = network, order, parts, target
-        self._snapshot = ""
-        self._api = api
+    def __init__(self, api: Api, network: Connection, order: Order, parts: Sequence[Part], target: Target) -> None:
+        self._api, self._network = api, network
+        self._order, self._parts, self._target = order, parts, target
 
     def run(self, planned: Answer) -> Answer:
         """Fill the target and return its record."""
@@ -254,8 +248,3 @@ class _Restore:
             )
             raise GiveUp(message, code="checksum_mismatch", details={"expected": expected, "found": downloaded.sha1})
         return True
-
-
-def at(order: Order, target: str) -> Order:
-    """Return the same order for another directory: a scratch one, for a proof."""
-    return replace(order, target=target)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import http.client
 import os
@@ -15,50 +14,19 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol
-from urllib.parse import unquote, urlsplit
-
-from ansible.module_utils.urls import make_context
+from typing import IO, Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
     GiveUp,
     RetryLater,
     sentence,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection, opener
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
 
 _BLOCK = 1024 * 1024
 _ATTEMPTS = 3
 _GONE = (401, 403, 404, 410)
-
-
-class Network(Protocol):
-    """How to reach the server: what a Connection of the client holds."""
-
-    @property
-    def validate_certs(self) -> bool:
-        """Whether its certificate has to be good."""
-
-    @property
-    def ca_file(self) -> str | None:
-        """The authorities that are trusted; None for those of the host."""
-
-    @property
-    def client_certificate_file(self) -> str | None:
-        """What to show the server."""
-
-    @property
-    def client_key_file(self) -> str | None:
-        """Its key."""
-
-    @property
-    def proxy(self) -> str | None:
-        """The proxy; None for that of the environment."""
-
-    @property
-    def timeout_seconds(self) -> float:
-        """How long to wait for the next bytes."""
 
 
 @dataclass(frozen=True)
@@ -94,46 +62,13 @@ class _StayOnTls(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-class _ByProxy(urllib.request.BaseHandler):
-    """Sends every request by one proxy, redirected ones too. urllib's own would let no_proxy of the environment win."""
-
-    handler_order = 100  # before the handler that writes the headers
-
-    def __init__(self, proxy: str) -> None:
-        self._proxy = urlsplit(proxy)
-
-    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
-        """Turn a request to the proxy."""
-        if self._proxy.username is not None:
-            pair = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
-            word = base64.b64encode(pair.encode()).decode()
-            request.add_unredirected_header("Proxy-Authorization", f"Basic {word}")
-        request.set_proxy(self._proxy.netloc.rpartition("@")[2], self._proxy.scheme)
-        return request
-
-    https_request = http_request
-
-
-def opener_for(network: Network) -> urllib.request.OpenerDirector:
-    """Return what opens an address through the proxy and with the certificates of the connection."""
-    context = make_context(
-        cafile=network.ca_file,
-        validate_certs=network.validate_certs,
-        client_cert=network.client_certificate_file,
-        client_key=network.client_key_file,
-    )
-    handlers: list[Any] = [urllib.request.HTTPSHandler(context=context), _StayOnTls()]
-    if network.proxy:
-        handlers += [urllib.request.ProxyHandler({}), _ByProxy(network.proxy)]
-    return urllib.request.build_opener(*handlers)
-
-
 class Download:
     """One archive on its way to a file."""
 
-    def __init__(self, source: Source, path: str, network: Network, pause_seconds: float = 2.0) -> None:
+    def __init__(self, source: Source, path: str, connection: Connection, pause_seconds: float = 2.0) -> None:
         self._source, self._path = source, path
-        self._opener, self._timeout, self._pause = opener_for(network), network.timeout_seconds, pause_seconds
+        self._opener = opener(connection, _StayOnTls())
+        self._timeout, self._pause = connection.timeout_seconds, pause_seconds
         self._hash = hashlib.sha1()  # noqa: S324 - the only sum that the API has
         self._written = 0
         #: The length that was announced; None where none was.
@@ -171,8 +106,6 @@ class Download:
             request.add_unredirected_header(name, value)
         try:
             return self._opener.open(request, timeout=self._timeout)
-        except BackupError:
-            raise
         except urllib.error.HTTPError as error:
             with error:
                 raise _refused(error.code) from None
@@ -197,10 +130,8 @@ class Download:
         self._demand_room(length)
 
     def _demand_room(self, length: int | None) -> None:
-        found = os.statvfs(os.path.dirname(self._path))
-        free = found.f_bavail * found.f_frsize
-        if length is not None and length > free:
-            raise no_room(length, free, os.path.dirname(self._path))
+        if length is not None:
+            durable.demand_room(length, os.path.dirname(self._path))
 
     def _receive(self, answer: Any, file: IO[bytes]) -> None:
         while True:
@@ -222,16 +153,6 @@ def _next(answer: Any) -> bytes:
         return bytes(answer.read(_BLOCK))
     except (http.client.HTTPException, OSError) as error:
         raise _Interrupted(_words(error)) from None
-
-
-def no_room(needed: int, free: int, path: str) -> AskOperator:
-    """Return the refusal of what does not fit on the disk."""
-    message = sentence(
-        expected=f"{needed} bytes free on the disk of {path}",
-        found=f"{free}",
-        remedy="make room, or choose another target",
-    )
-    return AskOperator(message, code="no_room", details={"needed_bytes": needed, "free_bytes": free})
 
 
 def _refused(status: int) -> Exception:

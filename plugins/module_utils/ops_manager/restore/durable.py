@@ -12,6 +12,8 @@ import os
 import shutil
 from typing import Any
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
+
 
 def remove(path: str) -> None:
     """Remove a file, a link or a whole directory."""
@@ -63,6 +65,18 @@ def read_json(path: str) -> Any:
             return json.load(file)
     except (OSError, ValueError):
         return None
+
+
+def demand_room(needed: int, path: str) -> None:
+    """Raise AskOperator where the disk of a path has fewer bytes free than are needed."""
+    free = free_bytes(path)
+    if needed > free:
+        message = sentence(
+            expected=f"{needed} bytes free on the disk of {path}",
+            found=f"{free}",
+            remedy="make room, or choose another target",
+        )
+        raise AskOperator(message, code="no_room", details={"needed_bytes": needed, "free_bytes": free})
 
 
 def free_bytes(path: str) -> int:

@@ -230,10 +230,8 @@ class Scratch:
             self._process.terminate()
             try:
                 self._process.wait(timeout=_STOP_SECONDS)
-            except BaseException:
-                self._process.kill()
-                self._process.wait()
-                raise
+            finally:
+                self._process.kill()  # nothing happens where it has ended
         self._process.wait()
 
 
