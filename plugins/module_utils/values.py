@@ -21,3 +21,8 @@ def iso_of(moment: datetime | float) -> str:
     if not isinstance(moment, datetime):
         moment = datetime.fromtimestamp(moment, tz=timezone.utc)
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_or_none(moment: datetime | float | None) -> str | None:
+    """Return the same, or None where there is no time."""
+    return None if moment is None else iso_of(moment)

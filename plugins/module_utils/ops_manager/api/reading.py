@@ -46,6 +46,11 @@ def either(answer: Record, *names: str) -> Any:
     return next((answer[name] for name in names if answer.get(name) is not None), None)
 
 
+def whole_number(value: Any) -> int | None:
+    """Return the value if it is a number, as an int; else None."""
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
 def texts(value: Any) -> tuple[str, ...] | None:
     """Return a list of texts; one text alone is a list of one. None where there is nothing."""
     if value is None:

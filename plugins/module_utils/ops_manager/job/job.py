@@ -19,8 +19,15 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.oplog_measures import Measures
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.place import Place
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import Snapshot, View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Agent, Alert, Window
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
+    EVER,
+    Agent,
+    Alert,
+    Event,
+    Snapshot,
+    Window,
+)
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
     BackupConfig,
     Cluster,
@@ -32,11 +39,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import A
 
 #: Alerts that ask for a resync: the one for everybody, and the one of whoever runs the product.
 REQUIRE_RESYNC = ("RESYNC_REQUIRED", "BACKUP_IN_UNEXPECTED_STATE")
-_EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: How far back syncs are looked for when nothing else is asked for: more than the year after which one is due.
 LOOK_BACK = timedelta(days=400)
-
-_Events = list[syncs.Event]
 
 
 class Job:
@@ -47,7 +51,7 @@ class Job:
         self.cluster = cluster
         self.place = Place(clusters, cluster)
         self._read_from: datetime | None = None
-        self._read: list[syncs.Event] = []
+        self._read: list[Event] = []
 
     @classmethod
     def named(cls, client: Client, project: str | None, cluster: str | None) -> Job:
@@ -149,35 +153,20 @@ class Job:
     @cached_property
     def snapshots(self) -> list[Snapshot]:
         """All snapshots, also those that are being made, newest first."""
-        return [
-            Snapshot(
-                one.id,
-                one.created or _EVER,
-                one.complete is not False,
-                bool(one.do_not_delete),
-                None if one.expires is None else iso_of(one.expires),
-                one.missing_shards,
-                bool(one.possibly_inconsistent),
-            )
-            for one in self.project.snapshots(self.place.whole.id, completed=None)
-        ]
+        return self.project.snapshots(self.place.whole.id, completed=None)
 
-    def _events(self, since: datetime) -> list[syncs.Event]:
+    def _events(self, since: datetime) -> list[Event]:
         """Return the events of this job's replica sets since a time; what has been read once is not asked for again."""
         if self._read_from is None or since < self._read_from:
-            self._read = [
-                syncs.Event(one.type, one.created, one.replica_set, one.cluster_id)
-                for one in self.project.events(syncs.TYPES, since)
-                if one.type is not None and one.created is not None
-            ]
+            self._read = [one for one in self.project.events(syncs.TYPES, since) if one.created is not None]
             self._read_from = since
-        return [event for event in self._read if self.place.has(event.cluster)]
+        return [event for event in self._read if self.place.has(event.cluster_id)]
 
     def syncs(self, since: datetime | None = None) -> list[syncs.Sync]:
         """Return the newest sync of each replica set since a time; of a name that two have, only what is told apart."""
         begin = self.now - LOOK_BACK if since is None else since
         shared = self.place.shared_names
-        told = [one for one in self._events(begin) if one.cluster is not None or one.replica_set not in shared]
+        told = [one for one in self._events(begin) if one.cluster_id is not None or one.replica_set not in shared]
         known = {one.replica_set for one in told}
         parts = [part for part in self.parts if part not in shared or part in known]
         return syncs.syncs_of(told, parts, begin)
@@ -197,14 +186,14 @@ class Job:
         whole = [Job(self.project, all_, cluster) for cluster in all_ if not cluster.is_part]
         return sorted(part for job in whole for part in job._syncing_parts(self._read, begin))
 
-    def _syncing_parts(self, read: _Events, begin: datetime) -> list[str]:
+    def _syncing_parts(self, read: list[Event], begin: datetime) -> list[str]:
         """Return the replica sets that sync, by events of the whole project that were read already."""
         self._read, self._read_from = read, begin
         running = [sync for sync in syncs.syncs_of(self._events(begin), self.parts, begin) if sync.running]
         # Asked only about what seems to sync. One that was broken off has no event of its end, but what came after it.
         if not running or self.status != views.ACTIVE:
             return []
-        newest = max((one.created for one in self.snapshots if one.complete), default=begin)
+        newest = max((one.made for one in self.snapshots if one.finished), default=begin)
         return [sync.part for sync in running if newest <= (sync.wanted or sync.started or begin)]
 
     def last_sync(self, within_days: int = 0) -> datetime | None:
@@ -255,7 +244,7 @@ class Job:
 
     def view(self, journal: Journal) -> View:
         """Return the state since an operation began."""
-        began = time_of(journal.began) or _EVER
+        began = time_of(journal.began) or EVER
         required = self.required is not None
         closed = journal.required and not required and self._closed(journal)
         return View(self.now, self.status, self.syncs(began), required, self.snapshots, closed)
@@ -263,7 +252,7 @@ class Job:
     @property
     def logs_syncs(self) -> bool:
         """Whether the product has ever logged a sync of this job, so that one of which nothing is logged has not been."""
-        return any(sync.begun or sync.finished is not None for sync in self.syncs(_EVER))
+        return any(sync.begun or sync.finished is not None for sync in self.syncs(EVER))
 
     def _closed(self, journal: Journal) -> bool:
         """Whether the alerts that asked for it have been closed. Whether a window hides them is not documented."""

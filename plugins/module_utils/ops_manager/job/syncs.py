@@ -10,20 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import EVER, Event
+
 #: What the product logs when a sync is wanted, is read, and has ended, in this order (docs/ops-manager.md, evidence).
 WANTED = ("SYNC_PENDING_AUDIT", "SYNC_REQUIRED_AUDIT")
 STARTED, FINISHED, PERFORMED = "INITIAL_SYNC_STARTED_AUDIT", "INITIAL_SYNC_FINISHED_AUDIT", "RESYNC_PERFORMED"
 TYPES = (*WANTED, STARTED, FINISHED, PERFORMED)
-
-
-@dataclass(frozen=True)
-class Event:
-    """What is needed of an event."""
-
-    type: str
-    created: datetime
-    replica_set: str | None = None
-    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,11 @@ class Sync:
 def syncs_of(events: Iterable[Event], parts: Sequence[str], since: datetime) -> list[Sync]:
     """Return the newest sync of each replica set since a time, in the order of the parts."""
     found = {part: Sync(part) for part in parts}
-    for event in sorted(events, key=lambda event: (event.created, TYPES.index(event.type))):
-        if event.created >= since and event.replica_set in found:
+    for event in sorted(events, key=_order):
+        if event.replica_set in found and (event.created or EVER) >= since:
             found[event.replica_set] = found[event.replica_set].after(event)
     return list(found.values())
+
+
+def _order(event: Event) -> tuple[datetime, int]:
+    return event.created or EVER, TYPES.index(event.type or "")

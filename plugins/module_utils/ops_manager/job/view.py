@@ -12,29 +12,10 @@ from datetime import datetime
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import syncs
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import HAND_OFF
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
 
 #: The states of a backup configuration.
 ACTIVE, STOPPED, TERMINATING, INACTIVE, PROVISIONING = "STARTED", "STOPPED", "TERMINATING", "INACTIVE", "PROVISIONING"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is needed of a snapshot."""
-
-    id: str
-    created: datetime
-    complete: bool = True
-    held: bool = False
-    expires: str | None = None
-    #: The shards that are not in it.
-    missing: Sequence[str] = ()
-    #: Whether the product says that its parts may not fit together.
-    inconsistent: bool = False
-
-    @property
-    def whole(self) -> bool:
-        """Whether everything can be restored from it."""
-        return self.complete and not self.missing and not self.inconsistent
 
 
 @dataclass(frozen=True)
@@ -59,12 +40,12 @@ class View:
 
     def complete_after(self, moment: datetime) -> Snapshot | None:
         """Return the oldest whole snapshot that is younger than a moment."""
-        young = [snapshot for snapshot in self.snapshots if snapshot.whole and snapshot.created > moment]
+        young = [snapshot for snapshot in self.snapshots if snapshot.whole and snapshot.made > moment]
         return young[-1] if young else None
 
     def complete_since(self, moment: datetime) -> Snapshot | None:
         """Return the same, or else one of the same second: the product's times are whole seconds."""
-        same = [snapshot for snapshot in self.snapshots if snapshot.whole and snapshot.created == moment]
+        same = [snapshot for snapshot in self.snapshots if snapshot.whole and snapshot.made == moment]
         return self.complete_after(moment) or (same[-1] if same else None)
 
     def synced_at(self, began: datetime, method: str) -> datetime | None:

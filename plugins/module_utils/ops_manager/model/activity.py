@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
@@ -17,8 +17,12 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api
     mappings,
     texts,
     time_of,
+    whole_number,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+
+#: Stands for a moment that the product does not tell.
+EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -167,8 +171,24 @@ class Part(Resource):
     type: str | None
     replica_set: str | None
     version: str | None
+    #: Of the documents, and of the archive as it is stored.
     data_bytes: int | None
     stored_bytes: int | None
+
+    @property
+    def name(self) -> str:
+        """The name of its replica set; empty where the product does not tell it."""
+        return str(self.replica_set or "")
+
+    @property
+    def file_bytes(self) -> int | None:
+        """The size of the files once they are unpacked."""
+        return whole_number(self.raw.get("fileSizeBytes"))
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the files are encrypted."""
+        return bool(self.raw.get("encryptionEnabled"))
 
 
 def _part_of(answer: Record) -> Part:
@@ -178,14 +198,14 @@ def _part_of(answer: Record) -> Part:
         type=either(answer, "typeName"),
         replica_set=either(answer, "replicaSetName"),
         version=either(answer, "mongodVersion"),
-        data_bytes=either(answer, "dataSizeBytes"),
-        stored_bytes=either(answer, "storageSizeBytes"),
+        data_bytes=whole_number(answer.get("dataSizeBytes")),
+        stored_bytes=whole_number(answer.get("storageSizeBytes")),
     )
 
 
 @dataclass(frozen=True)
 class Snapshot(Resource):
-    """A snapshot."""
+    """A snapshot, or one that is being made."""
 
     id: str
     cluster_id: str | None
@@ -197,8 +217,29 @@ class Snapshot(Resource):
     do_not_delete: bool | None
     expires: datetime | None
     possibly_inconsistent: bool | None
+    #: The shards that are not in it.
     missing_shards: tuple[str, ...]
     parts: tuple[Part, ...]
+
+    @property
+    def made(self) -> datetime:
+        """When it was made, for comparing."""
+        return self.created or EVER
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is complete; a version that does not say so lists no others."""
+        return self.complete is not False
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything can be restored from it, and its parts fit together."""
+        return self.finished and not self.missing_shards and not self.possibly_inconsistent
+
+    @property
+    def held(self) -> bool:
+        """Whether it is kept from expiring."""
+        return bool(self.do_not_delete)
 
 
 def snapshot_of(answer: Record) -> Snapshot:
@@ -216,7 +257,7 @@ def snapshot_of(answer: Record) -> Snapshot:
         do_not_delete=either(answer, "doNotDelete"),
         expires=time_of(either(answer, "expires")),
         possibly_inconsistent=either(answer, "isPossiblyInconsistent"),
-        missing_shards=tuple(str(name) for name in missing if name),
+        missing_shards=tuple(str(name or "unnamed") for name in missing),
         parts=tuple(_part_of(part) for part in mappings(answer.get("parts"))),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,10 +16,9 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import F
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import activity, deployment
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_or_none
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
-_EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _Read = TypeVar("_Read")
 
@@ -134,16 +133,18 @@ class Project:
 
     def events(self, types: Sequence[str] = (), since: datetime | None = None) -> list[activity.Event]:
         """Return the events of some types, or of all, the oldest first."""
-        start = None if since is None else iso_of(since)
+        start = iso_or_none(since)
         found = self._all(activity.event_of, "/events", eventType=list(types) or None, minDate=start)
         # What a version does not filter is filtered here.
         wanted = [event for event in found if not types or event.type in types]
         late = [event for event in wanted if since is None or event.created is None or event.created >= _second(since)]
-        return sorted(late, key=lambda event: event.created or _EVER)
+        return sorted(late, key=lambda event: event.created or activity.EVER)
 
     def windows(self) -> list[activity.Window]:
         """Return the maintenance windows that have not ended, by their beginning."""
-        return sorted(self._all(activity.window_of, "/maintenanceWindows"), key=lambda window: window.start or _EVER)
+        return sorted(
+            self._all(activity.window_of, "/maintenanceWindows"), key=lambda window: window.start or activity.EVER
+        )
 
     def snapshots(self, cluster_id: str, completed: bool | None = True) -> list[activity.Snapshot]:
         """Return the snapshots of a cluster, the newest first: the complete ones, the others (False), or all (None)."""
@@ -151,8 +152,8 @@ class Project:
         asked = {True: None, False: "false", None: "all"}[completed]
         path = f"/clusters/{quote(cluster_id, safe='')}/snapshots"
         found = self._all(activity.snapshot_of, path, completed=asked)
-        wanted = [one for one in found if completed is None or (one.complete is not False) is completed]
-        return sorted(wanted, key=lambda snapshot: snapshot.created or _EVER, reverse=True)
+        wanted = [one for one in found if completed is None or one.finished is completed]
+        return sorted(wanted, key=lambda snapshot: snapshot.made, reverse=True)
 
     def measurements(self, host_id: str, names: Iterable[str]) -> list[activity.Measurement]:
         """Return metrics of a host over the last hour, by the minute."""

@@ -16,6 +16,11 @@ from datetime import datetime, timezone
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
+    Part,
+    Snapshot,
+    snapshot_of,
+)
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.archive import (
     data_directory,
@@ -33,14 +38,13 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
     source_of,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.snapshot_parts import (
-    Part,
     demand_complete,
     newest,
     optime,
     parts_of,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.target import Target
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -110,7 +114,7 @@ def _answer(changed: bool, planned: Answer | None, record: Answer | None) -> Ans
     return {"changed": changed, "attached": False, "plan": planned, "operation": None, "restore": record}
 
 
-def _planned(api: Api, order: Order) -> tuple[Answer, list[Part]]:
+def _planned(api: Api, order: Order) -> tuple[Answer, Sequence[Part]]:
     if order.time is not None:
         message = sentence(
             expected="a snapshot, since Ops Manager delivers points in time only to a cluster that it manages itself",
@@ -120,21 +124,21 @@ def _planned(api: Api, order: Order) -> tuple[Answer, list[Part]]:
         raise FixInput(message, code="point_in_time_by_http")
     snapshots = f"{order.path}/snapshots"
     if order.snapshot is None:
-        found = newest(list(api.pages(snapshots, completed="true")))
+        found = newest([snapshot_of(one) for one in api.pages(snapshots, completed="true")])
     else:
-        found = demand_complete(api.get(f"{snapshots}/{order.snapshot}"))
+        found = demand_complete(snapshot_of(api.get(f"{snapshots}/{order.snapshot}")))
     parts = parts_of(found)
     return _described(order, found, parts), parts
 
 
-def _described(order: Order, snapshot: Answer, parts: Sequence[Part]) -> Answer:
-    reached = optime(snapshot.get("lastOplogAppliedTimestamp")) or optime(snapshot.get("created"))
+def _described(order: Order, snapshot: Snapshot, parts: Sequence[Part]) -> Answer:
+    reached = optime(snapshot.raw.get("lastOplogAppliedTimestamp")) or optime(snapshot.raw.get("created"))
     return {
         "job": order.job or order.cluster,
         "project": order.project,
         "cluster": order.cluster,
-        "snapshot": str(snapshot["id"]),
-        "snapshot_expires": snapshot.get("expires"),
+        "snapshot": snapshot.id,
+        "snapshot_expires": iso_or_none(snapshot.expires),
         "snapshot_optime": reached,
         "until": reached,
         "replayed_seconds": 0,
@@ -144,13 +148,9 @@ def _described(order: Order, snapshot: Answer, parts: Sequence[Part]) -> Answer:
         "file_bytes": sum(part.file_bytes or 0 for part in parts),
         "parts": [{"name": part.name, "directory": directory} for part, directory in _directories(parts)],
         "encrypted": any(part.encrypted for part in parts),
-        "possibly_inconsistent": bool(snapshot.get("isPossiblyInconsistent")),
-        "missing_shards": [_shard(shard) for shard in snapshot.get("missingShards") or []],
+        "possibly_inconsistent": bool(snapshot.possibly_inconsistent),
+        "missing_shards": list(snapshot.missing_shards),
     }
-
-
-def _shard(shard: Answer) -> str:
-    return str(shard.get("shardName") or shard.get("replicaSetName") or shard.get("id"))
 
 
 def _directories(parts: Sequence[Part]) -> list[tuple[Part, str]]:

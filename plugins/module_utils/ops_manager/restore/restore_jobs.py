@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, GiveUp, RetryLater, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Part
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.download import Source
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.snapshot_parts import Part
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 _WAITING = ("NOT_STARTED", "IN_PROGRESS")
@@ -211,7 +211,7 @@ def _late(jobs: Jobs, seconds: float) -> RetryLater:
 
 
 def _job_of(part: Part, jobs: Iterable[Answer]) -> Answer | None:
-    found = [job for job in jobs if part.cluster == job.get("clusterId") or part.name == job.get("clusterName")]
+    found = [job for job in jobs if part.cluster_id == job.get("clusterId") or part.name == job.get("clusterName")]
     return found[0] if len(found) == 1 else None
 
 

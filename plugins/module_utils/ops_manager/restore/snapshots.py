@@ -17,9 +17,9 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import Snapshot
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery, proof
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
 
 
 def record(found: Snapshot) -> Answer:
@@ -27,11 +27,11 @@ def record(found: Snapshot) -> Answer:
     return {
         "name": found.id,
         "id": found.id,
-        "created_at": iso_of(found.created),
-        "state": "good" if found.complete else "running",
+        "created_at": iso_of(found.made),
+        "state": "good" if found.finished else "running",
         "held": found.held,
         "proven_at": None,
-        "expires_at": found.expires,
+        "expires_at": iso_or_none(found.expires),
     }
 
 
@@ -51,7 +51,7 @@ def set_state(job: Job, name: str, state: str, check_mode: bool) -> Answer:
     return {"changed": changed, "snapshot": {**record(found), "held": state == "held"}, "operation": None}
 
 
-def _deleted(job: Job, found: Any, check_mode: bool) -> Answer:
+def _deleted(job: Job, found: Snapshot | None, check_mode: bool) -> Answer:
     if found is not None and not check_mode:
         keeping.drop(job, f"{job.snapshots_path}/{found.id}")
     return {"changed": found is not None, "snapshot": None, "operation": None}
@@ -94,7 +94,7 @@ def prove(job: Job, name: str, network: Connection, options: Mapping[str, Any], 
 
     The product keeps no note of that, so it is done again each time. Raises GiveUp where something is wrong with the data.
     """
-    found = next((snapshot for snapshot in job.snapshots if snapshot.id == name and snapshot.complete), None)
+    found = next((snapshot for snapshot in job.snapshots if snapshot.id == name and snapshot.finished), None)
     if found is None:
         raise _missing(name)
     wish = proof.Wish(_demanded(options, "mongod"))

@@ -11,10 +11,13 @@ from datetime import datetime, timedelta
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import REQUIRE_RESYNC, Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import Snapshot
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Agent, Alert
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
+    Agent,
+    Alert,
+    Snapshot,
+)
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import upkeep
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
     CRITICAL,
     OK,
@@ -119,7 +122,7 @@ def alert_record(alert: Alert) -> Answer:
     return {
         "kind": "resync_required" if alert.event_type in REQUIRE_RESYNC else (alert.event_type or "unknown").lower(),
         "cause": None,
-        "since": None if alert.created is None else iso_of(alert.created),
+        "since": iso_or_none(alert.created),
         "detail": {key: value for key, value in detail.items() if value is not None},
     }
 
@@ -183,9 +186,9 @@ def _agent_findings(job: Job) -> Iterator[Finding]:
 
 def _snapshot_findings(job: Job, operation: Answer | None) -> Iterator[Finding]:
     found, interval = newest(job), _interval(job)
-    latest = next((snapshot for snapshot in job.snapshots if snapshot.complete), None)
+    latest = next((snapshot for snapshot in job.snapshots if snapshot.finished), None)
     if latest is not None and not latest.whole:
-        flaw = f"misses {', '.join(latest.missing)}" if latest.missing else "may be inconsistent"
+        flaw = f"misses {', '.join(latest.missing_shards)}" if latest.missing_shards else "may be inconsistent"
         yield Finding(WARNING, f"the newest snapshot {latest.id} {flaw}, so it is not counted")
     if job.status != views.ACTIVE:
         return
@@ -197,7 +200,7 @@ def _snapshot_findings(job: Job, operation: Answer | None) -> Iterator[Finding]:
             WARNING, "the snapshot schedule could not be read, so it is not known whether the newest one is late"
         )
         return
-    age = (job.now - found.created).total_seconds() / 3600
+    age = (job.now - found.made).total_seconds() / 3600
     if age > LATE_INTERVALS * interval:
         verdict = WARNING if operation or job.syncing else CRITICAL
         yield Finding(
@@ -214,14 +217,19 @@ def _agent(job: Job) -> Answer:
     """Return the active agent in the form that an agent of our own has."""
     active = [agent for agent in job.agents if agent.state == "ACTIVE" and is_heard(agent, job.now)]
     last = max((agent.last_conf for agent in active if agent.last_conf is not None), default=None)
-    seen = None if last is None else iso_of(last)
-    return {"alive": bool(active), "pid": None, "version": None, "started_at": None, "cycle_at": seen, "cycle": None}
+    return {
+        "alive": bool(active),
+        "pid": None,
+        "version": None,
+        "started_at": None,
+        "cycle_at": iso_or_none(last),
+        "cycle": None,
+    }
 
 
 def _agent_record(agent: Agent) -> Answer:
-    last = None if agent.last_conf is None else iso_of(agent.last_conf)
-    return {"host": agent.hostname, "state": agent.state, "last_conf": last}
+    return {"host": agent.hostname, "state": agent.state, "last_conf": iso_or_none(agent.last_conf)}
 
 
 def _snapshot_record(found: Snapshot) -> Answer:
-    return {"name": found.id, "created_at": iso_of(found.created), "proven_at": None, "held": found.held}
+    return {"name": found.id, "created_at": iso_of(found.made), "proven_at": None, "held": found.held}

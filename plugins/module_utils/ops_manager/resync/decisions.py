@@ -22,7 +22,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
     WAITING,
     Journal,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import Snapshot, View
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
 
 #: The requests, and how each is called in sentences.
 HOLD, STOP, DELETE, START = "hold", "stop", "terminate", "start"

@@ -62,7 +62,7 @@ def ended(journal: Journal, view: View, words: Words, logs_syncs: Callable[[], b
         **_record(journal, "done", STEPS[-1]),
         "steps": [_step(step, True, False, over, view) for step in STEPS],
         "result": {"snapshot": snapshot.id, "synced_at": iso_of(synced)},
-        "finished_at": iso_of(max(synced, snapshot.created)),
+        "finished_at": iso_of(max(synced, snapshot.made)),
     }
 
 
@@ -71,7 +71,7 @@ def _is_told(journal: Journal, view: View, logs_syncs: Callable[[], bool]) -> bo
     if view.begun or view.closed or not logs_syncs():
         return True
     began = time_of(journal.began)
-    older = [one for one in view.snapshots if began is not None and one.created < began and not one.held]
+    older = [one for one in view.snapshots if began is not None and one.made < began and not one.held]
     return journal.method == TERMINATE and not older
 
 

@@ -185,7 +185,7 @@ def _no_sync(job: Job) -> Answer:
 def _snapshots(job: Job, options: Mapping[str, Any]) -> list[Answer]:
     if options["method"] != TERMINATE:
         return []
-    there = [f"{snapshot.id} of {iso_of(snapshot.created)}" for snapshot in job.snapshots]
+    there = [f"{snapshot.id} of {iso_of(snapshot.made)}" for snapshot in job.snapshots]
     detail = f"{len(there)} will be destroyed: {', '.join(there)}" if there else "none will be lost"
     # One may be finished until it is deleted, so only a backup that is off already has none to lose.
     ok = bool(options["confirm_snapshot_loss"]) or (not there and job.status == views.INACTIVE)
@@ -201,6 +201,6 @@ def _warnings(job: Job, options: Mapping[str, Any]) -> list[str]:
     window = job.measures.window_seconds
     if window is not None and window < backup_status.LEAST_WINDOW_SECONDS:
         found.append(f"the oplog window is {window / 3600:.1f} h; the sync has to end within it")
-    if any(not snapshot.complete for snapshot in job.snapshots):
+    if any(not snapshot.finished for snapshot in job.snapshots):
         found.append("a snapshot is being made, and will not be finished")
     return found

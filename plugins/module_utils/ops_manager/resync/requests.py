@@ -22,7 +22,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of, iso_or_none
 
 #: What the product says to a state that it has already, or that it does not have yet.
 _NOT_IN_STATE = (
@@ -86,7 +86,7 @@ def planned(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
         wishes.method,
         since=iso_of(now),
         required=required,
-        held=Held(newest.id, newest.expires) if keep and newest is not None else None,
+        held=Held(newest.id, iso_or_none(newest.expires)) if keep and newest is not None else None,
         deadline=iso_of(now + timedelta(minutes=wishes.hand_off_minutes)) if hands_off else None,
         alerts=tuple(alert.id for alert in job.requiring),
     )

@@ -16,7 +16,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import MAINTENANCE, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Window
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
 
 #: With the backups, their agents are away.
 _AGENTS = "AGENT"
@@ -98,7 +98,7 @@ def _record(found: Journal) -> Answer:
         "owner": found.owner,
         "reason": found.reason,
         "began_at": found.began,
-        "until": None if found.ends is None else iso_of(found.ends),
+        "until": iso_or_none(found.ends),
         "latest_safe_restart": found.deadline,
         "oldest": None,
         "captured": None,

@@ -67,7 +67,7 @@ def _validated(journal: Journal, view: View) -> str | None:
     found = decisions.validated_by(journal, view)
     if found is None:
         return None
-    return f"snapshot {found.id} of {iso_of(found.created)} is complete; the product compares nothing with the source"
+    return f"snapshot {found.id} of {iso_of(found.made)} is complete; the product compares nothing with the source"
 
 
 def phase(step: str, journal: Journal, view: View, words: Words) -> tuple[str, str]:
@@ -77,7 +77,7 @@ def phase(step: str, journal: Journal, view: View, words: Words) -> tuple[str, s
     if step == "sync":
         return _syncing(journal, view, words)
     if step == "validate":
-        making = next((snapshot.id for snapshot in view.snapshots if not snapshot.complete), None)
+        making = next((snapshot.id for snapshot in view.snapshots if not snapshot.finished), None)
         text = "waiting for the first complete snapshot after the sync, which the job's schedule makes"
         return "snapshot", text if making is None else f"snapshot {making} is being made"
     return "", "what was changed for the resync is being put back"

@@ -116,7 +116,7 @@ def test_reads_what_a_snapshot_lacks(product: Product) -> None:
     product.snapshots(shop)[0].missing_shards = [product.parts(shop)[1]]
     (found,) = product.seen(cluster="shop").snapshots
 
-    assert (True, False, ("shop-1",)) == (found.complete, found.whole, tuple(found.missing))
+    assert (True, False, ("shop-1",)) == (found.complete, found.whole, found.missing_shards)
 
 
 def test_adds_up_what_has_to_be_copied(product: Product) -> None:

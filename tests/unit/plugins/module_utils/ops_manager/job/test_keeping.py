@@ -11,7 +11,6 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
@@ -34,7 +33,7 @@ def test_release_deletes_nothing_at_once(product: Product, hours: float | None, 
     job = product.seen()
     expires = None if hours is None else iso_of(job.now + timedelta(hours=hours))
     keeping.release(job, Held(product.snapshot, expires))
-    found = time_of(product.seen().snapshots[0].expires)
+    found = product.seen().snapshots[0].expires
 
     assert found is not None
     assert least - 0.1 < (found - job.now).total_seconds() / 3600 < least + 1.1

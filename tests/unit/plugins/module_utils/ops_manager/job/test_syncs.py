@@ -12,15 +12,17 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
     FINISHED,
     PERFORMED,
     STARTED,
-    Event,
     syncs_of,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Event, event_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
 
 def event(kind: str, second: int, part: str = "orders", cluster: str | None = None) -> Event:
-    return Event(kind, NOON + timedelta(seconds=second), part, cluster)
+    created = iso_of(NOON + timedelta(seconds=second))
+    return event_of({"eventTypeName": kind, "created": created, "replicaSetName": part, "clusterId": cluster})
 
 
 def test_nothing_is_known_without_events() -> None:

@@ -32,7 +32,7 @@ def test_is_whole_when_the_last_part_has_ended() -> None:
         view(views.STOPPED, syncs=(FINISHED,), required=False),
         view(syncs=(RUNNING,), required=False, snapshots=(YOUNG,)),
         view(required=False, snapshots=(OLD,), closed=True),
-        view(required=False, snapshots=(replace(YOUNG, missing=("shard1",)),), closed=True),
+        view(required=False, snapshots=(replace(YOUNG, missing_shards=("shard1",)),), closed=True),
     ],
     ids=["alert open", "stopped", "still syncing", "no young snapshot", "a shard is missing"],
 )
@@ -60,7 +60,7 @@ def test_the_oldest_of_the_young_ones_proves_it() -> None:
     """Newest first, and only whole ones."""
     newer, flawed = (
         replace(YOUNG, id="s3", created=at(900)),
-        replace(YOUNG, id="s0", created=at(550), inconsistent=True),
+        replace(YOUNG, id="s0", created=at(550), possibly_inconsistent=True),
     )
     seen = view(snapshots=(newer, YOUNG, flawed, OLD))
 

@@ -44,7 +44,7 @@ def test_snapshot() -> None:
         "parts": [{"replicaSetName": "rs", "dataSizeBytes": 4502}],
     }
     found = activity.snapshot_of(answer)
-    assert (("a", "5"), 4, None) == (found.missing_shards, found.oplog_increment, found.expires)
+    assert (("a", "5", "unnamed"), 4, None) == (found.missing_shards, found.oplog_increment, found.expires)
     shown = found.as_dict()
     assert "2017-12-26T16:32:16Z" == shown["created"]
     assert 4502 == shown["parts"][0]["data_bytes"]

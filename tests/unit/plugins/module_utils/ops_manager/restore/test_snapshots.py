@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import snapshots
 
 from ..emulated import Product
@@ -35,7 +34,7 @@ def test_is_given_free_with_the_end_of_a_new_one(product: Product) -> None:
     change(product, "held")
     assert change(product, "released")["changed"]
     job = product.seen()
-    expires = time_of(job.snapshots[0].expires)
+    expires = job.snapshots[0].expires
 
     assert expires is not None
     assert expires > job.now + timedelta(days=1.9)

@@ -89,8 +89,8 @@ def test_is_finished_when_a_snapshot_is_younger_than_the_sync(method: str, phase
     [
         replace(DONE, snapshots=(OLD,)),
         replace(DONE, snapshots=(replace(YOUNG, complete=False), OLD)),
-        replace(DONE, snapshots=(replace(YOUNG, missing=("shard1",)), OLD)),
-        replace(DONE, snapshots=(replace(YOUNG, inconsistent=True), OLD)),
+        replace(DONE, snapshots=(replace(YOUNG, missing_shards=("shard1",)), OLD)),
+        replace(DONE, snapshots=(replace(YOUNG, possibly_inconsistent=True), OLD)),
         replace(DONE, required=True),
         replace(DONE, syncs=(RUNNING,)),
         replace(DONE, syncs=(FINISHED, replace(RUNNING, part="config"))),

@@ -89,7 +89,7 @@ def test_a_snapshot_alone_does_not_tell_of_a_sync_that_would_have_been_logged(me
         (journals.RESTART, SCHEDULED, logs_nothing),
         (journals.RESTART, replace(SCHEDULED, closed=True), logs),
         (journals.TERMINATE, replace(SCHEDULED, snapshots=(YOUNG,)), logs),
-        (journals.TERMINATE, replace(SCHEDULED, snapshots=(YOUNG, replace(OLD, held=True))), logs),
+        (journals.TERMINATE, replace(SCHEDULED, snapshots=(YOUNG, replace(OLD, do_not_delete=True))), logs),
     ],
     ids=["logs no syncs", "alert closed", "old snapshots gone", "spares those that are kept"],
 )

@@ -95,7 +95,7 @@ def test_says_who_is_waited_for() -> None:
 def test_names_all_that_is_left() -> None:
     """The window, the snapshot with its end, and a backup that is off: all of what somebody would have to put back."""
     left = wording.left_behind(
-        journal(RESTART, STOPPING), view(views.STOPPED, snapshots=(replace(OLD, held=True),)), WORDS
+        journal(RESTART, STOPPING), view(views.STOPPED, snapshots=(replace(OLD, do_not_delete=True),)), WORDS
     )
 
     assert ["maintenance window w1", "snapshot s1", "the backup of orders"] == [
