@@ -62,9 +62,9 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import LOGIN, Login
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.login import LOGIN, Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import job, seeds_of
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.jobs_inventory import Host, JobsInventory

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection, respawn, thresholds
+from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
@@ -24,13 +24,12 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     bad_option,
     sentence,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_for
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection, respawn
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN, Finding, reasons, worst
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
-
-Record = dict[str, Any]
 
 #: Longer than an agent ever takes to answer; one that hangs must not stop the check of the others.
 _AGENT_SECONDS = 60
@@ -66,7 +65,7 @@ JOBS = respawn.PYTHON.merge(
 )
 
 
-def check_jobs(params: Mapping[str, Any]) -> list[Record]:
+def check_jobs(params: Mapping[str, Any]) -> list[Answer]:
     """Check every job of the option `jobs`, several at once, and return the records in the order of the jobs.
 
     What cannot be read of one job, or contradicts itself, is part of its record and hides no other. Raises FixInput where it is
@@ -91,7 +90,7 @@ def _demand_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
         raise FixInput(message, code="bad_jobs")
 
 
-def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tuple[int, str, str]]) -> Record:
+def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tuple[int, str, str]]) -> Answer:
     """Return the record of one job. Never raises: a mistake in here must not hide the other jobs."""
     _nothing, wrong = _attempt(_check_limits, job)
     oplog, oplog_error = (None, wrong) if wrong else _attempt(_read_oplog, job, rates)
@@ -106,7 +105,7 @@ def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tu
         "replica_set": (oplog or {}).get("replica_set"),
         "verdict": worst(finding.verdict for finding in findings),
         "reasons": reasons(findings),
-        "checked_at": iso(now().timestamp()),
+        "checked_at": iso_of(now()),
         "oplog": oplog,
         "oplog_error": oplog_error,
         "backup": backup,
@@ -124,7 +123,7 @@ def needs_pymongo(params: Mapping[str, Any]) -> bool:
     return any(job["login_uri"] or job["login_host"] for job in params["jobs"])
 
 
-def _findings(name: str, record: Record | None, error: str | None) -> list[Finding]:
+def _findings(name: str, record: Answer | None, error: str | None) -> list[Finding]:
     if error is not None:
         return [Finding(UNKNOWN, f"{name} could not be read: {error}")]
     if record is None:
@@ -132,7 +131,7 @@ def _findings(name: str, record: Record | None, error: str | None) -> list[Findi
     return [Finding(record["verdict"], reason) for reason in record["reasons"] or [""]]
 
 
-def _attempt(read: Callable[..., Record | None], *arguments: Any) -> tuple[Record | None, str | None]:
+def _attempt(read: Callable[..., Answer | None], *arguments: Any) -> tuple[Answer | None, str | None]:
     try:
         return read(*arguments), None
     except BackupError as error:
@@ -152,7 +151,7 @@ def _check_limits(job: Mapping[str, Any]) -> None:
     Asked(job["min_hours"]).check()
 
 
-def _read_oplog(job: Mapping[str, Any], rates: bool) -> Record | None:
+def _read_oplog(job: Mapping[str, Any], rates: bool) -> Answer | None:
     if not (job["login_uri"] or job["login_host"]):
         return None
     return read_replica_set(connection.Login(job), Asked(job["min_hours"], rates))
@@ -163,8 +162,8 @@ def _has_provider(job: Mapping[str, Any]) -> bool:
 
 
 def _read_backup(
-    job: Mapping[str, Any], oplog: Record | None, run: Callable[[list[str]], tuple[int, str, str]]
-) -> Record | None:
+    job: Mapping[str, Any], oplog: Answer | None, run: Callable[[list[str]], tuple[int, str, str]]
+) -> Answer | None:
     if not _has_provider(job):
         return None
     provider = provider_for(job, run, False)

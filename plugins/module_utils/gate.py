@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import forecast
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso, rate_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import forecast
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import rate_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record, iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN
-
-Record = Mapping[str, Any]
 
 #: The rates of writing that can be reckoned with, and what they are called.
 RATES = {"mean": "mean", "p95": "95th percentile", "peak": "peak"}
@@ -83,11 +82,11 @@ def _judge(record: Record, plan: Plan, now: datetime) -> dict[str, Any]:
         f"{_minutes(seconds)} until the cursor falls off ({how}); planned {plan.downtime_minutes:g} min and a margin of"
         f" {plan.margin_minutes:g} min make {_minutes(needed)}"
     )
-    end = f"start again by {iso(latest.timestamp())}" if safe else f"{_minutes(needed - seconds)} too little"
+    end = f"start again by {iso_of(latest)}" if safe else f"{_minutes(needed - seconds)} too little"
     return {
         **answer,
         "safe": safe,
-        "latest_safe_restart": iso(latest.timestamp()),
+        "latest_safe_restart": iso_of(latest),
         "arithmetic": f"{record['job']}: {'safe' if safe else 'unsafe'}, {sum_}: {end}",
     }
 

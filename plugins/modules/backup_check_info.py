@@ -130,9 +130,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import worst, worst_first
 
 
@@ -140,7 +140,7 @@ def run(module: AnsibleModule) -> Outcome:
     records = fleet.check_jobs(module.params)
     verdict = worst(record["verdict"] for record in records)
     ordered = worst_first(records)
-    return Outcome({"checked_at": iso(fleet.now().timestamp()), "verdict": verdict, "jobs": ordered})
+    return Outcome({"checked_at": iso_of(fleet.now().timestamp()), "verdict": verdict, "jobs": ordered})
 
 
 def main() -> None:

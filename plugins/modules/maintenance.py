@@ -137,11 +137,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 _YEAR_SECONDS = 366 * 86400
 
@@ -171,7 +171,7 @@ def moment(text: str | None) -> str | None:
     if found is None or found.tzinfo is None:
         expected = "latest_safe_restart as a time with its zone, such as 2026-01-31T04:05:06Z"
         raise FixInput(sentence(expected=expected, found=repr(text), remedy="correct it"), code="bad_option")
-    return iso(found.timestamp())
+    return iso_of(found)
 
 
 def change(params: Answer, provider: Provider) -> Answer:

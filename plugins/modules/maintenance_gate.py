@@ -136,7 +136,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet, g
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
 
 ARGUMENTS = fleet.JOBS.merge(
     Arguments(

@@ -152,14 +152,14 @@ recommended_oplog_bytes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize import cautions, plan
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_facts import Wish
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_run import Wire, carry_out
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import PYTHON, continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import cautions, plan
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.run import Wire, carry_out
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import PYTHON, continue_with_pymongo
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 
 WISH = Arguments(

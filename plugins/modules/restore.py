@@ -172,13 +172,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Answer,
-    Provider,
-    RestoreRequest,
-    demand,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, RestoreRequest, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 ARGUMENTS = AGENT.merge(
     Arguments(

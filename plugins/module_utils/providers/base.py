@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-
-Answer = dict[str, Any]
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 #: Runs a command, given as a list, and returns exit code, standard output and standard error.
 Runner = Callable[[list[str]], tuple[int, str, str]]

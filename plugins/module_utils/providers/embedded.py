@@ -20,12 +20,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     sentence,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Answer,
-    Facts,
-    RestoreRequest,
-    Runner,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Facts, RestoreRequest, Runner
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 #: The version of the agent's command line that this collection speaks; the one before it is accepted as well.
 API = 1

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 OPEN = ("queued", "running")
 
@@ -48,16 +47,16 @@ def maintenance_begun(
     """
     found = maintenance_record(status)
     now = datetime.now(timezone.utc)
-    over = found is not None and found["until"] <= iso(now.timestamp())
+    over = found is not None and found["until"] <= iso_of(now)
     if found is not None and found["owner"] != owner and not over:
         raise _others_maintenance(found)
     ended = over and status["agent"]["alive"]
     mine = found if found is not None and found["owner"] == owner and not ended else None
-    until = iso((now + timedelta(seconds=for_seconds)).timestamp())
+    until = iso_of(now + timedelta(seconds=for_seconds))
     record = {
         "owner": owner,
         "reason": reason,
-        "began_at": mine["began_at"] if mine else iso(now.timestamp()),
+        "began_at": mine["began_at"] if mine else iso_of(now),
         "until": until,
         "latest_safe_restart": latest_safe_restart or (mine["latest_safe_restart"] if mine else None),
         "oldest": mine["oldest"] if mine else status.get("oldest"),

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.forecast import slack_seconds
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.gate import Plan, judge
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.forecast import slack_seconds
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 HOUR = 3600
