@@ -25,8 +25,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.mod
     Agent,
     Alert,
     Event,
+    MaintenanceWindow,
     Snapshot,
-    Window,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
     BackupConfig,
@@ -210,7 +210,7 @@ class Job:
         return journals.new_id(min(known), journals.OBSERVED, False) if known else None
 
     @cached_property
-    def windows(self) -> list[Window]:
+    def windows(self) -> list[MaintenanceWindow]:
         """The maintenance windows of the project that have not ended."""
         return self.project.windows()
 
@@ -239,7 +239,7 @@ class Job:
             if not journals.is_ours(one.description) and self._mutes(one)
         ]
 
-    def _mutes(self, window: Window) -> bool:
+    def _mutes(self, window: MaintenanceWindow) -> bool:
         return "BACKUP" in (window.alert_types or ()) and (window.start is None or window.start <= self.now)
 
     def view(self, journal: Journal) -> View:
