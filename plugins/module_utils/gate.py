@@ -18,7 +18,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog imp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record, iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN
 
-#: The rates of writing that can be reckoned with, and what they are called.
+#: The rates of writing to calculate with, and what they are called.
 RATES = {"mean": "mean", "p95": "95th percentile", "peak": "peak"}
 
 #: Nobody asks what will be then.
@@ -27,7 +27,7 @@ _TEN_YEARS = 10 * 365 * 86400.0
 
 @dataclass(frozen=True)
 class Maintenance:
-    """How long the maintenance takes, what is kept in reserve, and the rate of writing that is reckoned with."""
+    """How long the maintenance takes, what is kept in reserve, and the rate of writing to calculate with."""
 
     downtime_minutes: float
     margin_minutes: float
@@ -116,7 +116,7 @@ def _hindrance(record: Record) -> str:
 
 
 def _time_left(record: Record, rate: str) -> tuple[float | None, str]:
-    """Return how long until the cursor falls off, and in words what that was reckoned from."""
+    """Return how long until the cursor falls off, and in words what that follows from."""
     oplog, backup = record["oplog"], record["backup"]
     held, how = _held(oplog, backup)
     if oplog is None:
@@ -137,7 +137,7 @@ def _time_left(record: Record, rate: str) -> tuple[float | None, str]:
 
 
 def _name(found: Record, rate: str, written: float) -> str:
-    """Return which rate it was in the end: one that is asked for and lower than a lesser one is not reckoned with."""
+    """Return which rate decided: a rate that is asked for does not, where it is lower than a lesser one."""
     names = [rate, *(name for name in RATES if name != rate)]
     return RATES[next((name for name in names if found.get(f"{name}_bytes_per_second") == written), rate)]
 

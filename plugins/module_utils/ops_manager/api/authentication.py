@@ -5,8 +5,8 @@
 """HTTP digest authentication (RFC 7616), as far as servers use it: qop auth or none. Pure: a challenge in, a header out.
 
 The one of urllib does not do here: it counts refusals of all kinds against a limit that it does not set back, asks twice for
-every request, and calls MD5 in a way that hosts in FIPS mode refuse. It also comes with one for Basic, and whoever answers in
-the place of the server would be told the private key.
+every request, and calls MD5 in a way that hosts in FIPS mode refuse. It also comes with one for Basic, and would tell
+the private key to anybody who answers in the place of the server.
 """
 
 from __future__ import annotations

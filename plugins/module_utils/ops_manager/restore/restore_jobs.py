@@ -67,7 +67,7 @@ class RestoreJobs:
 
     @property
     def names(self) -> list[str]:
-        """Their ids, for whoever looks for them."""
+        """Their ids, for people who look for them."""
         return [str(job["id"]) for job in self.found]
 
 

@@ -195,7 +195,7 @@ class Scratch:
         return True
 
     def _end(self, during: str) -> BackupError:
-        """Return the error of a mongod that ended: of the data where it ended by itself, else of whoever ended it."""
+        """Return the error of a mongod that ended: of the data where it ended by itself, else of what ended it."""
         status = self._process.poll() if self._process is not None else None
         if status in _ENDED_BY_OTHERS:
             message = sentence(
