@@ -151,9 +151,11 @@ ARGUMENTS = fleet.JOBS.merge(
 
 
 def run(module: AnsibleModule) -> Outcome:
-    plan = gate.Plan(module.params["planned_downtime_minutes"], module.params["margin_minutes"], module.params["rate"])
-    plan.check()
-    answer = gate.judge(fleet.check_jobs(module.params), plan, fleet.now())
+    maintenance = gate.Maintenance(
+        module.params["planned_downtime_minutes"], module.params["margin_minutes"], module.params["rate"]
+    )
+    maintenance.check()
+    answer = gate.judge(fleet.check_jobs(module.params), maintenance, fleet.now())
     if module.params["fail"] and not answer["safe"]:
         message = "The downtime is not safe: " + "; ".join(answer["reasons"])
         raise AskOperator(message, code="unsafe", details=answer)

@@ -125,7 +125,7 @@ def _forecast(window: Window | None, rate: Rate | None, which: str) -> float | N
 
 
 def rate_of(rate: Rate, which: str) -> float | None:
-    """Return the rate to reckon with, in bytes per second: `mean`, `p95` or `peak`; None where it is not known.
+    """Return the rate to calculate with, in bytes per second: `mean`, `p95` or `peak`; None where it is not known.
 
     Where nearly all is written in fewer than 5 % of the buckets, like by one nightly job, the 95th percentile is that of an idle
     set and far below the mean. Nobody gets by with less than the mean, so that is the least that `p95` stands for here. A peak

@@ -13,7 +13,7 @@ Three kinds of evidence are put together, the better one first:
   sampled as often as a page of a hundred of them. A sample of the sizes alone is off by orders of magnitude then. Neither are
   pages equally likely where the tree is not balanced, so the sample only counts against slices once it was proven right.
 
-The bytes that an entry has beyond a few pages (the excess) are reckoned apart from the others, because a few seconds say a lot
+The bytes that an entry has beyond a few pages (the excess) are counted apart from the others, because a few seconds say a lot
 about the many small entries and next to nothing about some very large ones. Those are put together from slices and sample.
 """
 

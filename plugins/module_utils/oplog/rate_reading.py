@@ -189,7 +189,7 @@ def _whole_bucket(estimate: Estimate, index: int, size: float, count: int) -> Pi
 _CHEAP_ENTRIES, _CHEAP_BYTES = 1500, 1_000_000
 #: And of one with more than this longer slices are read at first.
 _MUCH_ENTRIES, _MUCH_BYTES = 40_000, 30_000_000
-#: After so many buckets it is asked anew which ones decide.
+#: After so many buckets the ones that decide are looked for again.
 _AT_A_TIME = 8
 
 

@@ -13,7 +13,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts im
     LEAST_BYTES,
     MIB,
     MOST_BYTES,
-    Facts,
+    MemberFacts,
     Step,
     Wish,
     gib,
@@ -30,7 +30,7 @@ _SPARE = 1.1
 _TOO_LARGE = 1.5
 
 
-def plan(members: Sequence[Facts], rate: Record | None, wish: Wish) -> list[Step]:
+def plan(members: Sequence[MemberFacts], rate: Record | None, wish: Wish) -> list[Step]:
     """Return a step for every member that holds data, those to be changed first in the order in which they may be.
 
     `rate` is the `write_rate` of the oplog record. Raises AskOperator when the set is in no state for it, when too little is
@@ -44,7 +44,7 @@ def plan(members: Sequence[Facts], rate: Record | None, wish: Wish) -> list[Step
     return sorted(steps, key=lambda step: (not step.changes, step.facts.state == "PRIMARY"))
 
 
-def _step(facts: Facts, rate: Record | None, wish: Wish) -> Step:
+def _step(facts: MemberFacts, rate: Record | None, wish: Wish) -> Step:
     now = facts.max_bytes or 0
     needed = needed_bytes(facts, rate, wish.min_hours)
     size, why = _given(now, wish.size_bytes, wish) if wish.size_bytes else _derived(facts, needed, rate, wish)
@@ -61,7 +61,7 @@ def _given(now: int, size: int, wish: Wish) -> tuple[int, str]:
     return size, f"{gib(size)} were asked for"
 
 
-def _derived(facts: Facts, needed: int | None, rate: Record | None, wish: Wish) -> tuple[int, str]:
+def _derived(facts: MemberFacts, needed: int | None, rate: Record | None, wish: Wish) -> tuple[int, str]:
     now = facts.max_bytes or 0
     if needed is None:
         found = f"{facts.address} to have no history to tell it from"
@@ -78,7 +78,7 @@ def _derived(facts: Facts, needed: int | None, rate: Record | None, wish: Wish) 
     return now, f"{said}, and it has {gib(now)}"
 
 
-def _demand_history(facts: Facts, wish: Wish, said: str) -> None:
+def _demand_history(facts: MemberFacts, wish: Wish, said: str) -> None:
     """Refuse to conclude from minutes; an oplog that is full already is short because much is written, and has to grow."""
     known = facts.window_hours or 0.0
     if facts.wrapped is False and known < wish.min_history_hours:
@@ -87,7 +87,7 @@ def _demand_history(facts: Facts, wish: Wish, said: str) -> None:
         raise refusal(f"a history of at least {wish.min_history_hours:g} hours", found, remedy, "too_young")
 
 
-def _retention(facts: Facts, wish: Wish) -> tuple[float, str]:
+def _retention(facts: MemberFacts, wish: Wish) -> tuple[float, str]:
     now, wanted = facts.min_retention_hours, wish.min_retention_hours
     if wanted is None or abs(wanted - now) <= 1e-6:
         return now, ""
@@ -108,7 +108,7 @@ def _whole(size: float) -> int:
 # --- refusals ----------------------------------------------------------------------------------------------------------
 
 
-def _demand_health(members: Sequence[Facts]) -> None:
+def _demand_health(members: Sequence[MemberFacts]) -> None:
     wrong = [_wrong(facts) for facts in members if _wrong(facts)]
     if not any(facts.state == "PRIMARY" for facts in members):
         wrong.insert(0, "no primary")
@@ -119,7 +119,7 @@ def _demand_health(members: Sequence[Facts]) -> None:
         )
 
 
-def _wrong(facts: Facts) -> str:
+def _wrong(facts: MemberFacts) -> str:
     if facts.why_not:
         return f"{facts.address}: {facts.why_not}"
     if facts.state not in READABLE:
@@ -129,7 +129,7 @@ def _wrong(facts: Facts) -> str:
     return ""
 
 
-def _demand_right(members: Iterable[Facts]) -> None:
+def _demand_right(members: Iterable[MemberFacts]) -> None:
     without = [facts.address for facts in members if facts.may_resize is False]
     if without:
         raise unauthorized(", ".join(without))

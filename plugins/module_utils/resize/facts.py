@@ -63,7 +63,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Facts:
+class MemberFacts:
     """What is known of one member that holds data."""
 
     address: str
@@ -92,7 +92,7 @@ class Facts:
 class Step:
     """One member: what it has, what it is to have, and why. Without a difference nothing is done."""
 
-    facts: Facts
+    facts: MemberFacts
     size_bytes: int
     min_retention_hours: float
     reason: str
@@ -138,7 +138,7 @@ class Step:
         }
 
 
-def needed_bytes(facts: Facts, rate: Record | None, hours: float) -> int | None:
+def needed_bytes(facts: MemberFacts, rate: Record | None, hours: float) -> int | None:
     """Return the size that holds so many hours, in bytes; None where that cannot be told.
 
     Counted at the rate that 5 % of the time exceeds, but never below the mean (`rate_of`), nor below the member's own mean.
@@ -147,7 +147,7 @@ def needed_bytes(facts: Facts, rate: Record | None, hours: float) -> int | None:
     return int(max(written) * hours * 3600) if written else None
 
 
-def _mean(facts: Facts) -> float | None:
+def _mean(facts: MemberFacts) -> float | None:
     if not facts.projected_hours or not facts.max_bytes:
         return None
     return facts.max_bytes / (facts.projected_hours * 3600)

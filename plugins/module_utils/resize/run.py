@@ -18,7 +18,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     sentence,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import unauthorized
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MIB, Facts, Step, Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MIB, MemberFacts, Step, Wish
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import READABLE, Member, from_status
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
@@ -48,10 +48,10 @@ class Wire:
             status = connection.ask(client, "replSetGetStatus")
             return from_status(connection.ask(client, "replSetGetConfig"), status), status
 
-    def facts(self, member: Record) -> Facts:
+    def facts(self, member: Record) -> MemberFacts:
         """Return what is known of one member that holds data, given its part of the oplog record."""
         names = ("max_bytes", "window_hours", "projected_hours", "wrapped")
-        known = Facts(member["member"], member["state"], **{name: member[name] for name in names})
+        known = MemberFacts(member["member"], member["state"], **{name: member[name] for name in names})
         # The server reports a retention only where one was ever set.
         known = replace(known, min_retention_hours=member["min_retention_hours"] or 0.0)
         if member["window_hours"] is None:
@@ -61,7 +61,7 @@ class Wire:
         except BackupError as error:
             return replace(known, why_not=error.message)
 
-    def _on_disk(self, known: Facts) -> Facts:
+    def _on_disk(self, known: MemberFacts) -> MemberFacts:
         with connection.described(known.address), self._login.member(known.address) as client:
             may = may_resize(client.admin.command("connectionStatus", showPrivileges=True))
             known = replace(known, may_resize=may)

@@ -30,7 +30,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import
     state_of,
 )
 
-#: What a connection is made of belongs to it, for whoever uses this file.
+#: What a connection is made of is part of it: callers import it from here.
 __all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "shards", "window"]
 
 

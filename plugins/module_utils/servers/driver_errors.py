@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 try:
@@ -92,14 +92,19 @@ _UNUSABLE = (
 )
 
 
+def _told(error: Exception, table: Iterable[tuple[str, str, str]]) -> tuple[str, str] | None:
+    """Return what the text of an error means and what to do, by the first of its parts that is in a table."""
+    text = str(error)
+    return next(((found, remedy) for part, found, remedy in table if part in text), None)
+
+
 def _unusable(error: Exception) -> tuple[str, str]:
     if isinstance(error, OSError) and error.filename:
         return f"no readable file {error.filename}", "correct the option that names it"
-    text = str(error)
-    for part, found, remedy in _UNUSABLE:
-        if part in text:
-            return found, remedy
-    option = _OPTION.match(text)
+    told = _told(error, _UNUSABLE)
+    if told is not None:
+        return told
+    option = _OPTION.match(str(error))
     if option:
         name = next(filter(None, option.groups()))
         ours = _OURS.get(name.lower())
@@ -154,10 +159,9 @@ _CAUSES = (
 
 def _cause(error: Exception) -> tuple[str, str]:
     """Return what a connection failed of, and what to do."""
-    text = str(error)
-    for part, found, remedy in _CAUSES:
-        if part in text:
-            return found, remedy
+    told = _told(error, _CAUSES)
+    if told is not None:
+        return told
     remedy = "check that mongod runs there, that the address resolves from this host, and the tls options"
     return f"no connection ({type(error).__name__})", remedy
 

@@ -25,13 +25,13 @@ CONNECTION: Mapping[str, Mapping[str, Any]] = {
     "timeout_seconds": {"type": "float", "default": 30},
 }
 
-#: Which cluster of which project. Required for a job, so whoever works on one has to ask for them.
+#: Which cluster of which project. Required for a job, so what works on a job has to ask for them.
 PLACE: Mapping[str, Mapping[str, Any]] = {
     "project": {"type": "str"},
     "cluster": {"type": "str"},
 }
 
-#: How a resync is done, and how often whoever follows it asks.
+#: How a resync is done, and how often it is asked about.
 RESYNC: Mapping[str, Mapping[str, Any]] = {
     "poll_seconds": {"type": "float", "default": 30},
     "patience_seconds": {"type": "float", "default": 40},

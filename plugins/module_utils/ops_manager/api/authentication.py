@@ -5,8 +5,8 @@
 """HTTP digest authentication (RFC 7616), as far as servers use it: qop auth or none. Pure: a challenge in, a header out.
 
 The one of urllib does not do here: it counts refusals of all kinds against a limit that it does not set back, asks twice for
-every request, and calls MD5 in a way that hosts in FIPS mode refuse. It also comes with one for Basic, and whoever answers in
-the place of the server would be told the private key.
+every request, and calls MD5 in a way that hosts in FIPS mode refuse. It also comes with one for Basic, and would tell
+the private key to anybody who answers in the place of the server.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Challenge:
 
 
 @dataclass(frozen=True)
-class Login:
+class Credentials:
     """Who answers a challenge."""
 
     user: str
@@ -76,27 +76,27 @@ def _parse(header: str) -> Challenge | None:
 
 
 def authorization(
-    challenge: Challenge, login: Login, method: str, uri: str, count: int, cnonce: str | None = None
+    challenge: Challenge, login: Credentials, method: str, uri: str, count: int, cnonce: str | None = None
 ) -> str:
     """Return the value of the header Authorization; count says how often this nonce has been used, this time included."""
     own = cnonce or os.urandom(16).hex()
     nonce_count = f"{count:08x}"
 
-    def digest(text: str) -> str:
+    def hashed(text: str) -> str:
         found: str = _HASHES[_hash_name(challenge)](text.encode(), usedforsecurity=False).hexdigest()
         return found
 
-    secret = digest(f"{login.user}:{challenge.realm}:{login.password}")
+    secret = hashed(f"{login.user}:{challenge.realm}:{login.password}")
     if challenge.algorithm.upper().endswith("-SESS"):
-        secret = digest(f"{secret}:{challenge.nonce}:{own}")
-    what = digest(f"{method}:{uri}")
+        secret = hashed(f"{secret}:{challenge.nonce}:{own}")
+    what = hashed(f"{method}:{uri}")
     middle = f"{challenge.nonce}:{nonce_count}:{own}:auth" if challenge.has_qop else challenge.nonce
     fields = {
         "username": _quoted(login.user),
         "realm": _quoted(challenge.realm),
         "nonce": _quoted(challenge.nonce),
         "uri": _quoted(uri),
-        "response": _quoted(digest(f"{secret}:{middle}:{what}")),
+        "response": _quoted(hashed(f"{secret}:{middle}:{what}")),
         "algorithm": challenge.algorithm,
     }
     if challenge.opaque is not None:

@@ -54,7 +54,7 @@ class Client:
 
     def __init__(self, connection: Connection, patience_seconds: float = 40.0) -> None:
         self._connection = connection
-        self._login = authentication.Login(connection.public_key, connection.private_key)
+        self._login = authentication.Credentials(connection.public_key, connection.private_key)
         self._transport = Transport(connection)
         self._challenge: authentication.Challenge | None = None
         self._uses = 0

@@ -87,7 +87,7 @@ def _base(url: str) -> str:
 
 
 class _NoRedirect(request.HTTPRedirectHandler):
-    """Leaves a redirect to the caller: whoever it points to may not be who the key is for."""
+    """Leaves a redirect to the caller: the key may not be meant for the server that it points to."""
 
     def redirect_request(self, *_arguments: Any) -> None:
         """Follow none."""

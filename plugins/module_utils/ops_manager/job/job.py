@@ -25,8 +25,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.mod
     Agent,
     Alert,
     Event,
+    MaintenanceWindow,
     Snapshot,
-    Window,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
     BackupConfig,
@@ -37,7 +37,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.mod
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import Project
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
-#: Alerts that ask for a resync: the one for everybody, and the one of whoever runs the product.
+#: Alerts that ask for a resync: the one for everybody, and the one for those who run the product.
 REQUIRE_RESYNC = ("RESYNC_REQUIRED", "BACKUP_IN_UNEXPECTED_STATE")
 #: How far back syncs are looked for when nothing else is asked for: more than the year after which one is due.
 LOOK_BACK = timedelta(days=400)
@@ -61,7 +61,7 @@ class Job:
         return cls(found, clusters, found.cluster(cluster, among=clusters))
 
     def again(self) -> Job:
-        """Return the same job, to be asked about anew."""
+        """Return the same job, with nothing read yet."""
         return Job(self.project, self.place.clusters, self.cluster)
 
     @property
@@ -210,7 +210,7 @@ class Job:
         return journals.new_id(min(known), journals.OBSERVED, False) if known else None
 
     @cached_property
-    def windows(self) -> list[Window]:
+    def windows(self) -> list[MaintenanceWindow]:
         """The maintenance windows of the project that have not ended."""
         return self.project.windows()
 
@@ -239,7 +239,7 @@ class Job:
             if not journals.is_ours(one.description) and self._mutes(one)
         ]
 
-    def _mutes(self, window: Window) -> bool:
+    def _mutes(self, window: MaintenanceWindow) -> bool:
         return "BACKUP" in (window.alert_types or ()) and (window.start is None or window.start <= self.now)
 
     def view(self, journal: Journal) -> View:

@@ -25,11 +25,11 @@ PREFIX = "mongodb_ops.backup "
 #: What a window is for.
 RESYNC, MAINTENANCE = "resync", "maintenance"
 
-#: How far a resync has been taken by us. Each is written before the request that it announces, so that whoever goes on after a
+#: How far a resync has been taken by us. Each phase is written before the request that it announces, so that a run after a
 #: crash knows what may have been sent. What the product made of it is asked for and never noted.
 BEGUN, WAITING, STOPPING, TERMINATING, STARTING = "begun", "waiting", "stopping", "terminating", "starting"
 
-#: The ways to make the product sync anew.
+#: The ways to make the product sync again.
 HAND_OFF, RESTART, TERMINATE = "hand_off", "restart", "terminate"
 #: One that was seen in the events and not begun by us.
 OBSERVED = "observed"

@@ -52,7 +52,7 @@ class View:
         """Return when the backup was whole again; None while it is not, or nothing says so.
 
         The events say it. Not every version of the product is known to log them. Without any, a complete snapshot is
-        proof enough that a backup which was started anew has ended its sync, because none is made before; where a person
+        proof enough that a backup which was started again has ended its sync, because none is made before; where a person
         was to start it, only together with an alert that has been closed since.
         """
         if self.required or self.status != ACTIVE or any(sync.running for sync in self.syncs):

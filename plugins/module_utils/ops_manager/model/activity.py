@@ -139,7 +139,7 @@ def event_of(answer: Record) -> Event:
 
 
 @dataclass(frozen=True)
-class Window(Resource):
+class MaintenanceWindow(Resource):
     """A maintenance window, in which alerts of some types are not sent."""
 
     id: str
@@ -150,9 +150,9 @@ class Window(Resource):
     created: datetime | None
 
 
-def window_of(answer: Record) -> Window:
+def window_of(answer: Record) -> MaintenanceWindow:
     """Read a maintenance window."""
-    return Window(
+    return MaintenanceWindow(
         raw=answer,
         id=str(either(answer, "id") or ""),
         alert_types=texts(either(answer, "alertTypeNames")),

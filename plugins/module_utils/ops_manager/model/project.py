@@ -140,7 +140,7 @@ class Project:
         late = [event for event in wanted if since is None or event.created is None or event.created >= _second(since)]
         return sorted(late, key=lambda event: event.created or activity.EVER)
 
-    def windows(self) -> list[activity.Window]:
+    def windows(self) -> list[activity.MaintenanceWindow]:
         """Return the maintenance windows that have not ended, by their beginning."""
         return sorted(
             self._all(activity.window_of, "/maintenanceWindows"), key=lambda window: window.start or activity.EVER

@@ -33,8 +33,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import (
     Api,
     Delivery,
-    Jobs,
     Patience,
+    RestoreJobs,
     source_of,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.snapshot_parts import (
@@ -205,7 +205,7 @@ class _Restore:
         }
         return self._target.move_into_place(record, [directory for _part, directory in _directories(self._parts)])
 
-    def _deliver(self, delivery: Delivery, jobs: Jobs, number: int, directory: str) -> Answer:
+    def _deliver(self, delivery: Delivery, jobs: RestoreJobs, number: int, directory: str) -> Answer:
         """Download, compare and unpack the archive of one part."""
         archive = os.path.join(self._target.working, f"{number}.tar.gz")
         source = source_of(jobs.found[number])

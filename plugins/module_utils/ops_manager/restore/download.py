@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Downloading an archive from the address of a restore job. The address is a secret: whoever has it has the data."""
+"""Downloading an archive from the address of a restore job. The address is a secret: it gives the data to anybody."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GONE = (401, 403, 404, 410)
 class Source:
     """Where an archive is, by HTTP or HTTPS, and what has to be said to get it."""
 
-    url: str = field(repr=False)  # http or https: whoever makes one has looked
+    url: str = field(repr=False)  # http or https: `source_of` has looked
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -113,7 +113,7 @@ class Download:
             raise _Interrupted(_words(error)) from None
 
     def _begin(self, answer: Any) -> None:
-        """Look at the head of an answer: a part goes on behind what there is, anything else begins anew."""
+        """Look at the head of an answer: a part goes on behind what there is, anything else begins again."""
         length = _number(answer.headers.get("Content-Length"))
         if answer.status == http.client.PARTIAL_CONTENT:
             if not str(answer.headers.get("Content-Range", "")).startswith(f"bytes {self._written}-"):

@@ -59,7 +59,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Jobs:
+class RestoreJobs:
     """The jobs of one delivery, in the order of the parts of the snapshot."""
 
     found: Sequence[Answer]
@@ -67,7 +67,7 @@ class Jobs:
 
     @property
     def names(self) -> list[str]:
-        """Their ids, for whoever looks for them."""
+        """Their ids, for people who look for them."""
         return [str(job["id"]) for job in self.found]
 
 
@@ -78,7 +78,7 @@ class Delivery:
         self._api, self._path, self._snapshot = api, path, snapshot
         self._parts, self._patience = parts, patience
 
-    def usable(self) -> Jobs | None:
+    def usable(self) -> RestoreJobs | None:
         """Return the newest jobs of the snapshot that are, or will be, ready to download; None where there are none."""
         listed = [job for job in self._api.pages(self._path) if job.get("snapshotId") == self._snapshot]
         batches: dict[str, list[Answer]] = {}
@@ -86,10 +86,10 @@ class Delivery:
             batches.setdefault(str(job.get("batchId") or job.get("id")), []).append(job)
         for batch in batches.values():
             if len(batch) == len(self._parts) and all(self._is_usable(job) for job in batch):
-                return Jobs(self._in_order(batch), reused=True)
+                return RestoreJobs(self._in_order(batch), reused=True)
         return None
 
-    def order(self, hours: int, snapshot_expires: datetime | None = None) -> Jobs:
+    def order(self, hours: int, snapshot_expires: datetime | None = None) -> RestoreJobs:
         """Make new jobs. Their addresses may not be good for longer than there is a snapshot."""
         if snapshot_expires is not None:
             left = snapshot_expires - _AT_LEAST - (self._api.server_time or datetime.now(timezone.utc))
@@ -97,9 +97,9 @@ class Delivery:
         delivery = {"methodName": "HTTP", "expirationHours": hours, "maxDownloads": _MAX_DOWNLOADS}
         answer = self._api.post(self._path, {"snapshotId": self._snapshot, "delivery": delivery})
         made = answer["results"] if isinstance(answer.get("results"), list) else [answer]
-        return Jobs(self._complete(made), reused=False)
+        return RestoreJobs(self._complete(made), reused=False)
 
-    def wait(self, jobs: Jobs) -> Jobs:
+    def wait(self, jobs: RestoreJobs) -> RestoreJobs:
         """Return the jobs when all can be downloaded."""
         deadline = time.monotonic() + self._patience.delivery_seconds
         while not all(_is_ready(job) for job in jobs.found):
@@ -109,7 +109,7 @@ class Delivery:
             jobs = self._again(jobs, deadline)
         return jobs
 
-    def checksum(self, jobs: Jobs, number: int) -> str | None:
+    def checksum(self, jobs: RestoreJobs, number: int) -> str | None:
         """Return the SHA-1 of the archive of a part, in lower case; Ops Manager tells it only after the download."""
         deadline = time.monotonic() + self._patience.checksum_seconds
         jobs = self._again(jobs, deadline)
@@ -118,7 +118,7 @@ class Delivery:
             jobs = self._again(jobs, deadline)
         return _sha1(jobs.found[number])
 
-    def _again(self, jobs: Jobs, deadline: float) -> Jobs:
+    def _again(self, jobs: RestoreJobs, deadline: float) -> RestoreJobs:
         """Return the jobs as they are now; those of before where the server cannot be asked for a while."""
         try:
             return self._read(jobs)
@@ -127,11 +127,11 @@ class Delivery:
                 raise
             return jobs
 
-    def _read(self, jobs: Jobs) -> Jobs:
+    def _read(self, jobs: RestoreJobs) -> RestoreJobs:
         batch = jobs.found[0].get("batchId")
         if batch:
-            return Jobs(self._in_order(list(self._api.pages(self._path, batchId=batch))), jobs.reused)
-        return Jobs([self._api.get(f"{self._path}/{jobs.found[0]['id']}")], jobs.reused)
+            return RestoreJobs(self._in_order(list(self._api.pages(self._path, batchId=batch))), jobs.reused)
+        return RestoreJobs([self._api.get(f"{self._path}/{jobs.found[0]['id']}")], jobs.reused)
 
     def _complete(self, made: Sequence[Answer]) -> Sequence[Answer]:
         """Return all jobs of a batch; the answer that made it may show only the first."""
@@ -201,7 +201,7 @@ def _is_ready(job: Answer) -> bool:
     return delivery.get("statusName") == "READY"
 
 
-def _late(jobs: Jobs, seconds: float) -> RetryLater:
+def _late(jobs: RestoreJobs, seconds: float) -> RetryLater:
     states = ", ".join(f"{job['id']}: {(job.get('delivery') or {}).get('statusName')}" for job in jobs.found)
     expected = f"the archives to be ready in {seconds:g} s"
     message = sentence(

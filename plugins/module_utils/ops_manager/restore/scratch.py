@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -116,17 +116,12 @@ class Scratch:
 
     def last_words(self) -> str:
         """Return the first errors of its log, shortened: those behind them are of its end."""
-        serious: list[str] = []
-        last = "nothing"
         try:
             with open(self._log, encoding="utf-8", errors="replace") as log:
-                for line in log:
-                    last = line
-                    if len(serious) < _QUOTED and _SERIOUS.search(line) and not is_dump(line):
-                        serious.append(line)
+                said = _said(log)
         except OSError:
             return "it left no log"
-        return "its log says: " + " / ".join(shortened(line) for line in serious or [last])
+        return "its log says: " + " / ".join(shortened(line) for line in said)
 
     @property
     def _socket(self) -> str:
@@ -200,7 +195,7 @@ class Scratch:
         return True
 
     def _end(self, during: str) -> BackupError:
-        """Return the error of a mongod that ended: of the data where it ended by itself, else of whoever ended it."""
+        """Return the error of a mongod that ended: of the data where it ended by itself, else of what ended it."""
         status = self._process.poll() if self._process is not None else None
         if status in _ENDED_BY_OTHERS:
             message = sentence(
@@ -249,3 +244,13 @@ def _layout(path: str) -> list[str]:
         return []
     options = (found.get("storage") or {}).get("options") or {}
     return [option for name, option in _LAYOUT if options.get(name) is True]
+
+
+def _said(log: Iterable[str]) -> list[str]:
+    """Return the first errors of a log; its last line where there are none."""
+    serious: list[str] = []
+    last = "nothing"
+    for last in log:
+        if len(serious) < _QUOTED and _SERIOUS.search(last) and not is_dump(last):
+            serious.append(last)
+    return serious or [last]

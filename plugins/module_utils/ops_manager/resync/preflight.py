@@ -178,7 +178,7 @@ def _is_up(host: Host, job: Job) -> bool:
 def _no_sync(job: Job) -> Answer:
     detail = "an initial sync runs already" if job.syncing else "none"
     return _check(
-        "initial sync", not job.syncing, detail, "wait for its end; starting anew would throw away what it has read"
+        "initial sync", not job.syncing, detail, "wait for its end; starting again would throw away what it has read"
     )
 
 

@@ -112,7 +112,7 @@ def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetim
 def alone(job: Job, mine: Journal) -> None:
     """Make sure that there is no other resync of this job, or of a part of it: two may have begun at the same moment.
 
-    Whoever finds one that was not certainly made after one's own takes one's own away: the other may have looked before, seen
+    A run that finds another one, not certainly made after its own, takes its own away: the other may have looked before, seen
     nothing, and gone on. So of two that were made in the same second both may end.
     """
     all_of_them = job.again().overlapping(journals.RESYNC)
@@ -166,7 +166,7 @@ def _stop(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
 
 
 def _terminate(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
-    """Send what destroys the snapshots: whoever goes on with it has to want that as well as whoever began it."""
+    """Send what destroys the snapshots: the run that goes on has to want that as well as the one that began it."""
     if not wishes.confirm_snapshot_loss:
         message = sentence(
             expected="backup_confirm_snapshot_loss=true for a resync of method terminate",

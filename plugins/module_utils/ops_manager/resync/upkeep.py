@@ -14,7 +14,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import MAINTENANCE, Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Window
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import MaintenanceWindow
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
 
@@ -82,7 +82,7 @@ def muted_by_others(job: Job) -> list[str]:
     ]
 
 
-def _words(window: Window) -> str:
+def _words(window: MaintenanceWindow) -> str:
     if not journals.is_ours(window.description):
         return f"the window {window.description or window.id}"
     try:

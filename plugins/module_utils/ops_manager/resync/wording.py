@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a resync says to whoever follows it: notes of its steps, the phase that it is in, what stays behind. Pure."""
+"""What a resync says to the people who follow it: notes of its steps, the phase that it is in, what stays behind. Pure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _paused(journal: Journal) -> str:
 def _synced(view: View) -> str:
     ends = [sync.finished for sync in view.syncs if sync.finished is not None]
     if not ends:
-        return "the product logged no sync, told by its state and a snapshot: whether all was read anew is not known"
+        return "the product logged no sync, told by its state and a snapshot: whether everything was read again is not known"
     return f"{len(ends)} of {len(view.syncs)} replica sets, ended {iso_of(max(ends))}"
 
 
@@ -109,7 +109,7 @@ def button(words: Words) -> str:
 
 
 def left_behind(journal: Journal, view: View | None, words: Words) -> list[str]:
-    """Say what stays as it is while nobody goes on, for whoever has to put it back by hand.
+    """Say what stays as it is while nobody goes on, for the person who has to put it back by hand.
 
     Without a view the product could not be asked, and what was sent last may have been done or not.
     """

@@ -13,25 +13,25 @@ import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import cautions, plan
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MIB, Facts, Step, Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MIB, MemberFacts, Step, Wish
 
 GIB = 1024**3
 #: 1 GiB in 24 hours, 2 GiB in busy ones.
 RATE = {"p95_bytes_per_second": 2 * GIB / 86400, "mean_bytes_per_second": GIB / 86400}
 
 
-def member(address: str = "b:1", state: str = "SECONDARY", **known: Any) -> Facts:
+def member(address: str = "b:1", state: str = "SECONDARY", **known: Any) -> MemberFacts:
     """Return a member with a full oplog of 1 GiB that holds 24 hours, and room."""
     size = {"max_bytes": GIB, "storage_bytes": GIB, "projected_hours": 24.0, "window_hours": 24.0, "wrapped": True}
-    return Facts(address, state, **{**size, "disk_bytes": 200 * GIB, "free_bytes": 100 * GIB, **known})
+    return MemberFacts(address, state, **{**size, "disk_bytes": 200 * GIB, "free_bytes": 100 * GIB, **known})
 
 
-def members(**known: Any) -> list[Facts]:
+def members(**known: Any) -> list[MemberFacts]:
     """Return a primary and two secondaries, each on a host of its own."""
     return [member("a:1", "PRIMARY", **known), member("b:1", **known), member("c:1", **known)]
 
 
-def refused(found: list[Facts], wish: Wish) -> BackupError:
+def refused(found: list[MemberFacts], wish: Wish) -> BackupError:
     """Return the error that the plan is refused with."""
     with pytest.raises(BackupError) as caught:
         plan(found, RATE, wish)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import Facts, Step, Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MemberFacts, Step, Wish
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.room import demand_room
 
 GB = 10**9
@@ -20,7 +20,7 @@ RATE = {"p95_bytes_per_second": GB / 3600, "mean_bytes_per_second": 0.0}
 
 def step(address: str = "a:1", size: int = 11 * GB, retention: float = 0.0, **known: Any) -> Step:
     """Return a step from 1 GB to 11 GB."""
-    facts = Facts(address, "SECONDARY", **{"max_bytes": GB, "storage_bytes": GB, "disk_bytes": 100 * GB, **known})
+    facts = MemberFacts(address, "SECONDARY", **{"max_bytes": GB, "storage_bytes": GB, "disk_bytes": 100 * GB, **known})
     return Step(facts, size, retention, "")
 
 

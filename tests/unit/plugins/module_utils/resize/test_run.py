@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import Facts, Step, Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MemberFacts, Step, Wish
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.run import carry_out, may_resize, problems
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 
@@ -44,7 +44,7 @@ class SetInMemory:
 
 def steps(*addresses: str) -> list[Step]:
     """Return a step that changes each."""
-    return [Step(Facts(address, "SECONDARY", max_bytes=1), 2, 0.0, "") for address in addresses]
+    return [Step(MemberFacts(address, "SECONDARY", max_bytes=1), 2, 0.0, "") for address in addresses]
 
 
 def never(seconds: float) -> None:
@@ -54,7 +54,7 @@ def never(seconds: float) -> None:
 class TestCarryOut:
     def test_primary_last(self) -> None:
         """Whoever is primary when it comes to it, and nobody without a change."""
-        unchanged = Step(Facts("x", "SECONDARY", max_bytes=1), 1, 0.0, "")
+        unchanged = Step(MemberFacts("x", "SECONDARY", max_bytes=1), 1, 0.0, "")
         assert ["b", "c", "a"] == carry_out(SetInMemory(), [unchanged, *steps("a", "b", "c")], Wish(), never)
 
     def test_primary_changes_between(self) -> None:

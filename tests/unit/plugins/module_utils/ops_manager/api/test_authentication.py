@@ -9,12 +9,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.authentication import (
-    Login,
+    Credentials,
     authorization,
     challenge_of,
 )
 
-_LOGIN = Login("Mufasa", "Circle of Life")
+_LOGIN = Credentials("Mufasa", "Circle of Life")
 _NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
 _CNONCE = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
 _OPAQUE = "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"
