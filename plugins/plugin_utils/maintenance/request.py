@@ -99,8 +99,8 @@ class Answers:
 
 
 def reason_of(result: Json, otherwise: str = "no reason was given") -> str:
-    """Return the message of a task that failed."""
-    return str(result.get("msg") or otherwise).strip()
+    """Return the message of a task that failed, without its full stop: another sentence is made of it."""
+    return str(result.get("msg") or otherwise).strip().removesuffix(".")
 
 
 def is_unreachable(result: Json) -> bool:

@@ -58,7 +58,7 @@ def test_nothing_against_it() -> None:
         ),
         ({"read": {}, "asked": {}}, "orders: no answer of its agent: no reason was given"),
         ({"asked": refused(details={"maintenance": record("ben")})}, HELD),
-        ({"asked": refused(details={"exit_code": 2})}, "orders: maintenance cannot be recorded: Expected x."),
+        ({"asked": refused(details={"exit_code": 2})}, "orders: maintenance cannot be recorded: Expected x"),
         ({"asked": {"unreachable": True, "msg": "gone"}}, "orders: maintenance cannot be recorded: gone"),
     ],
 )

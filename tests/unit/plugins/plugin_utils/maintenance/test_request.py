@@ -48,7 +48,7 @@ def test_answers_that_are_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "said"), [({"msg": " no \n"}, "no"), ({"msg": None}, "no reason was given"), ({}, "no reason was given")]
+    ("result", "said"), [({"msg": " no.\n"}, "no"), ({"msg": None}, "no reason was given"), ({}, "no reason was given")]
 )
 def test_why_a_task_failed(result: dict[str, str], said: str) -> None:
     """In its own words, where it has any."""
