@@ -34,7 +34,8 @@ def behind_seconds(own: Member | None, members: Sequence[Member]) -> float | Non
     if own is None or not own["last"]:
         return None
     newest = max(member["last"]["time"] for member in members if member["last"])
-    return max(0.0, newest - own["last"]["time"] - (own["delay_seconds"] or 0))
+    behind: float = newest - own["last"]["time"] - (own["delay_seconds"] or 0)
+    return max(0.0, behind)
 
 
 @dataclass(frozen=True)
