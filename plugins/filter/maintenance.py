@@ -92,10 +92,12 @@ def rolling_place(host: str, hosts: Hosts, jobs: Sequence[str], members: Sequenc
     """Return what is known of a database host."""
     names = inventory.member_names(host, hosts)
     own = rolling.own_member(names, members)
-    named = variable(hosts[host], "rolling_job") or ""
+    known = inventory.jobs_of(jobs, hosts)
+    concerned = rolling.jobs_on(names, known, variable(hosts[host], "rolling_job") or "")
     return {
         "names": names,
-        "jobs": rolling.jobs_on(names, inventory.jobs_of(jobs, hosts), named),
+        "jobs": concerned,
+        "followed": [job.name for job in known if job.machine and job.name in concerned],
         "member": "" if own is None else own["member"],
         "behind_seconds": rolling.behind_seconds(own, members),
     }

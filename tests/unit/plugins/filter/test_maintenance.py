@@ -80,6 +80,7 @@ def test_rolling_place() -> None:
     assert {
         "names": ["db2:27017", "10.0.0.2:27017"],
         "jobs": ["items", "orders"],
+        "followed": ["orders", "items"],
         "member": "10.0.0.2:27017",
         "behind_seconds": 2.0,
     } == found
