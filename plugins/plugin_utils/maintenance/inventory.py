@@ -55,8 +55,8 @@ def _members(uri: str) -> tuple[str, ...]:
 
 
 def address_of(host: str, hosts: Hosts) -> str:
-    """Return the address of a host, which is its name where it has no other."""
-    return str(variable(hosts.get(host) or {}, "ansible_host", host))
+    """Return the address of a host, which is its name where it has no other, or is in no inventory."""
+    return str(variable(hosts[host], "ansible_host", host)) if host in hosts else host
 
 
 def server_names(host: str, hosts: Hosts) -> list[str]:
