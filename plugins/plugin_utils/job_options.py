@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2.exceptions import UndefinedError
+from jinja2 import Undefined
 
 #: The variables of a host, as hostvars has them.
 Variables = Mapping[str, Any]
@@ -52,10 +52,8 @@ def variable(its: Variables, name: str, default: Any = None) -> Any:
     The default stands in for one that is not set, and for a template that names something that is not set: that may be a
     default of a role, and one job must not hide the others.
     """
-    try:
-        return its.get(name, default)
-    except UndefinedError:
-        return default
+    found = its.get(name, default)
+    return default if isinstance(found, Undefined) else found
 
 
 def name_of(its: Variables) -> str:

@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from jinja2.exceptions import UndefinedError
+from jinja2 import StrictUndefined
 
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import (
     job_options,
@@ -18,6 +17,9 @@ from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options imp
     ops_manager_options,
     variable,
 )
+
+NOT_SET = StrictUndefined(name="x")
+"""What hostvars has for a template that names something that is not set."""
 
 HOST = {"inventory_hostname": "orders"}
 LIMITS = {"slack_minutes": {"warning": 720, "critical": 120}, "proven_age_hours": {"warning": 744}}
@@ -31,25 +33,6 @@ AGENT = {
     "agent_config": "/etc/backup-agent/orders.yml",
 }
 VENDOR = {**HOST, "backup_provider": "ops_manager", "backup_ops_manager_url": "https://o"}
-
-
-class Torn(Mapping[str, Any]):
-    """The variables of a host, one of which is a template that names something that is not set."""
-
-    def __init__(self, torn: str, **variables: Any) -> None:
-        self._torn = torn
-        self._variables = variables
-
-    def __getitem__(self, name: str) -> Any:
-        if name == self._torn:
-            raise UndefinedError(f"{name} names what is not there")
-        return self._variables[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
-
-    def __len__(self) -> int:
-        return len(self._variables)
 
 
 class TestJobOptions:
@@ -130,7 +113,7 @@ class TestJobOptions:
 
     def test_a_template_that_names_what_is_not_set(self) -> None:
         """It may name a default of a role; the variable counts as not given."""
-        found = job_options(Torn("backup_agent_config", **HOST, backup_agent_host="backup1"))
+        found = job_options({**HOST, "backup_agent_config": NOT_SET, "backup_agent_host": "backup1"})
         assert found == AGENT
 
 
@@ -170,7 +153,7 @@ class TestOpsManagerOptions:
 
 def test_variable() -> None:
     """The default is for what is not set; an empty value is one."""
-    torn = Torn("a", b="")
+    torn = {"a": NOT_SET, "b": ""}
     assert (None, 1, "", 2) == (
         variable(torn, "a"),
         variable(torn, "a", 1),
