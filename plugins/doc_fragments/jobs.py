@@ -27,8 +27,9 @@ _OWN = r"""
 options:
   jobs:
     description:
-      - The jobs to look at.
-      - Without C(login_uri) and C(login_host) the oplog of a job is not looked at, without C(agent_config) its backup is not.
+      - The jobs to check.
+      - Without C(login_uri) and C(login_host) the oplog of a job is not checked. Without C(agent_config) its backup is
+        not checked.
     type: list
     elements: dict
     required: true
@@ -38,10 +39,10 @@ options:
         type: str
         required: true
       cluster:
-        description: The cluster that it belongs to.
+        description: The cluster that the job belongs to.
         type: str
       machine:
-        description: Where its agent runs, for whoever reads the record.
+        description: The machine that the agent runs on. It is only shown in the record.
         type: str
         default: controller
       min_hours:
@@ -52,12 +53,12 @@ options:
 _MORE = r"""
   rates:
     description:
-      - Whether to estimate the rate of writing from the oplog. Costs each replica set up to a second of one member.
+      - Whether to estimate the write rate from the oplog. This takes up to a second of one member of each replica set.
     type: bool
     default: true
   parallel:
     description:
-      - How many jobs are looked at at a time.
+      - How many jobs are checked at the same time.
     type: int
     default: 16
 """
