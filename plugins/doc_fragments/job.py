@@ -46,5 +46,5 @@ class ModuleDocFragment:
     DOCUMENTATION: str
 
 
-# Put together from others; the linters look at literal texts only, and each of these is one.
+# This is put together from other texts. The linters check only literal texts, and each of those is one.
 ModuleDocFragment.DOCUMENTATION = _AGENT + _OPS_MANAGER + _NOTES

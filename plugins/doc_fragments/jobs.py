@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of the modules that look at many jobs at once."""
+"""Options of the modules that check many jobs at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _suboptions(text: str) -> str:
     return textwrap.indent(options.rstrip(), "    ").replace("O(", "O(jobs[].") + "\n"
 
 
-# Without a default for the host, a job that has no source to look at can be told from one on this host.
+# Without a default for the host, a job without a source can be told from a job whose source is on this host.
 _SOURCE = _suboptions(login.ModuleDocFragment.DOCUMENTATION).replace("        default: localhost\n", "", 1)
 _AGENT = _suboptions(job.ModuleDocFragment.DOCUMENTATION)
 _THRESHOLDS = _suboptions(thresholds.ModuleDocFragment.DOCUMENTATION)
@@ -70,5 +70,5 @@ class ModuleDocFragment:
     DOCUMENTATION: str
 
 
-# Put together from others; the linters look at literal texts only, and each of these is one.
+# This is put together from other texts. The linters check only literal texts, and each of those is one.
 ModuleDocFragment.DOCUMENTATION = _OWN + _SOURCE + _AGENT + _THRESHOLDS + _MORE
