@@ -93,7 +93,7 @@ def _oplog() -> Iterator[MongoClient[dict[str, Any]]]:
 
 
 def _read(client: MongoClient[dict[str, Any]], exact: bool) -> dict[str, Any]:
-    """Read the rate like the module does."""
+    """Read the rate as the module does."""
     with connection.described("the mongod of the benchmark"):
         _state, window = connection.window(client)
         return read_rates(connection.oplog(client), window, exact)
