@@ -66,7 +66,7 @@ def run(options: Options) -> list[Ratio]:
 
 
 def _synced(directory: Path, replica_set: ReplicaSet) -> tuple[Config, Timestamp]:
-    """Make a head with what is there before the oplog that is measured; returns the start of its copy, too."""
+    """Make a head with the data from before the measured oplog; returns the start of its copy, too."""
     with an_agent(directory, replica_set) as agent:
         agent.start()
         agent.end_after_the_switch()
@@ -79,7 +79,7 @@ def _synced(directory: Path, replica_set: ReplicaSet) -> tuple[Config, Timestamp
 
 
 def _agent(config: Config, tc: Timestamp, last: Timestamp, expected: Client, operations: int) -> float:
-    """Capture everything first, then apply it; returns the seconds of the second."""
+    """Capture everything first, then apply it; returns the seconds of applying."""
     with contextlib.closing(SourceSet(config)) as sources, contextlib.closing(Store(config.state_file)) as store:
         runtime = Runtime(config, sources, 1, Room(config, store))
         try:

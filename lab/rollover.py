@@ -104,7 +104,7 @@ def oplog_ends(uri: str, members: Sequence[str]) -> dict[str, tuple[Timestamp, T
 
 
 class _Watched:
-    """The members whose oplogs are looked at, each by a client of its own."""
+    """The members whose oplogs are read, each by a client of its own."""
 
     def __init__(self, uri: str, members: Sequence[str]) -> None:
         parsed = parse_uri(uri, connect_timeout=20)

@@ -56,6 +56,10 @@ need_image() {
 
 # What requirements.yml names, for tests: collections come out of the wheel that bundles them, where Galaxy is out of reach too.
 need_collections() {
+  (flock 9 && fetch_collections) 9> "$cache/collections.lock" # for two parts may come here at once
+}
+
+fetch_collections() {
   local into=${root:?}/.ansible/collections
   [ ! -e "$into/complete-$collections_wheel-awx" ] || return 0
   say "installing the collections that scenarios and tests use" >&2

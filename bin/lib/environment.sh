@@ -65,8 +65,10 @@ need_system_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     say "installing ${missing[*]}"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # Two parts may come here at once, and apt does not wait for itself.
+    flock --close "$cache/apt.lock" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive flock --close "$cache/apt.lock" \
+      apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     return
   fi
   die "expected ${missing[*]} on the PATH, found none; install the distribution's packages of these names"

@@ -11,17 +11,17 @@ name: job_batches
 short_description: Put jobs into batches that may run at the same time
 version_added: 0.1.0
 description:
-  - Keeps the order. The first batch that has room, and neither the machine of a job nor its cluster in it, takes the job.
+  - Keeps the order. A job goes into the first batch that has room and has no job of the same machine or cluster.
 options:
   _input:
     description:
-      - For each job its name in C(job), its C(machine) or a list of them, and its C(cluster); a job that is a part of none
-        has its own name there.
+      - For each job C(job), its name, C(machine), its machine or a list of machines, and C(cluster). A job without a
+        cluster has its own name as C(cluster).
     type: list
     elements: dict
     required: true
   size:
-    description: How many jobs a batch has at most.
+    description: The largest number of jobs in a batch.
     type: int
     required: true
 author:

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery, download, proof
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.scratch import Scratch
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery, download, proof
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.scratch import Scratch
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 from lab.data import load

@@ -158,7 +158,7 @@ class Acting(Building):
             return snapshotting.begin(self.world, self._project_of(cluster_id), job, now).id
 
     def snapshots(self, cluster_id: str) -> list[Snapshot]:
-        """Return the records of all snapshots of a cluster, to be looked at or changed."""
+        """Return the records of all snapshots of a cluster, to be read or changed."""
         with self.world.lock:
             self.world.look()
             return list(self.job(cluster_id).snapshots)

@@ -11,6 +11,8 @@ from harness import Agent, an_agent, assert_equal
 
 from lab import Member, ReplicaSet
 
+pytestmark = pytest.mark.release
+
 LIMIT_MB = 150
 LARGEST = 16 * 1024 * 1024 - 4096
 TRANSACTION_DOCUMENTS = 64

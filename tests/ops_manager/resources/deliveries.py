@@ -18,13 +18,13 @@ from tests.ops_manager.world import World
 
 @route("GET", "/v2/pull/<token>/<name>", needs="nobody", base="/backup/restore")
 def by_link(call: Call) -> Result:
-    """Deliver to whoever knows the link."""
+    """Deliver to every caller that knows the link."""
     return _deliver(call, _restore(call))
 
 
 @route("GET", "/v3/pull/<token>/<name>", needs="nobody", base="/backup/restore")
 def by_header(call: Call) -> Result:
-    """Deliver to whoever knows the link and sends the header that was announced with it."""
+    """Deliver to every caller that knows the link and sends the header that was announced with it."""
     restore = _restore(call)
     if call.request.headers.get("Authorization") != f"Bearer {restore.auth}":
         raise Problem("USER_UNAUTHORIZED", "The header that belongs to this link is missing.")
