@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 
 from pymongo.errors import PyMongoError
 
@@ -13,10 +14,6 @@ from backup_agent.head import mongod_version
 from backup_agent.repository.inventory import summary
 from backup_agent.source.connections import SourceSet
 from backup_agent.values import Check
-
-
-def _failure(name: str, error: AgentError) -> Check:
-    return Check(name, ok=False, detail=error.message, remedy=f"correct {name} in the configuration")
 
 
 def _directory(config: Config) -> str:
@@ -69,19 +66,21 @@ def _versions(config: Config) -> str:
 
 def check(config: Config) -> list[Check]:
     """Return the result of every check; none stops the others."""
-    names = {
+    looks = {
         "directory": _directory,
         "head.mongod": _mongod,
         "source": _source,
         "version": _versions,
         "repository": summary,
     }
-    results = []
-    for name, look in names.items():
-        try:
-            results.append(Check(name, ok=True, detail=look(config)))
-        except AgentError as error:
-            results.append(_failure(name, error))
-        except OSError as error:
-            results.append(_failure(name, AgentError(f"expected to read and write its files, found: {error}")))
-    return results
+    return [_checked(name, look, config) for name, look in looks.items()]
+
+
+def _checked(name: str, look: Callable[[Config], str], config: Config) -> Check:
+    try:
+        return Check(name, ok=True, detail=look(config))
+    except AgentError as error:
+        detail = error.message
+    except OSError as error:
+        detail = f"expected to read and write its files, found: {error}"
+    return Check(name, ok=False, detail=detail, remedy=f"correct {name} in the configuration")

@@ -1,4 +1,4 @@
-"""What the state file holds, one record for each kind of row, and how it is read from its row."""
+"""What the state file holds: a record for each kind of row, and for what is in one."""
 
 from __future__ import annotations
 
