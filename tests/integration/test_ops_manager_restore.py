@@ -321,7 +321,7 @@ def test_ops_manager_delivers_a_sharded_cluster(emulator: Emulator, tmp_path: Pa
 HALF = """
 import sys
 from pathlib import Path
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery
 from tests.unit.plugins.module_utils.ops_manager.delivering import PATIENCE, Api, Network, serving
 
 with serving() as shelf:
