@@ -16,8 +16,11 @@ description:
     pauses the scheduled snapshots. O(state=ended) removes both.
   - The agent is neither stopped nor started. While it is down under a record that leaves time, its status is a warning and not
     critical; C(backup-agent watch) warns before the time is over.
-  - The record stays when its time is over, so that maintenance that was overrun is seen, until it is ended or begun anew.
+  - The record stays when its time is over, so that maintenance that was overrun is seen, until it is ended or begun again.
   - There is one record for a job. While that of another owner is valid, O(state=begun) is refused; it is never removed.
+  - When the time of a record is over, anybody may begin. If the agent is still down, the recorded maintenance goes on. If the
+    agent runs, it has come back, and what begins is new.
+  - In check mode the provider itself says what it would do. An agent that is too old for that question is an error.
   - Works whether the agent runs or not, but not before it has run for the first time.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
@@ -123,6 +126,11 @@ maintenance:
       description: The last oplog entry that the agent had captured; null when it is not known.
       type: dict
       sample: {time: 1767225600, increment: 3, iso: "2026-01-01T00:00:00Z"}
+renewed:
+  description: Whether a recorded maintenance goes on, so that RV(maintenance.began_at) and the rest of it stay.
+  returned: success, with O(state=begun)
+  type: bool
+  sample: false
 leases:
   description: Every lease that there is now, or in check mode would be. See M(mongodb_ops.backup.snapshot_schedule).
   returned: success
@@ -195,8 +203,9 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
     demand(provider.facts, "can_record_maintenance")
     before = state_before(provider) if module._diff else None
     answer = change(module.params, provider)
-    record = {"maintenance": answer["maintenance"], "leases": answer["leases"]}
-    diff = difference(before, record) if module._diff else None
+    after = {"maintenance": answer["maintenance"], "leases": answer["leases"]}
+    diff = difference(before, after) if module._diff else None
+    record = {**after, "renewed": answer["renewed"]} if "renewed" in answer else after
     return Outcome(record, changed=answer["changed"], diff=diff)
 
 

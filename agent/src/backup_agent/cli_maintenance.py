@@ -32,9 +32,12 @@ def maintenance_group() -> None:
 @click.option("--reason", required=True, help="Why; shown to whoever finds the agent down.")
 @click.option("--for-seconds", type=click.IntRange(1, YEAR_SECONDS), required=True, help="When the lease expires.")
 @click.option("--latest-safe-restart", "latest", metavar="ISO", help="By when the agent has to run again.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, or why it is refused.")
 @json_option
 @pass_context
-def begin(context: Context, owner: str, reason: str, for_seconds: int, latest: str | None, as_json: bool) -> None:
+def begin(
+    context: Context, owner: str, reason: str, for_seconds: int, latest: str | None, dry_run: bool, as_json: bool
+) -> None:
     """Record one's own maintenance and pause snapshots meanwhile, or renew both."""
 
     def produce() -> tuple[Json, int]:
@@ -45,8 +48,9 @@ def begin(context: Context, owner: str, reason: str, for_seconds: int, latest: s
                 f"expected the state of job {config.job} in {config.state_file}, found none: its agent has never run; "
                 "start it once, then begin maintenance"
             )
-        with contextlib.closing(Store(config.state_file)) as store:
-            return _result(store, store.begin_maintenance(owner, reason, for_seconds, by, daemon_alive(config))), 0
+        with contextlib.closing(Store(config.state_file, reading=dry_run)) as store:
+            do = store.plan_maintenance if dry_run else store.begin_maintenance
+            return do(owner, reason, for_seconds, by, daemon_alive(config)), 0
 
     answer(as_json, produce)
 
@@ -68,11 +72,8 @@ def _end(config: Config, owner: str) -> Json:
     if not config.state_file.exists():
         return {"changed": False, "maintenance": None, "leases": []}
     with contextlib.closing(Store(config.state_file)) as store:
-        return _result(store, store.end_maintenance(owner))
-
-
-def _result(store: Store, changed: bool) -> Json:
-    return {"changed": changed, "maintenance": store.maintenance(), "leases": store.leases()}
+        changed = store.end_maintenance(owner)
+        return {"changed": changed, "maintenance": store.maintenance(), "leases": store.leases()}
 
 
 @main.command("watch")

@@ -5,6 +5,7 @@ A record outlives its lease: maintenance that was overrun, or never ended, must 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from backup_agent.errors import Refused
@@ -28,31 +29,65 @@ def parse_latest(text: str | None) -> str | None:
         ) from None
 
 
-def begun(
-    before: Json | None, owner: str, reason: str, seconds: int, latest: str | None, live: Json, alive: bool
-) -> Json:
-    """Return the record of maintenance that begins now, or is renewed. Raises Refused while another owner's is valid.
+@dataclass(frozen=True)
+class Begin:
+    """The wish of an owner to begin maintenance, or to renew it, for so many seconds."""
 
-    `live` is what the daemon observed last. A renewal keeps when it began, together with the oldest entry of that moment (how
-    fast the oplog moves on is reckoned from both), and the latest safe restart unless there is another one.
-    """
-    if before is not None and before["owner"] != owner and not is_over(before):
-        raise Refused(
-            f"expected no maintenance of anybody else, found that of {before['owner']} ({before['reason']}) until "
-            f"{before['until']}; wait for its end, or let its owner end it",
-            maintenance=before,
-        )
-    ended = before is not None and is_over(before) and alive  # by nobody, but what it reckoned with is long gone
-    mine = before if before is not None and before["owner"] == owner and not ended else None
-    return {
-        "owner": owner,
-        "reason": reason,
-        "began_at": mine["began_at"] if mine else now_iso(),
-        "until": iso_in(seconds),
-        "latest_safe_restart": latest or (mine["latest_safe_restart"] if mine else None),
-        "oldest": mine["oldest"] if mine else live.get("oldest"),
-        "captured": live.get("captured") or (mine["captured"] if mine else None),
-    }
+    owner: str
+    reason: str
+    seconds: int
+    latest: str | None = None
+    """By when the agent has to run again; None where nobody said so."""
+    alive: bool = False
+    """Whether the agent runs."""
+
+    def answer(self, before: Json | None, leases: list[Json], live: Json) -> Json:
+        """Return `changed`, `renewed` (whether a recorded maintenance goes on), and `maintenance` and `leases` as they are then.
+
+        `before` is the record and `leases` are the leases that are valid now, `live` is what the daemon observed last. Raises
+        Refused while another owner's maintenance is valid.
+        """
+        kept = self._kept(before)
+        record = self._record(kept, live)
+        lease = {"owner": self.owner, "reason": self.reason, "expires_at": record["until"]}
+        after = [lease, *(other for other in leases if other["owner"] != self.owner)]
+        after.sort(key=lambda one: str(one["owner"]))
+        changed = record != before or after != leases
+        return {"changed": changed, "renewed": kept is not None, "maintenance": record, "leases": after}
+
+    def _kept(self, before: Json | None) -> Json | None:
+        """Return the record that goes on; None when what begins is new.
+
+        When the time of a record has passed, the agent decides. One that is still down is only longer away, whoever says so now.
+        One that runs has come back, and its maintenance was never ended: nothing of then holds.
+        """
+        if before is None:
+            return None
+        if is_over(before):
+            return None if self.alive else before
+        if before["owner"] != self.owner:
+            raise Refused(
+                f"expected no maintenance of anybody else, found that of {before['owner']} ({before['reason']}) until "
+                f"{before['until']}; wait for its end, or let its owner end it",
+                maintenance=before,
+            )
+        return before
+
+    def _record(self, kept: Json | None, live: Json) -> Json:
+        """Return the new record. What goes on keeps when it began, and the oldest entry of that moment.
+
+        How fast the oplog moves on is calculated from both. It also keeps the latest safe restart unless there is another one.
+        """
+        past = kept or {**live, "began_at": now_iso(), "latest_safe_restart": None}
+        return {
+            "owner": self.owner,
+            "reason": self.reason,
+            "began_at": past["began_at"],
+            "until": iso_in(self.seconds),
+            "latest_safe_restart": self.latest or past["latest_safe_restart"],
+            "oldest": past.get("oldest"),
+            "captured": live.get("captured") or past.get("captured"),
+        }
 
 
 def is_over(record: Json) -> bool:

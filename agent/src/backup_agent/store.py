@@ -248,20 +248,25 @@ class Store:
 
     # Maintenance ------------------------------------------------------------------------------------------------------
 
-    def begin_maintenance(self, owner: str, reason: str, seconds: int, latest: str | None, alive: bool = False) -> bool:
-        """Write an owner's record and lease in one step, or renew both; returns whether anything is new.
+    def plan_maintenance(self, owner: str, reason: str, seconds: int, latest: str | None, alive: bool = False) -> Json:
+        """Return what `begin_maintenance` would answer and raise, and write nothing: a store that only reads can do it.
 
-        `alive`: whether the agent runs, which ends a maintenance whose time is over. Raises Refused while another owner's
-        maintenance is valid.
+        `alive`: whether the agent runs, which ends a maintenance whose time is over.
+        """
+        begin = maintenance.Begin(owner, reason, seconds, latest, alive)
+        return begin.answer(self.maintenance(), self.leases(), self.observed("live", {}))
+
+    def begin_maintenance(self, owner: str, reason: str, seconds: int, latest: str | None, alive: bool = False) -> Json:
+        """Write an owner's record and lease in one step, or renew both; returns `maintenance.Begin.answer`.
+
+        Raises Refused while another owner's maintenance is valid.
         """
         with self._transaction() as db:
-            before = self.maintenance()
-            record = maintenance.begun(before, owner, reason, seconds, latest, self.observed("live", {}), alive)
-            lease = (owner, reason, record["until"])
-            had = db.execute("SELECT * FROM leases WHERE owner = ?", (owner,)).fetchone()
+            answer = self.plan_maintenance(owner, reason, seconds, latest, alive)
+            record = answer["maintenance"]
             db.execute("INSERT OR REPLACE INTO observed VALUES ('maintenance', ?)", (json.dumps(record),))
-            db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", lease)
-        return record != before or had is None or tuple(had) != lease
+            db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (owner, reason, record["until"]))
+        return answer
 
     def end_maintenance(self, owner: str) -> bool:
         """Remove an owner's record and lease, and nobody else's; returns whether there was one."""

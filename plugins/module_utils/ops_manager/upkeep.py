@@ -34,7 +34,10 @@ def shown(job: Job) -> Answer | None:
 def begin(
     job: Job, owner: str, reason: str, for_seconds: int, latest: str | None, mute: tuple[str, ...], check_mode: bool
 ) -> Answer:
-    """Make the window, or prolong one's own; it is a change in any case. Raises AskOperator while somebody else has one."""
+    """Make the window, or prolong one's own; it is a change in any case. Raises AskOperator while somebody else has one.
+
+    A window whose time has passed is no more, so nobody takes one over.
+    """
     found = _found(job)
     if found is not None and found.owner != owner:
         raise _others(found)
@@ -46,7 +49,7 @@ def begin(
     journal = replace(journal, ends=ends)
     if not check_mode:
         journal = _written(job, journal, ends, mute)
-    return {"changed": True, "maintenance": _record(journal), "leases": []}
+    return {"changed": True, "renewed": found is not None, "maintenance": _record(journal), "leases": []}
 
 
 def _written(job: Job, journal: Journal, ends: datetime, mute: tuple[str, ...]) -> Journal:

@@ -105,7 +105,10 @@ class Provider(Protocol):
         """Remove the owner's own lease and nobody else's; returns `changed` and `leases`."""
 
     def begin_maintenance(self, owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None) -> Answer:
-        """Record the owner's maintenance with a lease, or renew both; returns `changed`, `maintenance` and `leases`."""
+        """Record the owner's maintenance with a lease, or renew both.
+
+        Returns `changed`, `renewed` (whether a recorded one goes on), `maintenance` and `leases`.
+        """
 
     def end_maintenance(self, owner: str) -> Answer:
         """Remove the owner's own record and lease; returns `changed`, and what there is of others."""

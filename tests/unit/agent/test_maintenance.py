@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ LATER = {
     "captured": {"time": 300, "increment": 1, "iso": "then"},
 }
 PAST = "2026-01-01T00:00:00Z"
+BEGIN = ("maintenance", "begin", "--owner", "me", "--reason", "why", "--for-seconds", "60")
 
 
 @pytest.fixture
@@ -42,9 +44,15 @@ def overrun(store: Store) -> dict[str, Any]:
     return record
 
 
+def stored(folder: Path) -> dict[str, bytes]:
+    """Return what is in the files of a job. The index of the write-ahead log, which all readers share, is none of them."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+
+
 def test_a_record_and_its_lease_are_written_together(store: Store) -> None:
     """Both have the same end, and the record keeps what the daemon observed last."""
-    assert store.begin_maintenance("me", "kernel", 3600, PAST)
+    answer = store.begin_maintenance("me", "kernel", 3600, PAST)
+    assert (True, False) == (answer["changed"], answer["renewed"])
     record = store.maintenance()
     assert record is not None
     assert {"owner": "me", "reason": "kernel", "latest_safe_restart": PAST, **LIVE}.items() <= record.items()
@@ -58,7 +66,8 @@ def test_a_renewal_keeps_when_it_began(store: Store) -> None:
     first = {**(store.maintenance() or {}), "began_at": PAST}
     store.observe("maintenance", first)
     store.observe("live", LATER)
-    assert store.begin_maintenance("me", "more of it", 3600, None)
+    answer = store.begin_maintenance("me", "more of it", 3600, None)
+    assert (True, True) == (answer["changed"], answer["renewed"])
     record = store.maintenance()
     assert record is not None
     assert (PAST, PAST, LIVE["oldest"]) == (record["began_at"], record["latest_safe_restart"], record["oldest"])
@@ -82,18 +91,20 @@ def test_what_was_overrun_is_shown_until_somebody_begins_anew(store: Store) -> N
     store.begin_maintenance("me", "kernel", 3600, None)
     record = overrun(store)
     assert {**record, "overdue": True, "seconds_left": None} == shown(store.maintenance())
-    assert store.begin_maintenance("you", "network", 60, None)
+    store.begin_maintenance("you", "network", 60, None)
     assert "you" == (store.maintenance() or {})["owner"]
 
 
+@pytest.mark.parametrize("owner", ["me", "you"])
 @pytest.mark.parametrize(("alive", "kept"), [(True, False), (False, True)])
-def test_one_that_was_never_ended_is_no_renewal(store: Store, alive: bool, kept: bool) -> None:
-    """The agent ran on after its time, so nothing of then holds; one that is still down is only longer away."""
+def test_one_that_was_never_ended_is_no_renewal(store: Store, owner: str, alive: bool, kept: bool) -> None:
+    """The agent ran on after its time, so nothing of then holds; one that is still down is only longer away, whoever asks."""
     store.begin_maintenance("me", "kernel", 3600, PAST)
     store.observe("maintenance", {**overrun(store), "began_at": PAST})
     store.observe("live", LATER)
-    store.begin_maintenance("me", "disk", 60, None, alive)
+    answer = store.begin_maintenance(owner, "disk", 60, None, alive)
     record = store.maintenance() or {}
+    assert (owner, kept, record) == (record["owner"], answer["renewed"], answer["maintenance"])
     assert (kept, kept) == (record["began_at"] == PAST, record["latest_safe_restart"] == PAST)
     assert record["oldest"] == (LIVE if kept else LATER).get("oldest")
 
@@ -115,7 +126,7 @@ def test_a_lease_that_was_taken_back_is_written_again(store: Store) -> None:
     """Whoever resumed the snapshots in between made a difference."""
     store.begin_maintenance("me", "kernel", 3600, None)
     store.remove_lease("me")
-    assert store.begin_maintenance("me", "kernel", 3600, None)
+    assert store.begin_maintenance("me", "kernel", 3600, None)["changed"]
     assert 1 == len(store.leases())
 
 
@@ -183,7 +194,8 @@ class TestCommands:
 
     def test_no_state_is_made(self, call: Any, tmp_path: Path) -> None:
         """A job whose agent has never run has nothing to keep; ending its maintenance is no change."""
-        code, answer = call("maintenance", "begin", "--owner", "me", "--reason", "why", "--for-seconds", "60")
+        code, answer = call(*BEGIN)
+        assert (code, answer) == call(*BEGIN, "--dry-run")
         assert (3, "refused") == (code, answer["error"]["code"])
         assert "its agent has never run; start it once" in answer["error"]["message"]
         code, answer = call("maintenance", "end", "--owner", "me")
@@ -199,9 +211,9 @@ class TestCommands:
     ) -> None:
         """A warning with exit code 4 while time is left, else critical with 1, so that a timer can tell them apart."""
         named = [] if latest is None else ["--latest-safe-restart", iso_in(latest)]
-        began = call("maintenance", "begin", "--owner", "me", "--reason", "why", "--for-seconds", "60", *named)
+        began = call(*BEGIN, *named)
         assert (0, True) == (began[0], began[1]["changed"])
-        assert {"ok", "changed", "maintenance", "leases"} == set(began[1])
+        assert {"ok", "changed", "renewed", "maintenance", "leases"} == set(began[1])
         if until < 0:
             overrun(store)
         found, status = call("status")
@@ -212,3 +224,36 @@ class TestCommands:
         assert (0, True, None, []) == (ended, answer["changed"], answer["maintenance"], answer["leases"])
         found, status = call("status")
         assert (4, "critical", ["the agent is not running"]) == (found, status["verdict"], status["reasons"])
+
+    @pytest.mark.parametrize("alive", [True, False])
+    def test_a_dry_run_answers_as_the_real_one_and_writes_nothing(
+        self, call: Any, store: Store, tmp_path: Path, alive: bool
+    ) -> None:
+        """While the agent runs, which has the state open, and while it is down."""
+        store.begin_maintenance("you", "kernel", 3600, PAST)
+        store.add_lease("audit", "tax", 60)
+        store.remove_lease("you")
+        overrun(store)
+        with (tmp_path / "job/agent.lock").open("w") as lock:
+            if alive:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            else:
+                store.close()
+            before = stored(tmp_path / "job")
+            code, dry = call(*BEGIN, "--dry-run")
+            assert before == stored(tmp_path / "job")
+            _code, real = call(*BEGIN)
+        assert (0, True, not alive) == (code, dry["changed"], dry["renewed"])
+        assert ["audit", "me"] == [lease["owner"] for lease in dry["leases"]]
+        assert {"began_at", "until"} >= {
+            name for name, value in dry["maintenance"].items() if real["maintenance"][name] != value
+        }
+        assert {"ok", "changed", "renewed"} <= {name for name, value in dry.items() if real[name] == value}
+
+    def test_a_dry_run_is_refused_as_the_real_one(self, call: Any, store: Store) -> None:
+        """With the record that is in the way."""
+        store.begin_maintenance("you", "kernel", 3600, None)
+        dry = call(*BEGIN, "--dry-run")
+        assert dry == call(*BEGIN)
+        error = dry[1]["error"]
+        assert (3, "refused", "you") == (dry[0], error["code"], error["details"]["maintenance"]["owner"])

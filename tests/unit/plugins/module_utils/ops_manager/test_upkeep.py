@@ -50,9 +50,10 @@ def test_mutes_the_agents_too(product: Product) -> None:
 
 def test_ones_own_is_prolonged(product: Product) -> None:
     """There is one window, whatever is begun twice; the end and the latest restart are the new ones, or stay."""
-    begin(product, latest=True)
+    first = begin(product, latest=True)
     before = product.seen().windows[0].end
-    begin(product, seconds=6000)
+    again = begin(product, seconds=6000)
+    assert (False, True) == (first["renewed"], again["renewed"])
     (after,) = product.seen().journals(MAINTENANCE)
 
     assert before is not None
@@ -89,10 +90,17 @@ def test_ends_all_of_ones_own_and_nothing_else(product: Product) -> None:
 
 
 def test_check_mode_writes_nothing(product: Product) -> None:
-    """Neither at the beginning nor at the end."""
-    upkeep.begin(product.seen(), "alice", "patching", 60, None, MUTE, True)
+    """Neither at the beginning nor at the end; what is renewed, or refused, is said all the same."""
+
+    def asked(owner: str) -> dict[str, object]:
+        return upkeep.begin(product.seen(), owner, "patching", 60, None, MUTE, True)
+
+    assert not asked("alice")["renewed"]
     assert [] == product.writes()
     begin(product)
     before = product.writes()
+    assert asked("alice")["renewed"]
+    with pytest.raises(AskOperator, match="found that of alice"):
+        asked("bob")
     assert upkeep.end(product.seen(), "alice", True)["changed"]
     assert before == product.writes()
