@@ -67,22 +67,32 @@ def host(name: str, result: str | None, **variables: str) -> dict[str, Any]:
 
 class TestResyncBatches:
     HOSTS = (
-        host("a", "planned", backup_agent_host="m"),
-        host("b", "attached", backup_agent_host="m"),
-        host("c", "not needed"),
-        host("d", "refused"),
-        host("e", None),
-        host("f", "waits"),
-        host("g", "planned", backup_agent_host="", backup_cluster="shop"),
-        host("h", "planned", backup_agent_host="", backup_cluster="shop"),
+        host("orders", "planned", backup_agent_host="backup1"),
+        host("invoices", "planned", backup_agent_host="backup1"),
+        host("shard0", "planned", backup_agent_host="backup2", backup_cluster="shop"),
+        host("shard1", "planned", backup_agent_host="backup3", backup_cluster="shop"),
+        host("healthy", "not needed"),
+        host("silent", "unreachable"),
+        host("waiting", "waits"),
+        host("new", None),
+        host("followed", "attached", backup_agent_host=""),
     )
 
-    def test_those_with_something_to_do(self) -> None:
-        """Two of a machine or of a cluster are apart, and a job without either stands for itself."""
-        assert [["a", "g"], ["b", "h"]] == resync_batches(self.HOSTS, 2)
+    @pytest.mark.parametrize(
+        ("expected", "size"),
+        [
+            ([["orders", "shard0"], ["invoices", "shard1"], ["followed"]], 2),
+            ([["orders", "shard0", "followed"], ["invoices", "shard1"]], 99),
+            ([["orders"], ["invoices"], ["shard0"], ["shard1"], ["followed"]], 1),
+        ],
+    )
+    def test_those_with_something_to_do(self, expected: list[list[str]], size: int) -> None:
+        """Never two of one machine or of one cluster together, and a job without either stands for itself."""
+        assert expected == resync_batches(self.HOSTS, size)
 
     @pytest.mark.parametrize(
-        ("expected", "order"), [([["g", "b"]], ["g", "c", "b"]), ([], []), ([["h", "a"], ["g"]], ["h", "g", "a"])]
+        ("expected", "order"),
+        [([["shard1", "orders"]], ["shard1", "healthy", "orders"]), ([["followed"]], ["followed"]), ([], [])],
     )
     def test_a_run_with_an_order_of_its_own(self, expected: list[list[str]], order: list[str]) -> None:
         """What is not part of the run is in none of its batches."""
