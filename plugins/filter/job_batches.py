@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filter `job_batches`; what it does is in plugin_utils/batches.py."""
+"""The filters `job_batches`, `job_line` and `resync_batches`; what they do is in plugin_utils/batches.py."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches, job_line, resync_batches
 
 
 class FilterModule:
@@ -54,4 +54,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return them by their names."""
-        return {"job_batches": batches}
+        return {"job_batches": batches, "job_line": job_line, "resync_batches": resync_batches}
