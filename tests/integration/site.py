@@ -139,7 +139,7 @@ class Site:
         self.supervisor("start", job)
         self.wait(job, lambda status: status["state"] == "resync_required")
 
-    def wait(self, job: str, condition: Any, seconds: float = 120) -> Json:
+    def wait(self, job: str, condition: Any, seconds: float = 300) -> Json:
         """Wait until a job's status fulfils a condition."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -40,7 +40,7 @@ KEPT = {
 """Of the server's own collections, what belongs to a backup."""
 
 
-def wait_until(what: str, condition: Callable[[], Any], seconds: float = 90) -> Any:
+def wait_until(what: str, condition: Callable[[], Any], seconds: float = 180) -> Any:
     """Return the first true value of a condition; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -143,7 +143,7 @@ class Agent:
         """Whether the daemon runs."""
         return self._process is not None and self._process.poll() is None
 
-    def wait_dead(self, seconds: float = 90) -> int:
+    def wait_dead(self, seconds: float = 180) -> int:
         """Wait for the daemon to end by itself (a failure point killed it) and return its exit status."""
         assert self._process is not None
         return self._process.wait(timeout=seconds)
@@ -178,7 +178,7 @@ class Agent:
         answer: Json = json.loads(json.dumps(found, default=str))
         return answer
 
-    def wait_operation(self, state: str = "done", seconds: float = 180, identifier: str | None = None) -> Json:
+    def wait_operation(self, state: str = "done", seconds: float = 400, identifier: str | None = None) -> Json:
         """Wait until an operation has ended, and require how."""
 
         def ended() -> Json | None:
@@ -192,7 +192,7 @@ class Agent:
         assert found["state"] == state, f"{found['error']}\n{self.log[-3000:]}"
         return found
 
-    def wait_state(self, state: str, seconds: float = 90) -> Json:
+    def wait_state(self, state: str, seconds: float = 180) -> Json:
         """Wait for a state of the job, and for the daemon: the state may be that of an earlier one."""
 
         def reached() -> Json | None:
@@ -289,7 +289,7 @@ def builds(client: Client) -> list[str]:
     ]
 
 
-def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 90) -> Mapping[str, Any]:
+def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 180) -> Mapping[str, Any]:
     """Require that the head holds exactly what the source holds; no client may write to the source.
 
     Index builds whose client is gone go on, and wait for the vote of a member that was away; they are waited for.
