@@ -32,6 +32,7 @@ from backup_agent.state.store import Store
 from backup_agent.times import OpTime
 from lab import ReplicaSet
 from lab.binaries import find_mongod
+from lab.repository import make_repository
 
 HISTORY_SECONDS = 5
 BEGINNING = Timestamp(1, 1)
@@ -47,7 +48,9 @@ class Replay:
         directory.mkdir(exist_ok=True)
         password = directory / "password"
         password.write_text(source.backup.password if source.backup else "")
-        (directory / "restic.password").write_text(secrets.token_hex(8))
+        restic_password = secrets.token_hex(8)
+        (directory / "restic.password").write_text(restic_password)
+        make_repository(directory / "repository", restic_password)
         login = {"username": source.backup.name, "password_file": password} if source.backup else {}
         self.config = Config.model_validate(
             {

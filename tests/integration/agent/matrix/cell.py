@@ -25,7 +25,7 @@ from matrix.traffic import Traffic
 
 Json = dict[str, Any]
 
-HOLD_SECONDS = 90
+HOLD_SECONDS = 180
 SNAPSHOT = "cell"
 
 
