@@ -266,7 +266,7 @@ def _belongs(database: str, name: str) -> bool:
 
 
 def _described(client: Client, database: str, info: Mapping[str, Any], hashed: str | None) -> Json:
-    where = client.get_database(database, codec_options=RAW)[info["name"]]
+    where = client[database].get_collection(info["name"], codec_options=RAW)
     listed: Json = {"type": info["type"], "options": {k: v for k, v in info["options"].items() if k != "uuid"}}
     if info["type"] != "collection":
         return listed
