@@ -16,12 +16,11 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import yaml
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from backup_agent.config import load
 from backup_agent.daemon.status import collect
+from backup_agent.source.connections import raw_collection
 from backup_agent.state.store import Store
 from backup_agent.values import to_json
 from lab import ReplicaSet
@@ -31,7 +30,6 @@ from tests.integration.forked import Forked, call
 
 Json = dict[str, Any]
 Client = MongoClient[Json]
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 PASSWORD = "correct horse"
 INTERNAL = ("local", "mongodb_ops_backup_head")
 KEPT = {
@@ -266,7 +264,7 @@ def _belongs(database: str, name: str) -> bool:
 
 
 def _described(client: Client, database: str, info: Mapping[str, Any], hashed: str | None) -> Json:
-    where = client[database].get_collection(info["name"], codec_options=RAW)
+    where = raw_collection(client, f"{database}.{info['name']}")
     listed: Json = {"type": info["type"], "options": {k: v for k, v in info["options"].items() if k != "uuid"}}
     if info["type"] != "collection":
         return listed
