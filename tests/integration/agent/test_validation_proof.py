@@ -388,7 +388,7 @@ def test_a_snapshot_is_taken_once_and_proven(work: Replay, source: ReplicaSet) -
     assert taken["restic_id"] == snapshot.take(work, "first", True)["restic_id"]
     assert (True, []) == (result["equal"], result["differences"])
     assert result["documents"] >= 4106
-    assert snapshot.known(work, "first")["proven_at"]
+    assert snapshot.known(work.store, "first")["proven_at"]
     assert not (work.config.directory / "scratch" / "first").exists()
     assert 1 == work.head.client.shop.orders.count_documents({"_id": 1, "later": True})
 
@@ -434,7 +434,7 @@ def test_a_restored_copy_that_differs_is_bad(
 
     text = "; ".join(error.value.details["differences"])
     assert [] == [part for part in expected if not any(option in text for option in part.split("|"))], text
-    assert ("bad", None) == tuple(snapshot.known(work, "first")[key] for key in ("state", "proven_at"))
+    assert ("bad", None) == tuple(snapshot.known(work.store, "first")[key] for key in ("state", "proven_at"))
     assert not (work.config.directory / "scratch" / "first").exists()
 
 
@@ -449,7 +449,7 @@ def test_a_snapshot_that_does_not_start_is_bad(work: Replay, tmp_path: Path, mon
     with pytest.raises(OperationFailed, match="cannot be restored"):
         proof.prove(work, "first")
 
-    assert "bad" == snapshot.known(work, "first")["state"]
+    assert "bad" == snapshot.known(work.store, "first")["state"]
 
 
 def test_a_snapshot_without_digests_is_not_proven(work: Replay) -> None:
@@ -459,7 +459,7 @@ def test_a_snapshot_without_digests_is_not_proven(work: Replay) -> None:
     with pytest.raises(Refused, match="take a new one with --prove"):
         proof.prove(work, "first")
 
-    assert ("good", None) == tuple(snapshot.known(work, "first")[key] for key in ("state", "proven_at"))
+    assert ("good", None) == tuple(snapshot.known(work.store, "first")[key] for key in ("state", "proven_at"))
 
 
 @pytest.mark.parametrize("point", ["manifest", "locked", "uploading", "stored"])
