@@ -95,7 +95,7 @@ def test_a_window_shorter_than_the_sync_is_refused(source: ReplicaSet, synced: P
 
 
 WITHOUT_COLLMOD = (
-    "from backup_agent import table; table.COMMANDS.pop('collMod'); from backup_agent.__main__ import main; main()"
+    "from backup_agent.replay import rules; rules.COMMANDS.pop('collMod'); from backup_agent.__main__ import main; main()"
 )
 
 
