@@ -43,7 +43,7 @@ class Finding(Record):
     alive: bool | None = None
     maintenance: Maintenance | None = None
     latest_safe_restart: str | None = None
-    """While it is down under a record: the earlier one of the record's and the one that was reckoned now."""
+    """While it is down under a record: the earlier one of the record's and the one that was calculated now."""
     decided_by: str | None = None
     """`record` or `source`."""
     lost: bool = False
