@@ -97,7 +97,7 @@ def _short(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Estimate(Record):
-    """How long the cursor can wait, reckoned from what the members have now; None is what cannot be told."""
+    """How long the cursor can wait, calculated from what the members have now; None is what cannot be told."""
 
     headroom_seconds: int | None = None
     """From the oldest entry of the member that reaches back furthest to what was captured; below 0 none reaches it."""
@@ -107,7 +107,7 @@ class Estimate(Record):
 
 
 def estimate(oldest: Oldest, captured: Timestamp | None, before: Timestamp | None, elapsed: float) -> Estimate:
-    """Reckon from the oldest entries of now and from that of `elapsed` seconds before.
+    """Calculate it from the oldest entries of now and from that of `elapsed` seconds before.
 
     Where the oldest entry has not moved on there is no rate, and no time can be named.
     """

@@ -103,8 +103,8 @@ class Begin:
     def _kept(self, before: Maintenance | None) -> Maintenance | None:
         """Return the record that goes on; None when what begins is new.
 
-        When the time of a record has passed, the agent decides. One that is still down is only longer away, whoever says so now.
-        One that runs has come back, and its maintenance was never ended: nothing of then holds.
+        When the time of a record has passed, the agent decides. One that is still down is only longer away, also
+        when another owner says so now. One that runs has come back, and its maintenance was never ended: nothing of then holds.
         """
         if before is None:
             return None

@@ -43,7 +43,7 @@ class Finding(Record):
     alive: bool | None = None
     maintenance: Maintenance | None = None
     latest_safe_restart: str | None = None
-    """While it is down under a record: the earlier one of the record's and the one that was reckoned now."""
+    """While it is down under a record: the earlier one of the record's and the one that was calculated now."""
     decided_by: str | None = None
     """`record` or `source`."""
     lost: bool = False
@@ -130,9 +130,9 @@ def _down(config: Config, stored: _Stored, late_seconds: float) -> Finding:
         text = f"the agent is down, and no maintenance is recorded; {maintenance.start(config.job)}"
         return Finding(config.job, CRITICAL, text, False)
     oldest = ask(config)
-    reckoned = estimate(oldest, stored.captured, record.oldest, age_seconds(record.began_at))
-    latest, by = _latest(record, reckoned)
-    source = {**oldest.to_json(), **reckoned.to_json()}
+    estimated = estimate(oldest, stored.captured, record.oldest, age_seconds(record.began_at))
+    latest, by = _latest(record, estimated)
+    source = {**oldest.to_json(), **estimated.to_json()}
     found = Finding(config.job, OK, "", False, record, latest, by, source=source)
     if stored.captured is not None and oldest.lost(stored.captured):
         text = (
@@ -140,20 +140,20 @@ def _down(config: Config, stored: _Stored, late_seconds: float) -> Finding:
             f"run: {maintenance.resync(config.job)}"
         )
         return replace(found, level=CRITICAL, text=text, lost=True)
-    return _judged(config.job, found, stored, oldest, reckoned, late_seconds)
+    return _judged(config.job, found, stored, oldest, estimated, late_seconds)
 
 
-def _latest(record: Maintenance, reckoned: Estimate) -> tuple[str | None, str | None]:
+def _latest(record: Maintenance, estimated: Estimate) -> tuple[str | None, str | None]:
     """Return by when the agent has to run again, and what says so."""
     recorded = record.latest_safe_restart
-    if reckoned.left_seconds is None:
+    if estimated.left_seconds is None:
         return recorded, "record" if recorded else None
-    live = iso_in(reckoned.left_seconds)
+    live = iso_in(estimated.left_seconds)
     return (recorded, "record") if recorded is not None and recorded <= live else (live, "source")
 
 
 def _judged(
-    job: str, found: Finding, stored: _Stored, oldest: Oldest, reckoned: Estimate, late_seconds: float
+    job: str, found: Finding, stored: _Stored, oldest: Oldest, estimated: Estimate, late_seconds: float
 ) -> Finding:
     """Judge an agent that is down, and whose cursor is not known to be lost."""
     assert found.maintenance is not None
@@ -166,7 +166,7 @@ def _judged(
         level = CRITICAL
         doubts.append("only the primary, which is not read from, has what is needed: make it step down")
     silent = oldest.why_silent() if oldest.answered else ""
-    notes = [_basis(found, reckoned), *doubts, silent]
+    notes = [_basis(found, estimated), *doubts, silent]
     return replace(found, level=level, text="; ".join([text, *(note for note in notes if note)]))
 
 
@@ -179,14 +179,14 @@ def _doubts(stored: _Stored, oldest: Oldest) -> list[str]:
     return []
 
 
-def _basis(found: Finding, reckoned: Estimate) -> str:
-    """Return what a time that was reckoned now comes from."""
-    if found.decided_by != "source" or reckoned.headroom_seconds is None:
+def _basis(found: Finding, estimated: Estimate) -> str:
+    """Return what a time that was estimated now comes from."""
+    if found.decided_by != "source" or estimated.headroom_seconds is None:
         return ""
-    if reckoned.left_seconds == 0 or reckoned.rate is None:
+    if estimated.left_seconds == 0 or estimated.rate is None:
         return "no member that answered has what is needed next"
-    headroom = maintenance.span(reckoned.headroom_seconds)
-    return f"the source reaches back {headroom} further, and loses {reckoned.rate:.3g} s of that a second"
+    headroom = maintenance.span(estimated.headroom_seconds)
+    return f"the source reaches back {headroom} further, and loses {estimated.rate:.3g} s of that a second"
 
 
 def worst(findings: Iterable[Finding]) -> str:
