@@ -80,7 +80,7 @@ class Writer:
             raise
         return self
 
-    def wait_for(self, operations: int, timeout_seconds: float = 60) -> None:
+    def wait_for(self, operations: int, timeout_seconds: float = 180) -> None:
         """Wait until so many more operations have been done."""
         wanted = self.counts().get("operations", 0) + operations
         deadline = time.monotonic() + timeout_seconds

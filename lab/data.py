@@ -65,4 +65,4 @@ def _insert(
 
 def concern_of_all(members: int) -> WriteConcern:
     """Return a write concern that waits for every one of so many members, but not for ever."""
-    return WriteConcern(w=members, wtimeout=5000)
+    return WriteConcern(w=members, wtimeout=60_000)

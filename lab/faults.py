@@ -23,7 +23,7 @@ _STOPS_REPLICATION = "rsSyncApplyStop"
 Json = dict[str, Any]
 
 
-def step_up(replica_set: ReplicaSet, number: int, timeout_seconds: float = 60) -> None:
+def step_up(replica_set: ReplicaSet, number: int, timeout_seconds: float = 180) -> None:
     """Make a secondary the primary; one that is not far enough yet is asked again."""
     deadline = time.monotonic() + timeout_seconds
     with replica_set.member_client(number) as client:
@@ -37,7 +37,7 @@ def step_up(replica_set: ReplicaSet, number: int, timeout_seconds: float = 60) -
     replica_set.wait_healthy()
 
 
-def wait_connected(replica_set: ReplicaSet, timeout_seconds: float = 60) -> None:
+def wait_connected(replica_set: ReplicaSet, timeout_seconds: float = 180) -> None:
     """Wait until every member sees every other one: after a partition that takes longer than the members' own states tell."""
     deadline = time.monotonic() + timeout_seconds
     while not all(_sees_all(replica_set, number) for number in range(len(replica_set.mongods))):
@@ -129,7 +129,7 @@ def _config(replica_set: ReplicaSet) -> Json:
     return found
 
 
-def _reconfigure(replica_set: ReplicaSet, change: Any, timeout_seconds: float = 30) -> None:
+def _reconfigure(replica_set: ReplicaSet, change: Any, timeout_seconds: float = 120) -> None:
     deadline = time.monotonic() + timeout_seconds
     while True:
         config = _config(replica_set)

@@ -72,7 +72,7 @@ class Mongod:
             argv = [str(self._binary), *self._own_arguments(), *self._arguments]
             self._process = processes.spawn(argv, self.directory / "mongod.out", self.environment, self.group)
 
-    def wait(self, timeout_seconds: float = 60) -> None:
+    def wait(self, timeout_seconds: float = 180) -> None:
         """Wait until it answers; a mongod that ended instead is an error with the end of its log."""
         deadline = time.monotonic() + timeout_seconds
         with self.client(serverSelectionTimeoutMS=500) as client:

@@ -195,7 +195,7 @@ class ReplicaSet:
                 self._create_users(client, self.root, self.backup)
 
     def _create_users(self, client: Client, root: User, backup: User) -> None:
-        _until(lambda: bool(client.admin.command("hello")["isWritablePrimary"]), 30, "a primary to create users on")
+        _until(lambda: bool(client.admin.command("hello")["isWritablePrimary"]), 120, "a primary to create users on")
         _create_user(client, root)  # by the localhost exception
         with self.client() as authenticated:
             _create_user(authenticated, backup)
@@ -257,7 +257,7 @@ class ReplicaSet:
         roles = {"isWritablePrimary": "PRIMARY", "secondary": "SECONDARY", "arbiterOnly": "ARBITER"}
         return next((state for key, state in roles.items() if hello.get(key)), "OTHER")
 
-    def wait_primary(self, timeout_seconds: float = 30, other_than: int | None = None) -> int:
+    def wait_primary(self, timeout_seconds: float = 120, other_than: int | None = None) -> int:
         """Wait for a primary and return its number."""
 
         def is_there() -> bool:
@@ -267,7 +267,7 @@ class ReplicaSet:
         _until(is_there, timeout_seconds, f"a primary of {self.name}")
         return next((number for number, state in enumerate(self.states()) if state == "PRIMARY"), -1)
 
-    def wait_healthy(self, timeout_seconds: float = 60) -> None:
+    def wait_healthy(self, timeout_seconds: float = 180) -> None:
         """Wait until one member is primary and all the others that run are secondaries or arbiters."""
 
         def healthy() -> bool:

@@ -31,6 +31,7 @@ part_lint() {
   check "ruff format" ruff format --check .
   check "mypy" mypy -p $namespace.module_utils -p $namespace.plugin_utils -p backup_agent -p benchmarks \
     -p tests.ops_manager -p tests.unit.emulator -p tests.runner
+  check "imports between rooms" env PYTHONPATH=.ansible/collections lint-imports --no-logo --no-cache
   check "yamllint" yamllint --strict .
   check "ansible-lint" env ANSIBLE_HOME="$root/.ansible" ansible-lint --offline
   check "shellcheck" shellcheck --external-sources bin/bench bin/demo bin/docs bin/execution-environment bin/molecule bin/test \

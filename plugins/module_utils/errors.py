@@ -39,7 +39,7 @@ class AskOperator(BackupError):
 
 
 class RetryLater(BackupError):
-    """Whoever had to be asked could not be: nothing is known, and nothing may be decided."""
+    """Somebody who had to be asked could not be: nothing is known, and nothing may be decided."""
 
     retry = True
 

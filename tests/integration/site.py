@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -20,6 +19,8 @@ from bson.timestamp import Timestamp
 from lab import Member, ReplicaSet, roll_over
 from lab.binaries import find_mongod
 from lab.data import load
+from lab.repository import make_repository
+from tests.integration.agent.harness import PASSWORD, command
 
 ROOT = Path(__file__).parents[2]
 HOLDS = ("copy.done", "validation.range", "switch.before", "proof.restored")
@@ -31,10 +32,31 @@ Json = dict[str, Any]
 class Site:
     """An inventory of one machine with two jobs, everything below one directory."""
 
+    _installed: ClassVar[Path | None] = None
+    """The version of the agent that an earlier site of this process has installed. Nothing changes a version afterwards."""
+
     def __init__(self, directory: Path, sets: dict[str, ReplicaSet], checkout: Path = ROOT) -> None:
+        """Nothing is provisioned yet.
+
+        A site of this checkout finds what an earlier one has installed, and repositories whose passwords are cheap to check.
+        """
         self.directory, self.sets, self.checkout = directory, sets, checkout
         self.inventory = directory / "inventory.yml"
         self.inventory.write_text(yaml.safe_dump(self._inventory()))
+        if checkout == ROOT:
+            for job in sets:
+                make_repository(directory / "repository" / job, PASSWORD)
+            self._find_version()
+
+    def _find_version(self) -> None:
+        if Site._installed is not None:
+            versions = self.directory / "agent" / "versions"
+            versions.mkdir(parents=True)
+            (versions / Site._installed.name).symlink_to(Site._installed)
+
+    def _note_version(self) -> None:
+        for complete in (self.directory / "agent" / "versions").glob("*/complete"):
+            Site._installed = Site._installed or complete.parent
 
     def _inventory(self) -> Json:
         here = str(self.directory)
@@ -57,7 +79,7 @@ class Site:
                 "backup_replica_set": found.name,
                 "backup_mongod": str(find_mongod()),
                 "backup_repository": f"{here}/repository/{name}",
-                "backup_repository_password": "correct horse",
+                "backup_repository_password": PASSWORD,
                 "backup_head_cache_mb": 256,
                 "backup_snapshot_interval_hours": 0,
             }
@@ -95,13 +117,12 @@ class Site:
             os.killpg(process.pid, signal.SIGKILL)
             raise
         assert rc == process.returncode, printed[-6000:]
+        self._note_version()
         return printed
 
     def agent(self, job: str, *arguments: str) -> Json:
-        """Ask a job's agent."""
-        command = [f"{self.directory}/agent/venv/bin/backup-agent", "--config", f"{self.directory}/config/{job}.yml"]
-        done = subprocess.run([*command, *arguments, "--json"], capture_output=True, text=True, timeout=60, check=False)
-        found: Json = json.loads(done.stdout)
+        """Ask a job's agent, by the command line of this checkout."""
+        _code, found = command("--config", f"{self.directory}/config/{job}.yml", *arguments)
         return found
 
     def supervisor(self, *arguments: str) -> None:
@@ -118,14 +139,14 @@ class Site:
         self.supervisor("start", job)
         self.wait(job, lambda status: status["state"] == "resync_required")
 
-    def wait(self, job: str, condition: Any, seconds: float = 120) -> Json:
+    def wait(self, job: str, condition: Any, seconds: float = 300) -> Json:
         """Wait until a job's status fulfils a condition."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             status = self.agent(job, "status")
             if condition(status):
                 return status
-            time.sleep(0.5)
+            time.sleep(0.2)
         raise AssertionError(f"not within {seconds} s: {status}")
 
     def operations(self, job: str) -> list[str]:
@@ -151,10 +172,28 @@ class Site:
             (self.directory / f"{point}.held").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Stop everything."""
-        self.release(*HOLDS)
-        self.supervisor("stop", "all")
-        self.supervisor("shutdown")
+        """End the supervisor with all agents at once; their heads die with them."""
+        with contextlib.suppress(FileNotFoundError):
+            kill(int((self.directory / "agent/supervisor/run/supervisord.pid").read_text()))
+
+
+def kill(number: int) -> None:
+    """Kill a process and all that it has started, however they are grouped."""
+    for one in [number, *descendants(number)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+
+
+def descendants(number: int) -> list[int]:
+    """Return the processes below one."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found = [*children.get(number, [])]
+    for child in found:
+        found += children.get(child, [])
+    return found
 
 
 def recap(printed: str, host: str) -> dict[str, int]:

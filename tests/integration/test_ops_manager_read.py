@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.gathering import KINDS, gather
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.project import Project
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.gathering import KINDS, gather
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import Project
 from tests.integration.task import ROOT, play
 from tests.ops_manager import Emulator
 from tests.unit.plugins.small_api import KEYS, Said, SmallApi

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery, download, proof
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.scratch import Scratch
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery, download, proof
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.scratch import Scratch
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 from lab.data import load
@@ -321,7 +321,7 @@ def test_ops_manager_delivers_a_sharded_cluster(emulator: Emulator, tmp_path: Pa
 HALF = """
 import sys
 from pathlib import Path
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery
 from tests.unit.plugins.module_utils.ops_manager.delivering import PATIENCE, Api, Network, serving
 
 with serving() as shelf:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bson.timestamp import Timestamp
 
-from backup_agent import machine, resources
 from lab import Member, ReplicaSet
-from lab.binaries import find_mongod
-from tests.integration.agent.harness import contents, started
-from tests.integration.site import HOLDS, ROOT, Site, flat, recap, replica_sets
+from tests.integration.site import HOLDS, ROOT, Site, recap, replica_sets
 
 JOBS = ("orders", "items")
 STAGES = (
@@ -52,20 +46,6 @@ def site(sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory) 
         yield found
     finally:
         found.close()
-
-
-def test_jobs_are_put_into_batches() -> None:
-    """Never two of one machine or of one cluster together; the playbook beside this file asserts which."""
-    playbook = Path(__file__).parent / "playbooks/batches.yml"
-    done = subprocess.run(["ansible-playbook", str(playbook)], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert 0 == done.returncode, done.stdout
-
-
-def test_a_second_provision_changes_nothing(site: Site) -> None:
-    """Everything is as it should be after the first run."""
-    printed = site.run("provision")
-    assert [0, 0, 0] == [recap(printed, host)["changed"] for host in ("here", *JOBS)]
-    assert all(site.agent(job, "status")["last_proven_snapshot"] for job in JOBS)
 
 
 def test_a_resync_that_is_not_needed_changes_nothing(site: Site) -> None:
@@ -178,7 +158,7 @@ def test_a_killed_playbook_changes_nothing(site: Site) -> None:
 
 
 def test_an_unreachable_host_is_waited_for(site: Site, tmp_path: Path) -> None:
-    """The agent's host does not answer for a minute while it is followed: the same run goes on and ends well."""
+    """The agent's host does not answer for a while when it is followed: the same run says so, goes on and ends well."""
     switch = tmp_path / "cut"
     arguments = (
         "--limit",
@@ -199,7 +179,7 @@ def test_an_unreachable_host_is_waited_for(site: Site, tmp_path: Path) -> None:
             seen.append(line)
             if line.startswith("TASK") and STAGES[1] in line:
                 switch.touch()
-                time.sleep(60)
+            elif "no answer, and the operation goes on meanwhile" in line:
                 switch.unlink()
         process.wait(timeout=60)
     finally:
@@ -208,7 +188,6 @@ def test_an_unreachable_host_is_waited_for(site: Site, tmp_path: Path) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     printed = "".join(seen)
     assert 0 == process.returncode, printed[-4000:]
-    assert "no answer, and the operation goes on meanwhile" in printed
     assert "answers again" in printed
     assert "done" == site.agent("orders", "operation")["operation"]["state"]
 
@@ -308,157 +287,3 @@ def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
     assert seen["snapshots"][0]["held"]
     assert seen["snapshots"][0]["proven_at"]
     assert seen["validated"]["equal"]
-
-
-@dataclass
-class Mistake:
-    """A document that was there for a while, and the moment before it was deleted; the repository has both."""
-
-    at: Timestamp
-    found: Json
-
-    @property
-    def time(self) -> str:
-        """The moment as a playbook takes it."""
-        return f"{self.at.time}:{self.at.inc}"
-
-
-@pytest.fixture(scope="module")
-def mistake(site: Site) -> Mistake:
-    """Let somebody delete a document of orders, and wait until that is stored."""
-    with site.sets["orders"].client(w="majority") as client:
-        client.restored.c.insert_one({"_id": 1, "precious": True})
-        note = client.admin.command("appendOplogNote", 1, data={"msg": "before"}, writeConcern={"w": "majority"})
-        found = contents(client)
-        client.restored.c.delete_one({"_id": 1})
-    site.agent("orders", "snapshot", "--name", "too-late", "--owner", "tests")
-    at: Timestamp = note["operationTime"]
-
-    def stored(status: Json) -> bool:
-        through = (status["archive"] or {}).get("through") or {"time": 0, "increment": 0}
-        taken = (status["last_snapshot"] or {}).get("name") == "too-late"
-        return taken and (through["time"], through["increment"]) >= (at.time, at.inc)
-
-    site.wait("orders", stored)
-    return Mistake(at, found)
-
-
-def test_a_job_is_restored_by_its_own_agent(site: Site, mistake: Mistake, tmp_path: Path) -> None:
-    """Nothing without a yes; with one, the data of the moment before; then nothing again."""
-    target = tmp_path / "restored"
-    asked = ("-e", "restore_job=orders", "-e", f"restore_to={target}", "-e", f"restore_time={mistake.time}")
-    printed = flat(site.run("restore", *asked, "-e", "restore_confirm=no", rc=2))
-    assert f"orders will be restored into {target}" in printed
-    assert "nothing was changed" in printed
-    assert not target.exists()
-    printed = flat(site.run("restore", *asked, "-e", "restore_confirm=yes"))
-    assert f"--dbpath={target} " in printed
-    assert f"{target} holds exactly this restore already" in flat(site.run("restore", *asked))
-    with started(target, tmp_path) as client:
-        assert mistake.found == contents(client)
-
-
-def test_what_cannot_be_restored_is_refused_with_the_reason(site: Site, tmp_path: Path) -> None:
-    """A part of a sharded cluster, several jobs at once, and a time that is not stored."""
-    asked = ("-e", f"restore_to={tmp_path / 'restored'}", "-e", "restore_confirm=yes")
-    printed = flat(
-        site.run(
-            "restore",
-            *asked,
-            "-e",
-            "restore_job=orders",
-            "-e",
-            "restore_time=latest",
-            "-e",
-            "backup_cluster=shop",
-            rc=2,
-        )
-    )
-    assert "found a part of the sharded cluster shop" in printed
-    assert "expected one job, found items, orders" in flat(
-        site.run("restore", *asked, "-e", "restore_time=latest", rc=2)
-    )
-    printed = flat(
-        site.run("restore", *asked, "-e", "restore_job=orders", "-e", "restore_time=2020-01-01T00:00:00Z", rc=2)
-    )
-    assert "found 2020-01-01T00:00:00Z; what can be restored is" in printed
-    assert not (tmp_path / "restored").exists()
-
-
-def test_a_job_is_restored_from_its_repository_when_all_else_is_lost(
-    site: Site, mistake: Mistake, tmp_path: Path
-) -> None:
-    """State and configuration of the agent are gone: another host needs the repository and the password, nothing more."""
-    site.supervisor("stop", "orders")
-    shutil.rmtree(site.directory / "state" / "orders")
-    (site.directory / "config" / "orders.yml").unlink()
-    password, target = tmp_path / "password", tmp_path / "restored"
-    password.write_text("correct horse")
-    given = {
-        "restore_host": "here",
-        "restore_repository": f"{site.directory}/repository/orders",
-        "restore_password_file": password,
-        "restore_mongod": find_mongod(),
-        "restore_to": target,
-        "restore_time": mistake.time,
-        "restore_confirm": "yes",
-    }
-    printed = flat(site.run("restore", *(part for name, value in given.items() for part in ("-e", f"{name}={value}"))))
-    assert "orders as it was at" in printed
-    with started(target, tmp_path) as client:
-        assert mistake.found == contents(client)
-
-
-def test_two_jobs_that_only_together_are_too_much(
-    sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Each would fit, both do not: no agent is started, what is missing is named, also in a run for one of them."""
-    crowded = Site(tmp_path_factory.mktemp("c"), sets)
-    have = machine.memory_bytes()
-    cache = int((0.6 * have - resources.AGENT_BYTES - resources.RESTIC_BYTES) / 2 - resources.MONGOD_BYTES) // 2**20
-    too_large = ("-e", f"backup_head_cache_mb={cache}")
-    state = crowded.directory / "state"
-    try:
-        assert "are not checked" in flat(crowded.run("provision", "--check"))
-        printed = crowded.run("provision", *too_large, rc=2)
-        assert [1, 1] == [recap(printed, job)["failed"] for job in JOBS]
-        printed = flat(printed)
-        assert 2 <= printed.count(f"GB there, {resources.size(0.2 * have)} missing")
-        assert "the agent was not restarted" in (crowded.directory / "config" / "orders.yml").read_text()
-        printed = flat(crowded.run("provision", *too_large, "--limit", "orders", rc=2))
-        assert f"{resources.size(0.2 * have)} missing" in printed
-        assert "jobs counted: items, orders" in printed
-        assert [] == list(state.glob("*/agent.lock"))
-    finally:
-        crowded.close()
-
-
-def test_an_installed_artifact_provisions_too(
-    sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """The built artifact, installed far from this checkout, has all that provisioning an agent needs."""
-    away = tmp_path_factory.mktemp("away")
-    artifact = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        ["ansible-galaxy", "collection", "build", "--output-path", str(artifact)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (built,) = artifact.glob("*.tar.gz")
-    assert built.stat().st_size < 2_000_000
-    collections = away / "collections"
-    subprocess.run(
-        ["ansible-galaxy", "collection", "install", str(built), "-p", str(collections), "--no-deps"],
-        cwd=away,
-        check=True,
-        capture_output=True,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)},
-    )
-    elsewhere = Site(away, {"orders": sets["orders"]}, checkout=away)
-    try:
-        printed = elsewhere.run("provision", ANSIBLE_COLLECTIONS_PATH=str(collections))
-        assert 0 == recap(printed, "orders")["failed"]
-        elsewhere.wait("orders", lambda status: status["agent"]["alive"])
-    finally:
-        elsewhere.close()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import Login
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.login import Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 from lab import Member, ReplicaSet
 from lab.certificates import PASSWORD, Certificates

@@ -35,6 +35,8 @@ PLAYBOOK = re.compile(r"(?:mongodb_ops\.backup\.|playbooks/)([a-z_]+)(?:\.yml)?"
 FULL_NAME = re.compile(r"\bmongodb_ops\.backup\.([a-z_]+)")
 ALERT = re.compile(r"\bMongoDB(?:Backup|Oplog)[A-Z]\w+")
 PATH = re.compile(r"(?:bin|docs|lab|playbooks|roles|plugins|inventories|tests|molecule|agent|extensions)/[\w./-]+")
+#: How many characters a line of text may have. Tables, code, and a link that stands alone may be longer.
+WIDTH = 120
 #: A word in the place of what a reader fills in.
 PLACEHOLDER = re.compile(r"^[^a-z]*$|…")
 
@@ -47,6 +49,12 @@ def name_of(page: Path) -> str:
 def prose(text: str) -> str:
     """Return a page without its blocks of code."""
     return FENCE.sub("", text)
+
+
+def too_long(text: str) -> list[str]:
+    """Return the lines of text that are longer than `WIDTH`."""
+    long = (line for line in prose(text).splitlines() if len(line) > WIDTH and " " in line.strip())
+    return [line for line in long if not line.startswith("    ") and not line.lstrip().startswith("|")]
 
 
 def anchors(text: str) -> set[str]:
@@ -189,6 +197,12 @@ class TestPage:
         assert set() == set(ALERT.findall(page.read_text())) - alerts()
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "agent/README.md"], ids=name_of)
+def test_lines_are_short(page: Path) -> None:
+    """A page can be read, compared and mended in a terminal."""
+    assert [] == too_long(page.read_text())
+
+
 def test_every_page_is_in_the_site() -> None:
     """A page without a place in the contents would not be found."""
     contents = (ROOT / "docs/site/contents.md").read_text()
@@ -223,6 +237,12 @@ class TestTheseChecks:
         assert {"from-the-repository-alone", "resources"} == anchors(
             "# From the repository, alone!\n### `resources`\n```\n# not me\n```\n"
         )
+
+    def test_only_text_is_held_to_the_width(self) -> None:
+        """Lines of tables and of code, and addresses alone, cannot be broken."""
+        long = "word " * 30
+        kept = f"```\n{long}\n```\n\n    {long}\n\n| {long} |\n[{long.replace(' ', '-')}](x)\n"
+        assert [long.strip()] == [line.strip() for line in too_long(f"{kept}\n{long}\nshort\n")]
 
     def test_commands_are_read_from_blocks_and_sentences(self) -> None:
         """A continued line is one command, a prompt and a comment belong to none."""

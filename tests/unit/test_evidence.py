@@ -20,7 +20,7 @@ CLAIMS = rows(PAGE, "claim")
 MARKS = {row["mark"] for row in rows(PAGE, "mark")}
 UTILS = ROOT / "plugins/module_utils"
 SOURCES = [
-    *sorted((UTILS / "ops_manager").glob("*.py")),
+    *sorted((UTILS / "ops_manager").rglob("*.py")),
     UTILS / "providers/ops_manager.py",
     ROOT / "plugins/plugin_utils/managed_jobs.py",
 ]
@@ -52,8 +52,8 @@ def is_set(node: ast.AST) -> bool:
 
 def file_of(name: str) -> Path:
     """Return the file of a name in the column `code`."""
-    folders = (UTILS / "ops_manager", UTILS, ROOT / "plugins")
-    return next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
+    found = (*(UTILS / "ops_manager").glob(f"*/{name}"), UTILS / name, ROOT / "plugins" / name)
+    return next((path for path in found if path.is_file()), UTILS / name)
 
 
 @pytest.mark.parametrize("row", CLAIMS, ids=lambda row: row["claim"][:40])

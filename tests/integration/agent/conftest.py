@@ -13,6 +13,8 @@ from lab.data import load
 
 sys.path.insert(0, str(Path(__file__).parent))  # the harness beside the tests
 
+from prepared import Prepared
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
@@ -21,3 +23,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
     with ReplicaSet("rs0", members, oplog_mb=16, directory=tmp_path_factory.mktemp("rs")) as replica_set:
         load(replica_set.uri, megabytes=4)
         yield replica_set
+
+
+@pytest.fixture(scope="module")
+def synced(source: ReplicaSet, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Give a job that was synced from that set; tests take a copy of it."""
+    return Prepared(source, tmp_path_factory.mktemp("synced"))

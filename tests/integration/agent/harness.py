@@ -16,19 +16,21 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import yaml
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from backup_agent.config import load
-from backup_agent.status import collect
-from backup_agent.store import Store
+from backup_agent.daemon.status import collect
+from backup_agent.source.connections import raw_collection
+from backup_agent.state.store import Store
+from backup_agent.values import to_json
 from lab import ReplicaSet
 from lab.binaries import find_mongod
+from lab.repository import make_repository
+from tests.integration.forked import Forked, call
 
 Json = dict[str, Any]
 Client = MongoClient[Json]
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+PASSWORD = "correct horse"
 INTERNAL = ("local", "mongodb_ops_backup_head")
 KEPT = {
     "admin": ("system.users", "system.roles"),
@@ -37,7 +39,7 @@ KEPT = {
 """Of the server's own collections, what belongs to a backup."""
 
 
-def wait_until(what: str, condition: Callable[[], Any], seconds: float = 90) -> Any:
+def wait_until(what: str, condition: Callable[[], Any], seconds: float = 180) -> Any:
     """Return the first true value of a condition; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -48,13 +50,31 @@ def wait_until(what: str, condition: Callable[[], Any], seconds: float = 90) -> 
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def command(*arguments: str, **environment: str) -> tuple[int, Json]:
+    """Run a command of the agent; returns its exit code and its JSON, which is empty where it was killed."""
+    run = _execute if "LD_PRELOAD" in environment else call
+    code, printed, errors = run([*arguments, "--json"], {**os.environ, **environment})
+    assert printed.startswith("{") or code < 0, f"{arguments}: {printed!r} {errors!r}"
+    return code, json.loads(printed or "{}")
+
+
+def _execute(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run a command as `call` does, in an interpreter of its own: what is preloaded is there from its start."""
+    program = [sys.executable, "-m", "backup_agent", *arguments]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 class Agent:
     """One job: its configuration, its daemon as a child process, its command line."""
 
-    def __init__(self, directory: Path, replica_set: ReplicaSet, /, **changes: Any) -> None:
+    def __init__(self, directory: Path, replica_set: ReplicaSet, /, repository: bool = True, **changes: Any) -> None:
+        """`repository` says whether the job finds one, whose password is cheap to check; else the agent makes its own."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        (directory / "password").write_text("correct horse\n")
+        (directory / "password").write_text(f"{PASSWORD}\n")
+        if repository and not (directory / "repo").exists():
+            make_repository(directory / "repo", PASSWORD)
         self.settings: Json = {
             "job": "orders",
             "directory": str(directory / "job"),
@@ -79,9 +99,9 @@ class Agent:
         self.write()
         self.environment: dict[str, str] = {}
         """Variables for the daemon and the command line, from their next start on."""
-        self._process: subprocess.Popen[bytes] | None = None
-        self.program = ["-m", "backup_agent"]
-        """What the interpreter is told to run as the daemon."""
+        self._process: subprocess.Popen[bytes] | Forked | None = None
+        self.program: list[str] = []
+        """What the interpreter is told to run as the daemon, where that is not the agent as it is."""
 
     def write(self) -> None:
         """Write the configuration file."""
@@ -99,14 +119,17 @@ class Agent:
         if failpoints:
             pairs = (f"{name.replace('_', '.', 1)}={action}" for name, action in failpoints.items())
             environment["BACKUP_AGENT_FAILPOINTS"] = ",".join(pairs)
-        with open(self.directory / "agent.log", "ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, *self.program, "--config", str(self.file), "run"],
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        self._process = self._executed(environment) if self.environment or self.program else self._forked(environment)
         return self
+
+    def _forked(self, environment: Mapping[str, str]) -> Forked:
+        log = self.directory / "agent.log"
+        return Forked(["--config", str(self.file), "run"], environment, log, log)
+
+    def _executed(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, *(self.program or ("-m", "backup_agent")), "--config", str(self.file), "run"]
+        with open(self.directory / "agent.log", "ab") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     @property
     def pid(self) -> int:
@@ -119,7 +142,7 @@ class Agent:
         """Whether the daemon runs."""
         return self._process is not None and self._process.poll() is None
 
-    def wait_dead(self, seconds: float = 90) -> int:
+    def wait_dead(self, seconds: float = 180) -> int:
         """Wait for the daemon to end by itself (a failure point killed it) and return its exit status."""
         assert self._process is not None
         return self._process.wait(timeout=seconds)
@@ -138,32 +161,23 @@ class Agent:
 
     def call(self, *arguments: str) -> tuple[int, Json]:
         """Run a command; returns its exit code and its JSON."""
-        done = subprocess.run(
-            [sys.executable, "-m", "backup_agent", "--config", str(self.file), *arguments, "--json"],
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.stdout.startswith("{"), f"{arguments}: {done.stdout!r} {done.stderr!r}"
-        return done.returncode, json.loads(done.stdout)
+        return command("--config", str(self.file), *arguments, **self.environment)
 
     def status(self) -> Json:
         """Return what `status` shows. Asked often, so in this process: starting the command takes longer than its answer."""
         config = load(self.file)
         with contextlib.closing(Store(config.state_file)) as store:
-            found: Json = json.loads(json.dumps({"ok": True, **collect(config, store)}, default=str))
+            found: Json = json.loads(json.dumps({"ok": True, **collect(config, store).to_json()}, default=str))
         return found
 
     def operation(self, identifier: str | None = None) -> Json:
         """Return an operation, by default the open or the newest one; in this process, as `status`."""
         with contextlib.closing(Store(load(self.file).state_file)) as store:
             found = store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
-        answer: Json = json.loads(json.dumps(found, default=str))
+        answer: Json = json.loads(json.dumps(to_json(found), default=str))
         return answer
 
-    def wait_operation(self, state: str = "done", seconds: float = 180, identifier: str | None = None) -> Json:
+    def wait_operation(self, state: str = "done", seconds: float = 400, identifier: str | None = None) -> Json:
         """Wait until an operation has ended, and require how."""
 
         def ended() -> Json | None:
@@ -177,12 +191,12 @@ class Agent:
         assert found["state"] == state, f"{found['error']}\n{self.log[-3000:]}"
         return found
 
-    def wait_state(self, state: str, seconds: float = 90) -> Json:
-        """Wait for a state of the job."""
+    def wait_state(self, state: str, seconds: float = 180) -> Json:
+        """Wait for a state of the job, and for the daemon: the state may be that of an earlier one."""
 
         def reached() -> Json | None:
             status = self.status()
-            return status if status["state"] == state else None
+            return status if status["agent"]["alive"] and status["state"] == state else None
 
         try:
             found: Json = wait_until(state, reached, seconds)
@@ -201,10 +215,9 @@ class Agent:
 def started(directory: Path, where: Path, *arguments: str) -> Iterator[Client]:
     """Start a mongod on a restored directory; its socket is `s.sock` in `where`."""
     socket = where / "s.sock"
-    process = subprocess.Popen(
-        [str(find_mongod()), "--dbpath", str(directory), "--bind_ip", str(socket), "--nounixsocket", *arguments],
-        stdout=subprocess.DEVNULL,
-    )
+    command = [str(find_mongod()), "--dbpath", str(directory), "--bind_ip", str(socket), "--nounixsocket", *arguments]
+    command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     client: Client = MongoClient(f"mongodb://{quote_plus(str(socket))}/?directConnection=true")
     try:
         wait_until("the restored mongod answers", lambda: client.admin.command("ping"))
@@ -217,12 +230,13 @@ def started(directory: Path, where: Path, *arguments: str) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def an_agent(where: Path, replica_set: ReplicaSet, /, **changes: Any) -> Iterator[Agent]:
-    """Give an agent that is stopped at the end, whatever happens; it is not started yet."""
+    """Give an agent that is killed at the end, whatever happens; it is not started yet."""
     agent = Agent(where, replica_set, **changes)
     try:
         yield agent
     finally:
-        agent.stop()
+        if agent.running:
+            agent.kill()
 
 
 def contents(client: Client) -> Json:
@@ -250,7 +264,7 @@ def _belongs(database: str, name: str) -> bool:
 
 
 def _described(client: Client, database: str, info: Mapping[str, Any], hashed: str | None) -> Json:
-    where = client.get_database(database, codec_options=RAW)[info["name"]]
+    where = raw_collection(client, f"{database}.{info['name']}")
     listed: Json = {"type": info["type"], "options": {k: v for k, v in info["options"].items() if k != "uuid"}}
     if info["type"] != "collection":
         return listed
@@ -274,7 +288,7 @@ def builds(client: Client) -> list[str]:
     ]
 
 
-def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 90) -> Mapping[str, Any]:
+def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 180) -> Mapping[str, Any]:
     """Require that the head holds exactly what the source holds; no client may write to the source.
 
     Index builds whose client is gone go on, and wait for the vote of a member that was away; they are waited for.

@@ -26,7 +26,7 @@ class Hold:
         self._reached.unlink(missing_ok=True)
         self._go.unlink(missing_ok=True)
 
-    def wait(self, seconds: float = 120) -> None:
+    def wait(self, seconds: float = 300) -> None:
         """Wait until the point is reached."""
         wait_until("the failure point is reached", self._reached.exists, seconds)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from harness import an_agent, assert_equal, wait_until
+from prepared import Prepared
 
 from backup_agent.times import show
 from lab import Member, ReplicaSet
@@ -81,11 +82,11 @@ def test_a_resync_that_cannot_succeed_is_refused(tmp_path: Path) -> None:
             assert [] == agent.status()["leases"]
 
 
-def test_a_window_shorter_than_the_sync_is_refused(source: ReplicaSet, tmp_path: Path) -> None:
+def test_a_window_shorter_than_the_sync_is_refused(source: ReplicaSet, synced: Prepared, tmp_path: Path) -> None:
     """The check of the window compares a measured rate with what the oplog holds, and says both."""
-    with an_agent(tmp_path, source) as agent:
+    with synced.agent(tmp_path) as agent:
         agent.start()
-        agent.wait_operation()
+        agent.wait_state("tailing")
         code, answer = agent.call("resync", "--owner", "tests", "--policy", "always", "--dry-run")
         window = next(check for check in answer["plan"]["checks"] if check["name"] == "window")
         assert (0, True) == (code, window["ok"])
@@ -98,13 +99,12 @@ WITHOUT_COLLMOD = (
 )
 
 
-def test_what_is_not_in_the_table_stops_the_job(source: ReplicaSet, tmp_path: Path) -> None:
+def test_what_is_not_in_the_table_stops_the_job(source: ReplicaSet, synced: Prepared, tmp_path: Path) -> None:
     """An agent whose table lacks a command stops there and names it; one that has it goes on where the other stopped."""
-    with source.client(w="majority") as client, an_agent(tmp_path, source) as agent:
+    with source.client(w="majority") as client, synced.agent(tmp_path) as agent:
         client.unknown.c.insert_one({"_id": 1})
         program, agent.program = agent.program, ["-c", WITHOUT_COLLMOD]
         agent.start()
-        agent.wait_operation()
         client.unknown.command("collMod", "c", validationLevel="moderate")
         client.unknown.c.insert_one({"_id": 2})
         status = agent.wait_state("stopped")

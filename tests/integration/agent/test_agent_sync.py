@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
 from bson.timestamp import Timestamp
-from harness import an_agent, assert_equal, wait_until
+from harness import Agent, an_agent, assert_equal, wait_until
+from prepared import Prepared
 
+from backup_agent.config import load
+from backup_agent.state.store import Store
 from lab import ReplicaSet, Writer, roll_over
 
 MIX = {"insert": 45, "update": 30, "delete": 10, "transaction": 14, "index": 1}
@@ -35,12 +35,15 @@ def watched(replica_set: ReplicaSet, number: int) -> Iterator[Callable[[], list[
 
 
 def test_the_copy_of_a_live_set_is_equal_and_was_not_read_from_its_primary(source: ReplicaSet, tmp_path: Path) -> None:
-    """An initial sync under writes, transactions and index builds ends equal, and the primary served no read of it."""
+    """An initial sync under writes, transactions and index builds ends equal, and the primary served no read of it.
+
+    The repository is made for it, and its report is a file that says the same as the command line.
+    """
     primary = source.primary()
     secondaries = [n for n in range(3) if n != primary]
-    with an_agent(tmp_path, source) as agent, contextlib.ExitStack() as stack:
+    with an_agent(tmp_path, source, repository=False) as agent, contextlib.ExitStack() as stack:
         seen = {number: stack.enter_context(watched(source, number)) for number in range(3)}
-        with Writer(source.uri, rate=150, mix=MIX, collections=4) as writer:
+        with Writer(source.uri, rate=50, mix=MIX, collections=4) as writer:
             writer.wait_for(100)
             agent.start()
             operation = agent.wait_operation()
@@ -50,6 +53,8 @@ def test_the_copy_of_a_live_set_is_equal_and_was_not_read_from_its_primary(sourc
         assert any("query" in seen[number]() for number in secondaries)
         assert [] == seen[primary]()
     result = operation["result"]
+    written = json.loads(Path(result["report"]).read_text())["operation"]
+    assert (operation["id"], "done", result["proof"]) == (written["id"], written["state"], written["result"]["proof"])
     assert set(result["sources"]) <= {source.addresses[n] for n in secondaries}
     assert result["validation"]["equal"]
     assert result["validation"]["compared"] >= 4
@@ -57,13 +62,10 @@ def test_the_copy_of_a_live_set_is_equal_and_was_not_read_from_its_primary(sourc
     assert 0 < result["documents_copied"] <= result["proof"]["documents"] * 2
 
 
-def test_a_roll_over_is_named_and_a_resync_repairs_it(source: ReplicaSet, tmp_path: Path) -> None:
+def test_a_roll_over_is_named_and_a_resync_repairs_it(source: ReplicaSet, synced: Prepared, tmp_path: Path) -> None:
     """An agent that was down while the oplog rolled over says so, keeps its snapshots, and a resync makes it equal again."""
-    with an_agent(tmp_path, source) as agent:
-        agent.start()
-        agent.wait_operation()
-        captured = agent.wait_state("tailing")["captured"]
-        agent.stop()
+    with synced.agent(tmp_path) as agent:
+        captured = agent.status()["captured"]
         roll_over(source.uri, past=Timestamp(captured["time"] + 1, 0))
         agent.start()
         alert = agent.wait_state("resync_required")["alerts"][0]
@@ -79,11 +81,10 @@ def test_a_roll_over_is_named_and_a_resync_repairs_it(source: ReplicaSet, tmp_pa
         assert 2 == len(agent.call("snapshots")[1]["snapshots"])
 
 
-def test_a_missing_document_is_found_by_the_strict_count(source: ReplicaSet, tmp_path: Path) -> None:
+def test_a_missing_document_is_found_by_the_strict_count(source: ReplicaSet, synced: Prepared, tmp_path: Path) -> None:
     """A document deleted behind the agent's back and then updated at the source stops the job as unsafe_apply_ops, named."""
-    with an_agent(tmp_path, source) as agent, source.client() as client:
+    with synced.agent(tmp_path) as agent, source.client() as client:
         agent.start()
-        agent.wait_operation()
         agent.wait_state("tailing")
         client["tests"]["lost"].insert_one({"_id": "lost", "n": 1})
         assert_equal(agent, source)
@@ -99,13 +100,9 @@ def test_a_missing_document_is_found_by_the_strict_count(source: ReplicaSet, tmp
         assert_equal(agent, source)
 
 
-def test_a_broken_head_is_corruption(source: ReplicaSet, tmp_path: Path) -> None:
+def test_a_broken_head_is_corruption(source: ReplicaSet, synced: Prepared, tmp_path: Path) -> None:
     """A head whose files no longer open stops the job as corruption, with the words of mongod's log."""
-    with an_agent(tmp_path, source) as agent:
-        agent.start()
-        agent.wait_operation()
-        agent.wait_state("tailing")
-        agent.stop()
+    with synced.agent(tmp_path) as agent:
         data = tmp_path / "job" / "generations" / "000001" / "head" / "data"
         (data / "WiredTiger.turtle").write_bytes(b"broken")
         (data / "WiredTiger.wt").write_bytes(b"broken")
@@ -117,37 +114,28 @@ def test_a_broken_head_is_corruption(source: ReplicaSet, tmp_path: Path) -> None
         assert_equal(agent, source)
 
 
-def tamper(head: Any, what: str) -> str:
-    """Change the head behind the agent's back; returns what the report must name."""
-    marked = head["tests"]["marked"]
-    if what == "byte":
-        marked.update_one({"_id": "marked"}, {"$set": {"v": "b"}})
-        return "marked"
-    if what == "document":
-        marked.delete_one({"_id": "marked"})
-        return "marked"
-    marked.drop_index("v_1")
-    return "v_1"
-
-
-@pytest.mark.parametrize("what", ["byte", "document", "index"])
-def test_validation_names_what_differs(source: ReplicaSet, tmp_path: Path, what: str) -> None:
-    """One changed byte, one missing document or one missing index in the head fails a validation run, and is named."""
-    with an_agent(tmp_path, source) as agent, source.client() as client:
-        client["tests"]["marked"].replace_one({"_id": "marked"}, {"_id": "marked", "v": "a"}, upsert=True)
-        client["tests"]["marked"].create_index("v")
+def test_validation_names_what_differs(source: ReplicaSet, synced: Prepared, tmp_path: Path) -> None:
+    """One changed byte, one missing document and one missing index in the head fail a validation run, and each is named."""
+    with synced.agent(tmp_path) as agent, source.client() as client:
         agent.start()
-        agent.wait_operation()
-        agent.wait_state("tailing")
+        for name in ("byte", "document", "index"):
+            client["marked"][name].insert_one({"_id": f"the {name}", "v": "a"})
+            client["marked"][name].create_index("v")
+        assert_equal(agent, source)
         with agent.head(1) as head:
-            named = tamper(head, what)
+            head["marked"]["byte"].update_one({"_id": "the byte"}, {"$set": {"v": "b"}})
+            head["marked"]["document"].delete_one({"_id": "the document"})
+            head["marked"]["index"].drop_index("v_1")
         agent.call("validate", "--owner", "tests")
         operation = agent.wait_operation("failed")
-        differences = operation["result"]["validation"]["differences"]
-        assert 1 == len(differences)
-        assert named in differences[0]
-        assert "tests.marked" in differences[0]
+        differences = sorted(operation["result"]["validation"]["differences"])
+        named = {"byte": "the byte", "document": "the document", "index": "v_1"}
+        assert len(named) == len(differences)
+        for found, (name, what) in zip(differences, named.items(), strict=True):
+            assert f"marked.{name}" in found
+            assert what in found
         assert "corruption" == agent.wait_state("resync_required")["alerts"][0]["cause"]
+        client.drop_database("marked")
 
 
 def test_a_scratch_copy_that_lost_a_document_fails_the_proof(source: ReplicaSet, tmp_path: Path) -> None:
@@ -171,15 +159,21 @@ def test_a_scratch_copy_that_lost_a_document_fails_the_proof(source: ReplicaSet,
         assert agent.status()["last_proven_snapshot"] is None
 
 
+def copied(agent: Agent) -> list[str]:
+    """Return the collections that the sync in progress has copied."""
+    with contextlib.closing(Store(load(agent.file).state_file)) as store:
+        syncing = store.generation("syncing") or {}
+    return [c["namespace"] for c in (syncing.get("sync") or {}).get("collections", []) if c["done"]]
+
+
 def test_the_loss_of_the_source_during_the_copy_is_survived(source: ReplicaSet, tmp_path: Path) -> None:
     """A stepdown of the primary and the death of the member that is read from do not end an initial sync, and it ends equal."""
     hidden = 2
     with an_agent(tmp_path, source, copy_threads=1) as agent:
-        with Writer(source.uri, rate=100, mix=MIX, collections=4) as writer:
+        with Writer(source.uri, rate=50, mix=MIX, collections=4) as writer:
             writer.wait_for(20)
             agent.start(copy_collection_done="stop:2")
-            wait_until("the copy runs", lambda: (agent.operation() or {}).get("step") == "sync")
-            time.sleep(2)
+            wait_until("the copy runs", lambda: copied(agent))
             source.kill_member(hidden)
             try:
                 source.stepdown()
@@ -189,14 +183,3 @@ def test_the_loss_of_the_source_during_the_copy_is_survived(source: ReplicaSet, 
         source.wait_healthy()
         assert_equal(agent, source)
     assert operation["result"]["validation"]["equal"]
-
-
-def test_a_report_is_written(source: ReplicaSet, tmp_path: Path) -> None:
-    """The operation's report is a file that says the same as the command line."""
-    with an_agent(tmp_path, source) as agent:
-        agent.start()
-        operation = agent.wait_operation()
-        written = json.loads(Path(operation["result"]["report"]).read_text())
-        assert operation["id"] == written["operation"]["id"]
-        assert "done" == written["operation"]["state"]
-        assert operation["result"]["proof"] == written["operation"]["result"]["proof"]

@@ -27,7 +27,7 @@ from reducing import reduced
 
 from lab import Member, ReplicaSet
 
-SECONDS = float(os.environ.get("BACKUP_PROPERTY_SECONDS", "30"))
+SECONDS = float(os.environ.get("BACKUP_PROPERTY_SECONDS", "10"))
 GIVEN_SEED = os.environ.get("BACKUP_PROPERTY_SEED")
 SHRINK = os.environ.get("BACKUP_PROPERTY_SHRINK") == "1"
 MOST_RESYNCS = 2

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +13,10 @@ from typing import Any
 
 import pytest
 from bson.timestamp import Timestamp
-from harness import Agent, Client, an_agent, contents, started, wait_until
+from harness import Agent, Client, an_agent, command, contents, started, wait_until
 
-from backup_agent.slices import files
-from backup_agent.store import Store
+from backup_agent.capture.slices import files
+from backup_agent.state.store import Store
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 
@@ -112,20 +110,6 @@ def archived(agent: Agent) -> Timestamp:
     return Timestamp(through["time"], through["increment"])
 
 
-def command(*arguments: str, failpoints: str = "") -> tuple[int, Json]:
-    """Run the command line without a configuration; returns its exit code and its JSON."""
-    done = subprocess.run(
-        [sys.executable, "-m", "backup_agent", *arguments, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-        env={**os.environ, "BACKUP_AGENT_FAILPOINTS": failpoints},
-    )
-    assert done.stdout.startswith("{") or failpoints, f"{done.stdout!r} {done.stderr!r}"
-    return done.returncode, json.loads(done.stdout or "{}")
-
-
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_point_in_time_is_what_the_source_held_then(stored: Stored, tmp_path: Path, number: int) -> None:
     """From repository and password alone, at an optime between writes, the restored directory equals the source of that time."""
@@ -152,7 +136,7 @@ def test_archives_that_are_replaced_while_it_restores_do_no_harm(stored: Stored,
     program.write_text(REPLACING.format(here=tmp_path, repository=stored.options[1], password=stored.options[3]))
     program.chmod(0o755)
     wanted = ["restore", *stored.options, "--target", str(target), "--mongod", str(find_mongod()), "--at", past.text]
-    code, found = command(*wanted, failpoints=f"restore.planned=run:{program}")
+    code, found = command(*wanted, BACKUP_AGENT_FAILPOINTS=f"restore.planned=run:{program}")
     assert code == 0, found
     assert (tmp_path / "replaced").exists()
     with started(target, tmp_path) as client:
@@ -239,7 +223,7 @@ def test_an_interrupted_restore_is_begun_again(stored: Stored, tmp_path: Path, p
     """Killed at any point, it is recognised by its mark, and the same command brings it to its end."""
     past, target = stored.pasts[0], tmp_path / "target"
     wanted = ["restore", *stored.options, "--target", str(target), "--mongod", str(find_mongod()), "--at", past.text]
-    assert command(*wanted, failpoints=f"{point}=kill")[0] == -9
+    assert command(*wanted, BACKUP_AGENT_FAILPOINTS=f"{point}=kill")[0] == -9
     assert (target / ".restore").is_dir()
     assert command(*wanted)[0] == 0
     assert not (target / ".restore").exists()

@@ -23,7 +23,7 @@ from lab import ReplicaSet, clock, faults, partition, roll_over
 
 Json = dict[str, Any]
 ROWS = rows()
-SECONDS = 60
+SECONDS = 180
 """How long a verdict is waited for; what is asked of the agent itself is far less (3 s for an answer, 2 s to connect)."""
 
 

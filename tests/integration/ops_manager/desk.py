@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.arguments import OPTION
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.arguments import OPTION
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 from tests.integration.ops_manager.persons import press_button, until
 from tests.ops_manager import Emulator
@@ -49,7 +49,7 @@ class Desk:
         found: Json | None = self.provider.start_resync(self.owner, REASON, "required", None)["operation"]
         return found
 
-    def carry_on(self, operation: Json, seconds: float = 20, press: bool = True) -> Json:
+    def carry_on(self, operation: Json, seconds: float = 60, press: bool = True) -> Json:
         """Follow an operation to its end, and send each request that it waits for."""
         deadline = time.monotonic() + seconds
         while operation["state"] == "running":
@@ -67,7 +67,7 @@ class Desk:
         started = self.start()
         return None if started is None else self.carry_on(started)
 
-    def cancel(self, operation: str, seconds: float = 20) -> None:
+    def cancel(self, operation: str, seconds: float = 60) -> None:
         """Cancel an operation, again and again as long as the answer is to wait; then let pass what was accepted."""
         until(lambda: self._canceled(operation), f"{operation} is canceled", seconds)
         job = self.om.job(self.cluster)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +11,7 @@ import yaml
 
 from tests.integration.ops_manager.persons import press_button, until
 from tests.integration.site import ROOT, Json, Site
+from tests.integration.site import kill as kill_all
 from tests.ops_manager import Emulator
 
 OWNER = "alice@control"
@@ -67,17 +65,9 @@ class Office(Site):
 
 def kill(running: subprocess.Popen[str]) -> None:
     """Kill a playbook and all that it has started; its workers are in sessions of their own, so its group is not enough."""
-    for process in [running.pid, *_offspring(running.pid)]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    kill_all(running.pid)
     if running.stdout is not None and not running.stdout.closed:
         running.communicate()
-
-
-def _offspring(parent: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
-    children = [int(pid) for pid in found.stdout.split()]
-    return [pid for child in children for pid in (child, *_offspring(child))]
 
 
 def has_written(om: Emulator) -> bool:

@@ -16,7 +16,7 @@ def press_button(om: Emulator, part: str) -> None:
         om.press_resync(part)
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
+def until(condition: Callable[[], Any], what: str, seconds: float = 300) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

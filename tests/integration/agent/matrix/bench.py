@@ -36,8 +36,11 @@ class Bench:
     writes: int = 0
     """Writes to the source since the template was at rest."""
 
-    def agent(self, where: Path) -> Agent:
-        """Give an agent that is not started: it does nothing by itself but tail, and its restic can be made to fail."""
+    def agent(self, where: Path, repository: bool = False) -> Agent:
+        """Give an agent that is not started: it does nothing by itself but tail, and its restic can be made to fail.
+
+        Its repository is there already where the caller says so; a cell has that of the template, or makes its own.
+        """
         where.mkdir(parents=True, exist_ok=True)
         script = where / "restic"
         script.write_text(RESTIC.format(restic=shutil.which("restic")))
@@ -49,7 +52,7 @@ class Bench:
             "verify_interval_hours": 0,
             "disk_reserve_mb": RESERVE_MB,
         }
-        return Agent(where, self.source, **changes)
+        return Agent(where, self.source, repository=repository, **changes)
 
     def refresh(self) -> None:
         """Let the template catch up with the source, when much was written since."""
@@ -84,7 +87,7 @@ def a_bench(where: Path) -> Iterator[Bench]:
                 client["shop"][f"orders{number}"].insert_many(documents)
                 client["shop"][f"orders{number}"].create_index([("even", 1), ("n", -1)])
             traffic.wait_for(50)
-        agent = bench.agent(bench.template)
+        agent = bench.agent(bench.template, repository=True)
         try:
             agent.start()
             agent.wait_operation()

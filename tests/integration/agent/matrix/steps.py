@@ -20,8 +20,8 @@ class Step:
     disk: str
     """Which disk is the one that fills up: `head`, `slices`, `job` (with all of it, state and scratch copy too), `repository`."""
 
-    share: str
-    """The fault that this step meets in the integration suite, which runs one cell of each row."""
+    share: str | None = None
+    """The fault that this step meets in the integration suite, which runs a sample of the cells."""
 
     restic_follows: bool = False
     """Whether the operation needs restic once more after this place."""
@@ -32,18 +32,18 @@ class Step:
 
 STEPS = (
     Step("copy", "copy.collection_done", "initial_sync", "head", "power cut", restic_follows=True),
-    Step("index build", "index.build", "initial_sync", "head", "kill -9 head", restic_follows=True),
+    Step("index build", "index.build", "initial_sync", "head", restic_follows=True),
     Step("catch-up", "copy.catch_up", "initial_sync", "slices", "kill -9 agent", restic_follows=True),
     Step("capture write", "capture.write", "tail", "slices", "disk full"),
-    Step("capture fsync", "capture.fsync", "tail", "slices", "power cut"),
-    Step("apply before commit", "apply.before_commit", "tail", "head", "kill -9 both"),
-    Step("apply after commit", "apply.after_commit", "tail", "head", "power cut"),
-    Step("DDL", "apply.command_done", "tail", "head", "kill -9 agent"),
-    Step("snapshot before restic", "snapshot.locked", "snapshot", "repository", "disk full", restic_follows=True),
+    Step("capture fsync", "capture.fsync", "tail", "slices"),
+    Step("apply before commit", "apply.before_commit", "tail", "head", "kill -9 head"),
+    Step("apply after commit", "apply.after_commit", "tail", "head"),
+    Step("DDL", "apply.command_done", "tail", "head"),
+    Step("snapshot before restic", "snapshot.locked", "snapshot", "repository", restic_follows=True),
     Step("snapshot during restic", "snapshot.uploading", "snapshot", "repository", "restic fails", restic_follows=True),
-    Step("snapshot after restic", "snapshot.stored", "snapshot", "job", "kill -9 agent", restic_follows=True),
-    Step("proof", "proof.started", "snapshot", "job", "kill -9 head"),
+    Step("snapshot after restic", "snapshot.stored", "snapshot", "job", restic_follows=True),
+    Step("proof", "proof.started", "snapshot", "job"),
     Step("validation", "validation.range", "validation", "job", "kill -9 both"),
     Step("generation switch", "switch.after", "resync", "job", "power cut", restic_follows=True),
-    Step("state write", "state.write", "snapshot", "job", "disk full", restic_follows=True, settled=True),
+    Step("state write", "state.write", "snapshot", "job", restic_follows=True, settled=True),
 )

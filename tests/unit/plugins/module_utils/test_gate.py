@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.forecast import slack_seconds
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.gate import Plan, judge
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.gate import Maintenance, judge
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.forecast import slack_seconds
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 HOUR = 3600
@@ -56,7 +56,7 @@ def job(name: str = "orders", **parts: Any) -> dict[str, Any]:
 
 def gate(*jobs: Any, downtime: float = 60, margin: float = 60, rate: str = "p95") -> dict[str, Any]:
     """Ask the gate."""
-    return judge(jobs, Plan(downtime, margin, rate), NOW)
+    return judge(jobs, Maintenance(downtime, margin, rate), NOW)
 
 
 class TestWithoutAnAgent:
@@ -191,9 +191,16 @@ class TestSeveralJobs:
 
 class TestPlan:
     @pytest.mark.parametrize(
-        "plan", [Plan(0, 60), Plan(-1, 60), Plan(60, -1), Plan(60, float("inf")), Plan(float("nan"), 1)]
+        "maintenance",
+        [
+            Maintenance(0, 60),
+            Maintenance(-1, 60),
+            Maintenance(60, -1),
+            Maintenance(60, float("inf")),
+            Maintenance(float("nan"), 1),
+        ],
     )
-    def test_nonsense(self, plan: Plan) -> None:
+    def test_nonsense(self, maintenance: Maintenance) -> None:
         """A downtime of nothing, or a negative margin, would make anything safe."""
         with pytest.raises(FixInput, match="Expected"):
-            plan.check()
+            maintenance.check()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection, window_check
+from ansible_collections.mongodb_ops.backup.plugins.module_utils import window_check
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import RetryLater
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 
 DEFAULTS = {name: option.get("default") for name, option in connection.LOGIN.options.items()}

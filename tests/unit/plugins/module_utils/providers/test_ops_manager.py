@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, BackupError, FixInput
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 
 from ..ops_manager.emulated import Product, until
@@ -226,7 +226,7 @@ class TestCancel:
         job = product.seen()
         (first,) = job.journals(journals.RESYNC)
         second = replace(first, id="resync-20990101T000000Z-hand_off", began="2099-01-01T00:00:00Z")
-        steps.open_window(job, second, ("BACKUP",), first.ends or job.now)
+        requests.open_window(job, second, ("BACKUP",), first.ends or job.now)
         assert product.provider().cancel_resync(second.id)["changed"]
         assert [begun["id"]] == [one.id for one in product.seen().journals(journals.RESYNC)]
 
