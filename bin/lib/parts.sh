@@ -97,6 +97,7 @@ on_machines() {
 
 part_memory() { released memory tests/integration/agent/test_memory.py; }
 part_benchmarks() { released benchmarks tests/integration/test_bench.py; }
+part_kills() { released kills tests/integration/agent/test_agent_crash.py tests/integration/test_runner.py; }
 
 # Tests with the mark `release`, which the part integration leaves out.
 released() {

@@ -4,6 +4,7 @@
 # ansible-test refuses to run through the symlink, and looks only at what Git tracks: so it gets a copy of its own, with
 # what is not committed yet, but without what is ignored. It would also judge everything in bin/, and the Python beside the
 # plugins by the rules for plugins: those parts have checks of their own above.
+collection=mongodb_ops/backup
 not_for_ansible_test=(':!.ansible' ':!.ci' ':!agent' ':!benchmarks' ':!bin' ':!docs/site' ':!lab' ':!molecule' ':!tests/integration'
   ':!tests/execution_environment' ':!tests/ops_manager' ':!tests/runner' ':!tests/unit/agent' ':!tests/unit/benchmarks'
   ':!tests/unit/emulator' ':!tests/unit/lab' ':!tests/unit/runner')

@@ -82,6 +82,7 @@ def quick_commands(changed: Collection[str]) -> list[Sequence[str]]:
         (["yamllint", "--strict"], [path for path in there if path.endswith((".yml", ".yaml"))]),
         (["shellcheck", "--external-sources"], shell),
         (["mypy"], [word for name in packages for word in ("-p", name)]),
+        (["lint-imports", "--no-logo"], ["--no-cache"] if packages else []),
         (["pytest", "-q", "-n", "2", "--dist", "worksteal"], tests),
     ]
     return [[*command, *arguments] for command, arguments in commands if arguments]

@@ -14,13 +14,22 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Machines of Molecule have fixed names and addresses, so two scenarios cannot run at once.
 MACHINES = "machines"
 
-_COMPARED = ("agent/src/**", "agent/pyproject.toml", "lab/**")
+_AGENT = "agent/src/backup_agent/"
+#: What brings the data of a source into a copy, and what the copy is compared by.
+_COPYING = (
+    *(f"{_AGENT}{room}/**" for room in ("raw", "source", "capture", "replay", "compare", "sync")),
+    f"{_AGENT}head.py",
+)
+#: What remembers where that was, and goes on from there.
+_GOING_ON = tuple(f"{_AGENT}{room}/**" for room in ("state", "repository", "daemon"))
 _PROVISIONED = (
     "roles/backup_agent/**",
-    "agent/**",
+    "roles/maintenance/**",
+    "agent/pyproject.toml",
     "molecule/shared/**",
     ".config/molecule/config.yml",
     "bin/wheelhouse",
+    "lab/machines.py",
 )
 
 
@@ -53,22 +62,22 @@ RELEASE = (
     Part(
         "matrix",
         "every step of the agent survives every fault",
-        paths=(*_COMPARED, "tests/integration/agent/matrix/**"),
+        paths=(*_COPYING, *_GOING_ON, f"{_AGENT}failpoints.py", "tests/integration/agent/matrix/**"),
     ),
     Part(
         "property",
         "generated programs are replayed exactly, for ten minutes",
-        paths=(*_COMPARED, "tests/integration/agent/programs.py", "tests/integration/agent/test_property.py"),
+        paths=(*_COPYING, "tests/integration/agent/programs.py", "tests/integration/agent/test_property.py"),
     ),
     Part(
         "servers",
         "the agent works with other versions of MongoDB",
-        paths=(*_COMPARED, "tests/integration/agent/acts/**", "tests/integration/agent/test_fidelity.py"),
+        paths=(*_COPYING, f"{_AGENT}restore/**", "lab/servers.py", "tests/integration/agent/acts/**"),
     ),
     Part(
         "upgrade",
         "an agent is upgraded, refused, taken back and removed",
-        paths=(*_PROVISIONED, "molecule/upgrade/**", "lab/wheels.py", "lab/machines.py"),
+        paths=(*_PROVISIONED, f"{_AGENT}state/**", f"{_AGENT}__init__.py", "lab/wheels.py", "molecule/upgrade/**"),
         alone=MACHINES,
     ),
     Part(
@@ -84,20 +93,37 @@ RELEASE = (
         ),
     ),
     Part(
+        "kills",
+        "an agent and a runner go on wherever they are killed",
+        paths=(
+            *_GOING_ON,
+            f"{_AGENT}sync/**",
+            "plugins/action/**",
+            "roles/resync/**",
+            "tests/integration/test_runner.py",
+        ),
+    ),
+    Part(
         "minimal",
         "a machine without systemd and package index gets its agents",
-        paths=(*_PROVISIONED, "molecule/minimal/**", "lab/machines.py"),
+        paths=(*_PROVISIONED, "molecule/minimal/**"),
         alone=MACHINES,
     ),
     Part(
         "memory",
         "the agent's memory stays below its limit",
-        paths=("agent/src/**", "agent/pyproject.toml", "tests/integration/agent/test_memory.py"),
+        paths=(*_COPYING, "tests/integration/agent/test_memory.py"),
     ),
     Part(
         "benchmarks",
         "the benchmarks run to their ratio",
-        paths=("benchmarks/**", "agent/src/**", "lab/**", "bin/bench", "tests/integration/test_bench.py"),
+        paths=(
+            "benchmarks/**",
+            "bin/bench",
+            f"{_AGENT}raw/**",
+            f"{_AGENT}capture/**",
+            "tests/integration/test_bench.py",
+        ),
     ),
 )
 PARTS = {part.name: part for part in (*ORDINARY, *RELEASE)}

@@ -70,7 +70,7 @@ def test_what_a_change_asks_for() -> None:
     names = [part.name for part in concerned(RELEASE, ["roles/check/README.md", "molecule/minimal/molecule.yml"])]
     assert names == ["versions", "minimal"]
     assert concerned(RELEASE, ["README.md"]) == []
-    assert "matrix" in [part.name for part in concerned(RELEASE, ["agent/src/backup_agent/config.py"])]
+    assert "matrix" in [part.name for part in concerned(RELEASE, ["agent/src/backup_agent/sync/copying.py"])]
 
 
 def test_the_order_names_files_that_there_are() -> None:
