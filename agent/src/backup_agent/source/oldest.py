@@ -21,7 +21,7 @@ LONGEST_SECONDS = 10 * 366 * 86400.0
 
 @dataclass(frozen=True)
 class Oldest:
-    """What each member said of its oldest entry, and why others said nothing."""
+    """What each member said about its oldest entry, and why other members did not answer."""
 
     entries: Mapping[str, Timestamp] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)

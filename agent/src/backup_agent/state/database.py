@@ -161,7 +161,7 @@ def _value(name: str, column: Any) -> Any:
 
 
 def _require_owner(path: Path) -> None:
-    """Make no state for somebody else: the agent could not open what root made. Raises AgentDown.
+    """Refuse to make the state of another user: the agent could not open a file of root. Raises AgentDown.
 
     A directory that is not there is made by the owner of the one above it.
     """

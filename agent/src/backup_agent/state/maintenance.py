@@ -63,7 +63,7 @@ class Maintenance(Record):
         return {**self.to_json(), "overdue": self.overdue, "seconds_left": self.seconds_left}
 
     def never_ended(self) -> str:
-        """Return the sentence about a record that outlived its time while the agent runs."""
+        """Return the sentence about a record that is overdue while the agent runs."""
         return f"the maintenance of {self.owner} ended at {self.until} and was never ended; run maintenance_end"
 
 
