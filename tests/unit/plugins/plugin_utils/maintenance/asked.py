@@ -62,8 +62,8 @@ def answers(
     seen = {"state": "tailing", "agent": {"alive": True, "started_at": BEGAN}, "operation": None, **(status or {})}
     would = record(latest_safe_restart=LATEST if renewed else None)
     found = Answers(
-        read={"status": seen, "facts": facts},
-        gate={"jobs": [gate]} if gate else {"msg": "no pymongo"},
+        read={"status": seen, "facts": dict(facts)},
+        gate={"jobs": [dict(gate)]} if gate else {"msg": "no pymongo"},
         asked={"changed": False, "renewed": renewed, "maintenance": would},
     )
     return replace(found, **parts)
