@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.report.metrics import check_metrics
+from backup_agent.state.maintenance import Maintenance
 from backup_agent.watch.look import Finding
 from backup_agent.watch.output import metrics
 from tests.integration.records import AWKWARD, Json, records
@@ -257,13 +258,15 @@ def test_alerts_fire_on_what_the_role_writes(dozen: Written) -> None:
     assert_rules(dozen, expected, [STALE, MISSING])
 
 
+RECORD = Maintenance("me", "kernel", "1970-01-01T00:00:00Z", "1970-01-01T03:00:00Z")
+
 #: What `watch` may find: one agent that runs, and four that are down.
 FINDINGS = [
-    Finding("runs", "ok", "", True, {"owner": "me"}),
+    Finding("runs", "ok", "", True, RECORD),
     Finding("failed", "critical", "", False),
-    Finding("in time", "ok", "", False, {"owner": "me"}, "1970-01-01T03:00:00Z"),
-    Finding("late", "critical", "", False, {"owner": "me"}, "1970-01-01T02:10:00Z"),
-    Finding("open end", "warning", "", False, {"owner": "me"}),
+    Finding("in time", "ok", "", False, RECORD, "1970-01-01T03:00:00Z"),
+    Finding("late", "critical", "", False, RECORD, "1970-01-01T02:10:00Z"),
+    Finding("open end", "warning", "", False, RECORD),
 ]
 
 
