@@ -2,7 +2,7 @@
 # `root` set; what the tools are called with is left to the caller.
 # shellcheck shell=bash
 
-# shellcheck disable=SC2154 # root is set by whoever sources this
+# shellcheck disable=SC2154 # the script that sources this file sets root
 cache=$root/.cache
 
 say() { printf '\n== %s\n' "$*"; }

@@ -35,7 +35,7 @@ class FixInput(BackupError):
 
 
 class AskOperator(BackupError):
-    """Nothing was changed; the request was refused because of the state that things are in."""
+    """Nothing was changed; the present state does not allow the request."""
 
 
 class RetryLater(BackupError):

@@ -43,7 +43,7 @@ _AGENT_SECONDS = 60
 _SOURCE = {name: dict(option) for name, option in connection.LOGIN.options.items()}
 _SOURCE["login_host"].pop("default")
 
-#: The option `jobs`, which every module that looks at many jobs has.
+#: The option `jobs`, which every module that checks many jobs has.
 JOBS = respawn.PYTHON.merge(
     Arguments(
         options={

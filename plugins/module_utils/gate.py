@@ -98,11 +98,11 @@ def _hindrance(record: Record) -> str:
             return f"{part.removesuffix('_error')} not read: {record[part]}"
     backup, oplog = record["backup"], record["oplog"]
     for part in (oplog, backup):
-        # A short window or a lag is in the sum already; what is not known cannot be.
+        # A short window or a lag is already in the sum; an unknown value cannot be.
         if part is not None and part["verdict"] == UNKNOWN:
             return "; ".join(part["reasons"][:2]) or "its verdict is unknown"
     if backup is None:
-        return "" if oplog else "nothing is known of it"
+        return "" if oplog else "neither its oplog nor its backup was checked"
     if any(alert.get("kind") == "resync_required" for alert in backup.get("alerts") or []):
         return "its backup is out of sync already: resync it first, or go on without it"
     state = backup["state"]

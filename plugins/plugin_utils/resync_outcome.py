@@ -65,7 +65,7 @@ def failed(answer: Answer, before: Outcome, task: str, started: Answer, again: s
     operation = answer.get("operation") or {}
     details = (answer.get("error") or {}).get("details") or {}
     begun = before["operation"] or operation.get("id") or details.get("operation_id") or ""
-    # What was seen last counts, also where that is that nothing is left; what the start said only where nothing was seen since.
+    # The last answer counts, also when it says that nothing is left. The answer of the start counts only without a later one.
     seen = (operation, details, started.get("operation") or {})
     left: Sequence[str] = next((found["left_behind"] for found in seen if "left_behind" in found), [])
     if left:

@@ -1,4 +1,4 @@
-"""The benchmarks can be run: the smallest one, as small as it can be. What they measure is looked at by people."""
+"""The benchmarks can be run: the smallest one, as small as it can be. People judge what they measure."""
 
 from __future__ import annotations
 

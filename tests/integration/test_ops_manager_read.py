@@ -173,7 +173,7 @@ def test_cut_and_restarted_servers_are_read_to_the_end() -> None:
 
 
 def test_a_lost_write_is_not_repeated() -> None:
-    """The window is there once although its answer was lost; whoever reads sees it."""
+    """The window is there once, although its answer was lost, and a read shows it."""
     with Emulator() as emulator:
         project = Project(client(emulator), "orders")
         assert project.windows() == []

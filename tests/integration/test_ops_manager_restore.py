@@ -186,7 +186,7 @@ def test_the_scratch_mongod_listens_on_a_socket_only(tmp_path: Path) -> None:
 
 
 def test_a_mongod_that_was_killed_tells_nothing_about_the_data(tmp_path: Path) -> None:
-    """Whoever killed it, the snapshot is not to be taken for damaged; nor where there is no mongod at all."""
+    """A killed mongod does not make the snapshot damaged, and neither does a missing one."""
     (tmp_path / "data").mkdir()
     scratch = Scratch(WISH.mongod, str(tmp_path / "data"), 256, 60)
 

@@ -143,7 +143,7 @@ def test_an_expired_certificate(secured: Secured) -> None:
             over.set()
             thread.join()
     print(caught.value.message)
-    assert "found a certificate that has expired; renew that of the mongod" in caught.value.message
+    assert "found a certificate that has expired; renew the certificate of the mongod" in caught.value.message
 
 
 def greet(listener: socket.socket, context: ssl.SSLContext, over: threading.Event) -> None:

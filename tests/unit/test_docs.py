@@ -149,7 +149,7 @@ def wrong_in_agent_call(arguments: list[str]) -> str | None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 class TestPage:
     def test_links_lead_somewhere(self, page: Path) -> None:
-        """A file that was moved, or a heading that was renamed, is found out."""
+        """A file that was moved, or a heading that was renamed, is detected."""
         broken = []
         for link in LINK.findall(prose(page.read_text())):
             path, _hash, anchor = link.partition("#")
@@ -166,7 +166,7 @@ class TestPage:
         assert set() == set(FULL_NAME.findall(page.read_text())) - known_names()
 
     def test_playbooks_and_their_variables_exist(self, page: Path) -> None:
-        """Whoever copies a command gets the playbook, and a variable that something reads."""
+        """A copied command names a playbook that exists, and variables that something reads."""
         wrong = []
         for arguments in called(page.read_text(), "ansible-playbook"):
             books = [match[1] for word in arguments if (match := PLAYBOOK.fullmatch(word))]

@@ -63,13 +63,13 @@ class TestClaim:
         assert row["mark"] in MARKS
 
     def test_says_where_it_is_from_and_what_follows(self, row: dict[str, str]) -> None:
-        """Whoever doubts a claim can look it up, and sees what depends on it."""
+        """A reader who doubts a claim can look it up, and sees what depends on it."""
         assert row["claim"]
         assert row["source"]
         assert row["what we do because of it"]
 
     def test_names_code_that_exists(self, row: dict[str, str]) -> None:
-        """A row about code that was renamed or removed is found out."""
+        """A row about code that was renamed or removed is detected."""
         file, _colon, symbol = row["code"].strip("`").partition(":")
         assert symbol in set(symbols(ast.parse(file_of(file).read_text())))
 

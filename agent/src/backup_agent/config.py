@@ -108,7 +108,7 @@ class Config(_Strict):
 
     @property
     def disk_reserve_bytes(self) -> int:
-        """With less room than this on a disk, whatever writes to it waits."""
+        """With less room than this on a disk, everything that writes to it waits."""
         return self.disk_reserve_mb * 1024 * 1024
 
     @property
@@ -175,7 +175,7 @@ def load(path: Path) -> Config:
             f"expected a readable configuration file, found {path}: {error.strerror}; name it with --config"
         ) from error
     except UnicodeDecodeError as error:
-        raise BadConfiguration(f"{path}: expected text in UTF-8, found other bytes; write the file anew") from error
+        raise BadConfiguration(f"{path}: expected text in UTF-8, found other bytes; save the file as UTF-8") from error
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:

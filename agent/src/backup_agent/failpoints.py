@@ -65,7 +65,7 @@ def _carry_out(name: str, action: str, context: dict[str, Any]) -> None:
 
 
 def _hold(directory: Path, name: str) -> None:
-    """Wait as long as whoever made the file `NAME.hold` leaves it there; the process is running meanwhile, not stopped."""
+    """Wait while the file `NAME.hold` exists. Meanwhile the process runs and is not stopped."""
     wanted, held = directory / f"{name}.hold", directory / f"{name}.held"
     if wanted.exists():
         held.touch()

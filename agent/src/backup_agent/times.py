@@ -14,7 +14,7 @@ from bson.timestamp import Timestamp
 
 ZERO = Timestamp(0, 0)
 LAST_INCREMENT = 2**32 - 1
-"""With it a timestamp stands for the end of its second: no entry has one as high."""
+"""A timestamp with this increment stands for the end of its second: no entry has an increment this high."""
 
 
 def now_iso() -> str:

@@ -75,14 +75,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading one member: a window, or the reason why there is none."""
+    """The result of reading one member: a window, or the reason why there is none."""
 
     member: Member
     window: Window | None = None
     why_not: str = ""
 
     def finding(self, min_hours: float, rate: Rate | None = None) -> Finding:
-        """Judge this member; one that is not meant to hold an oplog is no cause for concern."""
+        """Judge this member; a member that should hold no oplog is in order."""
         if not self.member.data_bearing:
             return Finding(OK)
         if self.window is None:
@@ -128,7 +128,7 @@ def rate_of(rate: Rate, which: str) -> float | None:
     """Return the rate to calculate with, in bytes per second: `mean`, `p95` or `peak`; None where it is not known.
 
     Where nearly all is written in fewer than 5 % of the buckets, like by one nightly job, the 95th percentile is that of an idle
-    set and far below the mean. Nobody gets by with less than the mean, so that is the least that `p95` stands for here. A peak
+    set and far below the mean. An oplog needs at least the mean rate, so `p95` is never less than the mean here. A peak
     that was estimated too low is no less than that either.
     """
     if rate.get(f"{which}_bytes_per_second") is None:

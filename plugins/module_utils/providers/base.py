@@ -148,6 +148,6 @@ def demand(facts: Facts, fact: str) -> None:
 
 def refuse(facts: Facts, fact: str) -> NoReturn:
     """Refuse a verb that the backend does not have."""
-    remedy = facts.instead.get(fact, "see the provider matrix in docs/ for what to do instead")
+    remedy = facts.instead.get(fact, "docs/providers.md says what to do instead")
     expected = f"a provider that {fact.replace('_', ' ')}"
     raise FixInput(sentence(expected=expected, found=facts.name, remedy=remedy), code="unsupported")

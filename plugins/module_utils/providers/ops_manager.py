@@ -70,7 +70,7 @@ FACTS = Facts(
     instead={
         "can_pause_snapshots": _NO_PAUSE,
         "can_explain_source": "the product chooses the member; name one in ops_manager.sync_source, or leave it at SECONDARY",
-        "can_validate": "the product compares nothing with the source; restore a snapshot and look at that",
+        "can_validate": "the product compares nothing with the source; restore a snapshot and prove it",
         "can_take_snapshot": "the product makes snapshots by its schedule; see there when the next one is due",
         "can_restore_point_in_time": "restore a point in time into a managed cluster from the web page",
     },

@@ -154,7 +154,7 @@ def cautions(steps: Sequence[Step], rate: Record | None, wish: Wish) -> list[str
     if any(step.resizes for step in steps):
         said.append(
             "Resizing an oplog can invalidate the tail of an old backup agent of a vendor: Ops Manager and Cloud Manager with "
-            "featureCompatibilityVersion 4.0 or older may then ask for a resync. Look at such a backup afterwards."
+            "featureCompatibilityVersion 4.0 or older may then ask for a resync. Check such a backup afterwards."
         )
     if any(step.shrinks for step in steps):
         said.append(

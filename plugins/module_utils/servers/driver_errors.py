@@ -130,11 +130,11 @@ _OURS = {
 
 #: Parts of the driver's texts, what each of them means, and what to do. Only these words go on, never the text.
 _CAUSES = (
-    ("mismatch, certificate is not valid", "a certificate that is for another name", "use the name that is in it"),
+    ("mismatch, certificate is not valid", "a certificate that is for another name", "connect by the name in it"),
     (
         "certificate has expired",
         "a certificate that has expired",
-        "renew that of the mongod, or its authority's, or correct the clock of this host",
+        "renew the certificate of the mongod or of its authority, or correct the clock of this host",
     ),
     (
         "certificate is not yet valid",
@@ -150,7 +150,7 @@ _CAUSES = (
         "a connection that was closed at once, as by a server that wants TLS or a client certificate that it knows",
         "check tls, tls_ca_file and tls_certificate_key_file, and the log of that mongod",
     ),
-    ("refused", "nobody who listens there", "check that mongod runs there, and on which port"),
+    ("refused", "no server that listens there", "check that mongod runs there, and on which port"),
     ("not known", "no address of that name", "correct the name, or the name server of this host"),
     ("No address", "no address of that name", "correct the name, or the name server of this host"),
     ("timed out", "none in time", "check that it is up and that no firewall drops packets on the way"),

@@ -135,7 +135,7 @@ def _end_refused(request: Request, answers: Answers) -> str:
     if not answers.status:
         return f"expected an answer of the agent, found {reason_of(answers.read, 'no connection')}"
     held = answers.record
-    # Whoever is on call ends one whose time has passed.
+    # Anybody may end a maintenance whose time has passed.
     if held.get("owner", request.owner) == request.owner or held["overdue"]:
         return ""
     return (

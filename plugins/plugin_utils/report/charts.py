@@ -54,7 +54,7 @@ def _mark(at: float, text: str, height: int, dash: str) -> dict[str, Any]:
 def rate_chart(rate: Record) -> dict[str, str]:
     """Return the chart of the rate of writing: a path of steps, the oldest on the left, and the height of the p95."""
     rates = [bucket["bytes_per_second"] for bucket in rate["buckets"]]
-    top = max(rate["peak_bytes_per_second"], max(rates, default=1), 0.001)
+    top = max(rate["peak_bytes_per_second"], *rates, 0.001)
     step = WIDTH / max(len(rates), 1)
     steps = (f"V{_height(value, top)}H{_place(number * step)}" for number, value in enumerate(rates, 1))
     return {"path": f"M0 {_GROUND}{''.join(steps)}V{_GROUND}Z", "p95": _height(rate["p95_bytes_per_second"], top)}

@@ -34,7 +34,7 @@ def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
 
 
 def peak_mb(agent: Agent, phase: str) -> float:
-    """Return and print the peak of the agent's resident memory since it was asked last, and begin anew."""
+    """Return and print the peak of the agent's resident memory since the last call, and start over."""
     process = Path(f"/proc/{agent.pid}")
     lines = (process / "status").read_text().splitlines()
     peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024

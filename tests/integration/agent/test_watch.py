@@ -91,7 +91,7 @@ def test_an_agent_that_is_away_is_watched(tmp_path: Path) -> None:
                 store.observe("maintenance", replace(begun, oldest=Timestamp(begun.oldest.time - 86400, 1)))
             code, found = watch(agent)
             assert (1, "critical", "source") == (code, found["level"], found["decided_by"]), found
-            assert "s of that a second" in found["text"]
+            assert "s of that each second" in found["text"]
 
             roll_over(source.bare_uri)
             metrics = tmp_path / "watch.prom"
@@ -105,4 +105,4 @@ def test_an_agent_that_is_away_is_watched(tmp_path: Path) -> None:
             code, found = watch(agent)
             assert (1, "critical", False) == (code, found["level"], found["lost"]), found
             assert f"{source.addresses[1]} did not answer" in found["text"]
-            assert "no member that answered has what is needed next" in found["text"]
+            assert "no member that answered has the entry that is needed next" in found["text"]

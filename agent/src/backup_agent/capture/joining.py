@@ -23,7 +23,7 @@ from backup_agent.times import show
 from backup_agent.values import Client
 
 AGAIN_SECONDS = 3.0
-"""How long after it was found for the first time that the entry is lost the members are asked once more."""
+"""How long to wait, after the entry was first found lost, before the members are asked once more."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[fl
     if again is None:
         return
     if again.cause != lost.cause:
-        raise Transient(f"{again.message}; that is asked again: a moment before it was {lost.cause}, not {again.cause}")
+        raise Transient(
+            f"{again.message}; the members are asked again, because the answer has changed from {lost.cause}"
+        )
     raise again
 
 

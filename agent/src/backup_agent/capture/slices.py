@@ -184,7 +184,7 @@ class SliceWriter:
         """
         if self._closed:
             raise Transient(
-                "expected open slices, found them closed: what comes now is captured by whoever opens them next"
+                "expected open slices, found them closed; the next capture of this job reads the entries again"
             )
         if self._file is None or (self._durable and self._durable.length >= SLICE_BYTES):
             self._begin(first["ts"], batch)

@@ -1,4 +1,4 @@
-"""`check-config`: everything the configuration names is looked at, each with the value found and the remedy."""
+"""`check-config`: checks everything that the configuration names; each check has the value found and the remedy."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _versions(config: Config) -> str:
     head = mongod_version(config.head.mongod)
     if found.split(".")[:2] != head.split(".")[:2]:
         raise BadConfiguration(
-            f"head.mongod: expected the source's major version, {found}, found {head}; install that one"
+            f"head.mongod: expected the source's major version, {found}, found {head}; install that version"
         )
     return f"source {found}, head {head}"
 

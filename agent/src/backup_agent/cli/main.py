@@ -158,7 +158,7 @@ def schedule() -> None:
 )
 @answers
 def pause(context: Context, owner: str, reason: str, for_seconds: int) -> Found:
-    """Add or renew one's own lease."""
+    """Add or renew your own lease."""
     store = context.store
     return {"changed": store.add_lease(owner, reason, for_seconds), "leases": store.leases()}
 
@@ -167,7 +167,7 @@ def pause(context: Context, owner: str, reason: str, for_seconds: int) -> Found:
 @owner_option
 @answers
 def resume(context: Context, owner: str) -> Found:
-    """Take one's own lease back."""
+    """Remove your own lease."""
     store = context.store
     return {"changed": store.remove_lease(owner), "leases": store.leases()}
 
@@ -179,7 +179,7 @@ def resume(context: Context, owner: str) -> Found:
     "--policy", type=click.Choice(["required", "older_than", "always"]), default="required", show_default=True
 )
 @click.option("--older-than-days", type=float, default=365.0, show_default=True)
-@click.option("--dry-run", is_flag=True, help="Only check whether it is needed and would succeed.")
+@click.option("--dry-run", is_flag=True, help="Only check whether a resync is needed and would succeed.")
 @click.option("--cancel", metavar="ID", help="Cancel this operation instead.")
 @answers
 def resync(
@@ -191,7 +191,7 @@ def resync(
     dry_run: bool,
     cancel: str | None,
 ) -> Found:
-    """Read everything again from a secondary."""
+    """Copy everything again from a secondary."""
     store = context.store
     if cancel is not None:
         return {"changed": store.cancel_operation(cancel), "operation": store.operation(cancel)}

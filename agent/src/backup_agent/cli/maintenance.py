@@ -24,13 +24,13 @@ def maintenance_group() -> None:
 
 @maintenance_group.command()
 @owner_option
-@click.option("--reason", required=True, help="Why; shown to whoever finds the agent down.")
+@click.option("--reason", required=True, help="Why; shown to people who find the agent down.")
 @click.option("--for-seconds", type=click.IntRange(1, YEAR_SECONDS), required=True, help="When the lease expires.")
 @click.option("--latest-safe-restart", "latest", metavar="ISO", help="By when the agent has to run again.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, or why it is refused.")
 @answers
 def begin(context: Context, owner: str, reason: str, for_seconds: int, latest: str | None, dry_run: bool) -> Found:
-    """Record one's own maintenance and pause snapshots meanwhile, or renew both."""
+    """Record your own maintenance and pause snapshots meanwhile, or renew both."""
     config = context.config
     wish = Begin(owner, reason, for_seconds, parse_latest(latest), daemon_alive(config))
     if not config.state_file.exists():
@@ -46,7 +46,7 @@ def begin(context: Context, owner: str, reason: str, for_seconds: int, latest: s
 @owner_option
 @answers
 def end(context: Context, owner: str) -> Found:
-    """Take one's own record and lease back."""
+    """Remove your own record and lease."""
     if not context.config.state_file.exists():
         return {"changed": False, "maintenance": None, "leases": []}
     with contextlib.closing(context.store) as store:
@@ -72,7 +72,7 @@ def end(context: Context, owner: str) -> Found:
 @click.option("--textfile", type=click.Path(path_type=Path), help="Write metrics for Prometheus there.")
 @json_option
 def watch_command(directory: Path, warn_before_minutes: float, textfile: Path | None, as_json: bool) -> None:
-    """Look whether each agent of this machine runs, or by when it has to again. Changes nothing."""
+    """Check whether each agent of this machine runs, or by when it has to run again. Changes nothing."""
 
     def produce() -> Found:
         paths = look.files(directory)

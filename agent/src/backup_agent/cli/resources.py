@@ -9,6 +9,6 @@ from backup_agent.machine import resources
 @main.command("resources")
 @answers
 def resources_command(context: Context) -> Found:
-    """Show what the job needs of this machine, what there is, and which members are reached. Changes nothing."""
+    """Show what the job needs of this machine, what the machine has, and which members it reaches. Changes nothing."""
     found = resources.look(context.config)
     return found, 1 if found.missing else 0

@@ -120,7 +120,7 @@ class _Run:
         for pair in found.capped:
             reports += self._capped(pair)
         differences = found.differences
-        if gone:  # whatever has been dropped must be gone from both sides
+        if gone:  # everything that has been dropped must be gone from both sides
             differences = sorted({*differences, *self._catalogue().differences})
         return self._summary(reports, differences, found.collections)
 

@@ -76,7 +76,7 @@ class Job:
             self._sentence = self._idle_cycle() if operation is None else self._run(operation)
         except NoRoom as error:
             self.room.note(error)
-            self._trim()  # what is no longer needed may be what fills the disk
+            self._trim()  # files that are no longer needed may fill the disk
             self.halt.wait(0.5)
             self._sentence = f"waiting: {error.message}"
         self._beat(force=True)
@@ -325,7 +325,7 @@ class Job:
             self.use_current()
 
     def go_on_beside(self) -> None:
-        """Apply a batch where the current generation runs. Its troubles are not the step's: the next cycle meets them again.
+        """Apply a batch if the current generation runs. Its errors do not end the step: the next cycle meets them again.
 
         Raises Canceled or Shutdown when the step must end.
         """

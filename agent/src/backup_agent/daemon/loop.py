@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 0.2
 FAILURE_SECONDS = 5.0
 LOCK_SECONDS = 0.5
-"""A command that looks whether a daemon runs holds the lock for a moment; that must not keep a daemon from starting."""
+"""A command that checks whether a daemon runs holds the lock for a moment. This must not keep a daemon from starting."""
 
 
 def configure_logging(config: Config) -> None:
@@ -93,7 +93,7 @@ def _loop(job: Job) -> None:
             sentence = job.cycle()
         except AgentError as error:
             sentence, pause = error.message, FAILURE_SECONDS
-        except Exception as error:  # the daemon outlives what nobody foresaw, and says it
+        except Exception as error:  # an error that nobody foresaw must not end the daemon: it is logged
             log.exception("cycle failed")
             sentence, pause = f"unexpected: {type(error).__name__}: {error}", FAILURE_SECONDS
         kind = sentence.split(":", 1)[0]

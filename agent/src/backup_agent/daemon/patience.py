@@ -1,4 +1,4 @@
-"""How a step bears what may pass by itself: it waits and tries again, counts what does not look like that, and gives up."""
+"""How a step handles errors that may pass by themselves: it waits and tries again, counts other errors, and gives up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 2
 PATIENCE_SECONDS = 1800
-"""How long a step other than the sync waits for what may pass by itself; then it fails, so that others get their turn."""
+"""How long a step other than the sync waits for an error to pass. Then it fails, so that other operations get their turn."""
 
 FAILURES = 5
 """A step that finds the head gone this often in a row fails."""
@@ -30,7 +30,7 @@ NEEDED_ROOM: dict[str, tuple[str, ...]] = {
 """The disks that a step writes to: it ends before one is full, and begins again when there is room."""
 
 GIVES_UP_WITHOUT_ROOM = ("snapshot", "prove", "verify")
-"""Steps that do not wait for room for ever: nothing but their own operation is lost, and others get their turn."""
+"""Steps that do not wait for room for ever: only their own operation is lost, and other operations get their turn."""
 
 
 class Patience:

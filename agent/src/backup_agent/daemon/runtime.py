@@ -108,7 +108,7 @@ class Runtime:
         self._capture.start()
 
     def begin_apply(self, since: Timestamp) -> None:
-        """Make the applier anew, from the position that is stored on the head."""
+        """Make a new applier, from the position that is stored on the head."""
         assert self._writer is not None
         self._since = since
         positions = PositionStore(self.head.client)
@@ -137,7 +137,7 @@ class Runtime:
             assert self._applier is not None
             done = self._applier.apply_batch(until)
         except BaseException as error:
-            # Whatever it was: units were taken that are not written, so only the stored position says where to go on.
+            # Whatever the error was, some units were taken and not written. So only the stored position says where to go on.
             self._applier = None
             full = self._room.explain(error, HEAD)
             if full is not None:

@@ -23,7 +23,7 @@ from backup_agent.times import OpTime, age_seconds
 from backup_agent.values import Json, Record
 
 SILENT_SECONDS = 120
-"""A daemon that wrote nothing for this long hangs, whatever it wrote last."""
+"""A daemon that has written nothing for this long hangs, whatever it wrote last."""
 
 STALE_SECONDS = 30
 """An answer of the source that is older than this says nothing about now."""
@@ -218,7 +218,7 @@ def _judged(config: Config, status: Status) -> list[tuple[str, str]]:
 
 
 def _down_verdict(config: Config, status: Status) -> tuple[str, str]:
-    """Judge an agent that is down: only maintenance that goes on, and leaves time, makes that less than critical."""
+    """Judge an agent that is down. It is less than critical only under a maintenance that has time left."""
     record = status.maintenance
     if record is None:
         return "critical", "the agent is not running"
@@ -229,7 +229,7 @@ def _unknown(live: Live) -> Iterator[tuple[str, str]]:
     if live.waiting is not None:
         yield "unknown", f"nothing is captured at this moment: {live.waiting}"
     if live.backup_lag_seconds is None:
-        yield "unknown", "the backup lag is not known: the source did not answer lately"
+        yield "unknown", "the backup lag is not known: the source has not answered lately"
     elif live.backup_lag_primary_seconds is None:
         yield "unknown", "how far the backup is behind the primary is not known: the set has no primary"
     if live.apply_lag_seconds is None:

@@ -21,7 +21,7 @@ FIRST_SYNC_PATIENCE_SECONDS = 600
 """How long a job's first sync waits for its preflight to pass: a set that was just loaded has a short window for a while."""
 
 LEASE_SECONDS = 7 * 24 * 3600
-"""Longer than any resync; an operation that ends takes its lease back, this only bounds one that never does."""
+"""Longer than any resync. An operation removes its lease when it ends; this only bounds an operation that never ends."""
 
 NOT_ASKED_FOR = "not asked for"
 
@@ -144,7 +144,7 @@ def _prove(work: SyncWork, operation: Operation) -> str:
 
 
 def _restore(work: SyncWork, operation: Operation) -> str:
-    """Restore beside the job, if it runs: a backup that has fallen out of sync can be restored all the same."""
+    """Restore while the job goes on, if it runs. A backup that is out of sync can be restored too."""
     work.begin_beside()
     params = operation.params
 

@@ -21,7 +21,7 @@ SLICES_FACTOR = 0.5
 """The slices of a sync, as a multiple of the data. Never more than the oplog: a sync that takes longer fails."""
 
 FLOOR_BYTES = 1024**3
-"""So much stays free whatever the reserve: journals, logs, reports and the state have no part of their own."""
+"""This much stays free whatever the reserve is, because journals, logs, reports and the state have no part of their own."""
 
 CACHE_FACTOR = 0.02
 """restic's cache, as a multiple of the data: it keeps the index and the trees. Below 1 % was seen."""
@@ -35,7 +35,7 @@ HEAD_BYTES = 600 * 1024**2
 
 @dataclass(frozen=True)
 class Part:
-    """Something that will be written to a directory; what is there of it already is not counted again."""
+    """Something that will be written to a directory; the bytes that are already there are not counted."""
 
     name: str
     path: Path

@@ -1,6 +1,6 @@
 """What one job needs of its machine, and what the machine has. Looking changes nothing and makes no file.
 
-Several jobs of a machine share what it has: whoever knows all of them (the role backup_agent) adds up what they need.
+Several jobs of a machine share its resources. The role backup_agent, which knows all jobs, adds up their needs.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from backup_agent.values import Client, Record
 MIB = 1024**2
 
 AGENT_BYTES = 150 * MIB
-"""The bound of tests/integration/agent/test_memory.py; 97 MB were seen in a resync of small documents."""
+"""The bound of tests/integration/agent/test_memory.py. A resync of small documents took 97 MB."""
 
 MONGOD_BYTES = 320 * MIB
 """A mongod without its cache. Seen with a cache of 256 MB: 280 MB while indexes were built, 124 MB in a proof."""
 
 RESTIC_BYTES = 128 * MIB
-"""89 MB were seen with a repository of 800 MB; its index grows with the repository."""
+"""restic took 89 MB with a repository of 800 MB; its index grows with the repository."""
 
 PROCESSORS = 0.5
 """Of a job that tails; a sync or a proof uses what is there."""
@@ -132,7 +132,7 @@ def _measure(sources: SourceSet, names: list[str]) -> tuple[int, OplogUse]:
 
 
 def _data_bytes(client: Client) -> int:
-    """As they are, not as they are compressed: the head may compress them less than the source does."""
+    """Uncompressed sizes, because the head may compress less than the source."""
     names = [name for name in client.list_database_names() if name not in ("local", "config")]
     found = [client[name].command("dbStats") for name in names]
     return sum(int(statistics["dataSize"] + statistics["indexSize"]) for statistics in found)

@@ -15,12 +15,12 @@ HELD_BYTES = 16 * 1024 * 1024
 """One piece of the largest kind, or four pages of the usual size (`pages.PAGE_BYTES`)."""
 
 PATIENCE_SECONDS = 5.0
-"""How long a turn is waited for. A member that falls silent while a piece is read from it must not stop everything else: then
+"""How long to wait for a turn. A member that falls silent while a piece is read from it must not stop everything else: then
 the bound is given up, not the work."""
 
 
 class Bound:
-    """Lets pieces in, in the order of asking, while they are at most so many bytes together; one alone may be of any size."""
+    """Lets pieces in, in the order of asking, up to a total of `limit` bytes. A single piece may have any size."""
 
     def __init__(self, limit: int, patience: float = PATIENCE_SECONDS) -> None:
         """`limit` is in bytes, `patience` in seconds."""

@@ -1,4 +1,4 @@
-"""The memory of the process: what is freed goes back to the system.
+"""The memory of the process: freed memory goes back to the system.
 
 The agent handles few, large pieces: batches of up to 16 MB. By default glibc raises the size from which it asks the system for
 memory of its own with every large piece that is freed (mallopt(3), M_MMAP_THRESHOLD), and each thread gets an arena: after a

@@ -37,7 +37,7 @@ BATCH_OPS = 5000
 BATCH_BYTES = 8 * 1024 * 1024
 UNKNOWN_ERROR = 8
 TOO_LARGE_FOR_CACHE = 388
-"""TransactionTooLargeForCache: said also of a small one, while the cache is full of what earlier ones have left in it."""
+"""TransactionTooLargeForCache: the server says this also of a small transaction, while the cache is full of earlier ones."""
 
 Session = ClientSession
 
@@ -97,7 +97,7 @@ class PositionStore:
 
 
 class Applier:
-    """Replays a stream on a head. After an exception it is thrown away and made anew from the stored position."""
+    """Replays a stream on a head. After an exception, make a new one from the stored position."""
 
     def __init__(self, client: Client, stream: Stream, catalogue: Catalogue, positions: PositionStore) -> None:
         """The position must have been stored before (`PositionStore.save`)."""
@@ -139,7 +139,7 @@ class Applier:
             raise Transient(f"the head went away: {error}") from error
         except OperationFailure as error:
             if _may_pass(error):
-                advice = "; raise head.cache_mb if this goes on" if error.code == TOO_LARGE_FOR_CACHE else ""
+                advice = "; raise head.cache_mb if this continues" if error.code == TOO_LARGE_FOR_CACHE else ""
                 raise Transient(f"the head could not take a batch now: {error}{advice}") from error
             raise ResyncRequired(
                 "corruption", f"the head refused a batch after {self.position.optime}: {error}"
@@ -251,7 +251,7 @@ class Applier:
             raise Transient("a batch failed that succeeded when its operations were run one by one") from again
 
     def _expand(self, op: Op) -> list[Op]:
-        """Leave out what has no collection here (before the consistency point), and add the steps that an insert needs."""
+        """Leave out operations without a collection (before the consistency point), and add the steps that an insert needs."""
         if self._catalogue.name(op.ui) is None:
             if self.strict:
                 raise ResyncRequired(
@@ -331,7 +331,7 @@ class Applier:
 
 
 def _may_pass(error: OperationFailure) -> bool:
-    """Whether it is about the head's room or other transactions, and not about what the batch holds."""
+    """Whether the error concerns the head's room or other transactions, and not the content of the batch."""
     return error.code in (OUT_OF_DISK, UNKNOWN_ERROR, TOO_LARGE_FOR_CACHE) or error.has_error_label(
         "TransientTransactionError"
     )

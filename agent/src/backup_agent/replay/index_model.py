@@ -1,7 +1,7 @@
-"""What a head's collections are to be at the consistency point: their indexes, and whether they are capped.
+"""The model of a head's collections at the consistency point: their indexes, and whether they are capped.
 
 Until then a head has `_id` indexes only (a fuzzy copy can hold two documents of one unique key) and no capped collections
-(they would evict by themselves what the replay is still to find).
+(they would evict documents that the replay still needs).
 """
 
 from __future__ import annotations

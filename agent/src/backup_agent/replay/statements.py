@@ -29,7 +29,7 @@ PART_BYTES = 8 * 1024 * 1024
 _NOTHING = b"\x05\0\0\0\0"
 _DIFF = 2
 _DIFF_BEGINS = b"\x10$v\0\x02\0\0\0"
-"""How an update that holds a diff begins after its length: looked at before all of it is decoded."""
+"""The first bytes, after the length, of an update that holds a diff. They are checked before all of it is decoded."""
 
 
 def takes_diffs(client: Client) -> bool:

@@ -33,7 +33,7 @@ class Transaction:
         """`first` is the optime of its first entry, `number` the session's txnNumber, `spool` a directory."""
         self.first, self.number, self.prepared = first, number, False
         self.complete = True
-        """Whether its first entry was seen: a part that names one before it, which was not captured, is not the first."""
+        """Whether its first entry was captured. A part that names an earlier entry is not the first."""
         self.count = 0
         # Closed by `close`, when the transaction has been applied or forgotten.
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES, dir=str(spool))  # noqa: SIM115

@@ -32,10 +32,10 @@ log = structlog.get_logger(__name__)
 ALERT = "archive"
 RETRY_SECONDS = 60
 OVERDUE_INTERVALS = 3
-"""After so many intervals without an upload an alert is raised; a repository that is busy for a while is no alarm."""
+"""After this many intervals without an upload an alert is raised. A repository that is busy for a while raises none."""
 
 STALLED_SECONDS = 1800
-"""An upload that reads nothing more for so long is ended and begun again. restic itself tries a request again for 15 minutes."""
+"""An upload that reads nothing for this long is ended and begun again. restic itself repeats a request for 15 minutes."""
 
 
 def needed(archives: Sequence[Archive], snapshots: dict[int, Timestamp]) -> set[str]:

@@ -209,7 +209,7 @@ def summary(config: Config) -> str:
 
 
 def _was_used(config: Config) -> bool:
-    if not config.state_file.exists():  # looking must not make it: it would belong to whoever looked
+    if not config.state_file.exists():  # a check must not make the file: it would belong to the user of the check
         return False
     with contextlib.closing(Store(config.state_file)) as store:
         return bool(store.snapshots())

@@ -35,7 +35,7 @@ DAMAGED = (
     "no such file",
     "decrypt",
 )
-"""Words of restic's errors that mean that what is stored is not what was stored."""
+"""Words in restic's errors which mean that stored data has changed."""
 
 
 class _Unrestorable(OperationFailed):
@@ -105,7 +105,7 @@ def _require_room(scratch: Path, snapshot: Snapshot, reserve: int) -> None:
 
 
 def _busy(work: Work) -> None:
-    """Let the head go on. Its troubles must not be taken for those of the copy."""
+    """Let the head go on. An error of the head must not be taken for one of the copy."""
     work.alive()
     try:
         work.apply_some()

@@ -58,12 +58,12 @@ def cache_of(job_directory: Path) -> Iterator[Path]:
 
 
 def _die_with_parent() -> None:
-    """End restic with the agent: what it would go on reading is no longer locked then."""
+    """End restic when the agent ends: then the files that restic reads are no longer locked."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ResticFailed(OperationFailed):
-    """restic ended with an error that trying again does not mend by itself."""
+    """restic ended with an error that a retry does not mend."""
 
 
 class Gone(ResticFailed):

@@ -22,7 +22,7 @@ from backup_agent.values import Record
 
 ALERT = "verification"
 NOT_RUN = "not_run"
-"""Cause of the alert when nothing is known to be damaged, because what is stored could not be read to its end."""
+"""Cause of the alert when the stored data could not be read to its end, so that no damage is known."""
 
 RETRY_SECONDS = 900
 """A verification that failed or was canceled is not begun again by the schedule before this."""
@@ -41,7 +41,7 @@ class Verified(Record):
 
 
 class Damaged(OperationFailed):
-    """Something that is stored cannot be read as it was written."""
+    """Stored data cannot be read as it was written."""
 
 
 def due(store: Store, interval_hours: float) -> bool:

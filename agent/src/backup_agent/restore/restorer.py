@@ -38,7 +38,7 @@ DATA = "data"
 CACHE_MB = 256
 ROOM_FACTOR = 1.1
 RENEWALS = 5
-"""How often what is being restored may be replaced in the repository by newer archives before it has been read."""
+"""How often newer archives may replace the ones that are being restored before they have been read."""
 
 Look = Callable[[], Inventory]
 """Reads again what the repository holds."""

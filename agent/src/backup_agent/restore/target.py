@@ -96,7 +96,7 @@ class Target:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise Refused(f"expected that nobody else restores into {self.path}, another does; wait for it") from None
+            raise Refused(f"expected no other restore into {self.path}, found one; wait for its end") from None
         except OSError:
             pass  # a file system without locks: as good as it gets
         try:

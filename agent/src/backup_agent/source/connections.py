@@ -39,7 +39,7 @@ REASONS = {
     "no route": ("No route to host", "Network is unreachable"),
     "timed out": ("timed out", "timeout"),
 }
-"""Why a member cannot be reached, by what the driver and the system say. The first one that is found counts."""
+"""Why a member cannot be reached, by the words of the driver and the system. The first match counts."""
 
 Result = TypeVar("Result")
 
@@ -108,8 +108,8 @@ class SourceSet:
     def failed(self, member: str, error: Exception | None = None) -> None:
         """Note that reading from a member failed, so that another one gets its turn.
 
-        Where it was no matter of the network it is connected to anew: the driver keeps for a connection's life whether the
-        server knew sessions when it was made, which a member does not before its initial sync, or while it is hidden.
+        If the network was not the reason, a new connection is made. For a connection's life the driver keeps whether the
+        server knew sessions when it was made. A member knows none before its initial sync, or while it is hidden.
         """
         self._failed[member] = time.monotonic()
         if isinstance(error, (ConfigurationError, OperationFailure)):

@@ -21,7 +21,7 @@ LONGEST_SECONDS = 10 * 366 * 86400.0
 
 @dataclass(frozen=True)
 class Oldest:
-    """What each member said of its oldest entry, and why others said nothing."""
+    """What each member said about its oldest entry, and why other members did not answer."""
 
     entries: Mapping[str, Timestamp] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +97,7 @@ def _short(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Estimate(Record):
-    """How long the cursor can wait, reckoned from what the members have now; None is what cannot be told."""
+    """How long the cursor can wait, calculated from what the members have now; None is what cannot be told."""
 
     headroom_seconds: int | None = None
     """From the oldest entry of the member that reaches back furthest to what was captured; below 0 none reaches it."""
@@ -107,7 +107,7 @@ class Estimate(Record):
 
 
 def estimate(oldest: Oldest, captured: Timestamp | None, before: Timestamp | None, elapsed: float) -> Estimate:
-    """Reckon from the oldest entries of now and from that of `elapsed` seconds before.
+    """Calculate it from the oldest entries of now and from that of `elapsed` seconds before.
 
     Where the oldest entry has not moved on there is no rate, and no time can be named.
     """

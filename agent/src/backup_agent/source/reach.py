@@ -1,4 +1,4 @@
-"""Whether this machine reaches every member of the source, with the job's own TLS and login."""
+"""Checks that this machine reaches every member of the source, with the job's own TLS and login."""
 
 from __future__ import annotations
 

@@ -12,5 +12,5 @@ def warning(version: str) -> str | None:
         return None
     return (
         f"the source runs MongoDB {version}, which this version of the agent was not tested with (tested: "
-        f"{', '.join(TESTED_SERVER_MAJORS)}); what it does not know stops the job and is named, see docs/fidelity.md"
+        f"{', '.join(TESTED_SERVER_MAJORS)}); unknown entries stop the job and are named, see docs/fidelity.md"
     )

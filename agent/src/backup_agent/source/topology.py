@@ -26,7 +26,7 @@ class MemberFacts(Record):
     delay_seconds: int = 0
     optime: OpTime | None = None
     too_far_behind: bool = False
-    """Whether that it is too far behind is all that speaks against it."""
+    """Whether its lag is the only reason against this member."""
 
     def to_json(self) -> Json:
         """Return the contract's form."""

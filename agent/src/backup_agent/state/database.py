@@ -74,10 +74,10 @@ class Database:
         self._prepare(path)
 
     def _open_to_read(self, path: Path) -> None:
-        """Open a file that is there so that no file is made or changed, whoever looks.
+        """Open a file that is there so that no file is made or changed, as root either.
 
         Without a write-ahead log nobody has the file open, and SQLite is kept from making one (`immutable`). With one, its
-        index may be made anew after a crash; SQLite gives that to the owner of the file.
+        index may be made again after a crash; SQLite gives that to the owner of the file.
         """
         how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
         self._connect(f"{path.absolute().as_uri()}?{how}", uri=True)
@@ -161,9 +161,9 @@ def _value(name: str, column: Any) -> Any:
 
 
 def _require_owner(path: Path) -> None:
-    """Make no state for somebody else: the agent could not open what root made. Raises AgentDown.
+    """Refuse to make the state of another user: the agent could not open a file of root. Raises AgentDown.
 
-    A directory that is not there is made by whoever owns the one above it.
+    A directory that is not there is made by the owner of the one above it.
     """
     nearest = next(above for above in path.parents if above.exists())
     owner = nearest.stat().st_uid

@@ -63,7 +63,7 @@ class Maintenance(Record):
         return {**self.to_json(), "overdue": self.overdue, "seconds_left": self.seconds_left}
 
     def never_ended(self) -> str:
-        """Return the sentence about a record that outlived its time while the agent runs."""
+        """Return the sentence about a record that is overdue while the agent runs."""
         return f"the maintenance of {self.owner} ended at {self.until} and was never ended; run maintenance_end"
 
 
@@ -103,8 +103,8 @@ class Begin:
     def _kept(self, before: Maintenance | None) -> Maintenance | None:
         """Return the record that goes on; None when what begins is new.
 
-        When the time of a record has passed, the agent decides. One that is still down is only longer away, whoever says so now.
-        One that runs has come back, and its maintenance was never ended: nothing of then holds.
+        When the time of a record has passed, the agent decides. One that is still down is only longer away, also
+        when another owner says so now. One that runs has come back, and its maintenance was never ended: nothing of then holds.
         """
         if before is None:
             return None

@@ -1,7 +1,7 @@
 """Room on the disks: the agent stops before one is full, says which, and goes on by itself when there is room again.
 
 A reserve is kept free on every disk, because a mongod or a state file that meets a full disk is worse off than one that waits.
-And whatever fails while a disk is full is not judged: it is tried again when there is room, so that a full disk is never taken
+Whatever fails while a disk is full is tried again when there is room. So a full disk is never taken
 for a broken backup.
 """
 
@@ -51,7 +51,7 @@ class Place:
 
     def message(self, needed: int) -> str:
         """Return the sentence for alerts and errors."""
-        return f"{self.name}: expected {needed} bytes free in {self.path}, found {self.free_bytes}; make room, all waits for it"
+        return f"{self.name}: expected {needed} bytes free in {self.path}, found {self.free_bytes}; make room, work waits for it"
 
 
 def local_repository(location: str) -> Path | None:
@@ -169,7 +169,7 @@ class Room:
         self._raise(name, {"message": error.message, **error.details})
 
     def cleared(self, name: str) -> None:
-        """Take note that something could be written there: what cannot be measured is known to have room only by that."""
+        """Note that a write succeeded there. For a disk that cannot be measured this is the only sign of room."""
         if places(self._config, self.generation).get(name) is None:
             self._close(name)
 

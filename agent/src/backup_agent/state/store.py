@@ -131,7 +131,7 @@ class Store(Database):
         return new
 
     def remove_lease(self, owner: str) -> bool:
-        """Take an owner's lease back; returns whether there was one."""
+        """Remove an owner's lease; returns whether there was one."""
         return self._write("DELETE FROM leases WHERE owner = ?", owner) > 0
 
     def leases(self) -> list[Lease]:

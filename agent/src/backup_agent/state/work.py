@@ -55,7 +55,7 @@ class Work(Protocol):
         """
 
     def source_member(self) -> str:
-        """Return the secondary that is read from now; chooses another when it is no longer fit. Raises Transient."""
+        """Return the secondary that the agent reads from; chooses another when it is no longer fit. Raises Transient."""
 
     def pause_at_latest(self) -> OpTime:
         """Apply what has been captured and return the optime at which the head now stands.

@@ -1,4 +1,4 @@
-"""Would a resync succeed? Each check is one line: what was found, and what to do. Nothing is changed by looking.
+"""Would a resync succeed? Each check is one line: what was found, and what to do. The preflight changes nothing.
 
 The rate is measured by copying for a few seconds into a throw-away mongod, the way the sync will: reading alone would promise
 too much.
@@ -138,7 +138,7 @@ def _check_collections(client: Client, result: Plan) -> list[Copied]:
     try:
         collections = describe_collections(client)
     except Unsupported as error:
-        result.check("collections", False, error.message, "see what cannot be replayed yet in the README")
+        result.check("collections", False, error.message, "docs/fidelity.md says what cannot be replayed")
         return []
     size = sum(c.bytes for c in collections)
     result.data_bytes = size

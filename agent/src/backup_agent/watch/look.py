@@ -1,4 +1,4 @@
-"""`watch`: is each agent of this machine there, and if it is away for maintenance, by when has it to run again?
+"""`watch`: does each agent of this machine run? If it is away for maintenance, by when has it to run again?
 
 It only looks: no file is made or changed, so it may run as the agents' user or as root.
 """
@@ -28,7 +28,7 @@ OK, WARNING, CRITICAL = "ok", "warning", "critical"
 LEVELS = (OK, WARNING, CRITICAL)
 
 AT_ONCE = 8
-"""So many jobs are looked at at the same time: each may wait for members that do not answer."""
+"""How many jobs are checked at the same time. Each may wait for members that do not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Finding(Record):
     alive: bool | None = None
     maintenance: Maintenance | None = None
     latest_safe_restart: str | None = None
-    """While it is down under a record: the earlier one of the record's and the one that was reckoned now."""
+    """While it is down under a record: the earlier one of the record's and the one that was calculated now."""
     decided_by: str | None = None
     """`record` or `source`."""
     lost: bool = False
@@ -77,13 +77,13 @@ def files(directory: Path) -> list[Path]:
 
 
 def watch(paths: Iterable[Path], late_seconds: float) -> list[Finding]:
-    """Look at all of these jobs."""
+    """Check all of these jobs."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda path: look(path, late_seconds), paths))
 
 
 def look(path: Path, late_seconds: float) -> Finding:
-    """Look at the job of one configuration file. What can't be read is a warning, and never an error."""
+    """Check the job of one configuration file. Something that can't be read is a warning, and never an error."""
     job = path.stem
     try:
         config = load(path)
@@ -130,9 +130,9 @@ def _down(config: Config, stored: _Stored, late_seconds: float) -> Finding:
         text = f"the agent is down, and no maintenance is recorded; {maintenance.start(config.job)}"
         return Finding(config.job, CRITICAL, text, False)
     oldest = ask(config)
-    reckoned = estimate(oldest, stored.captured, record.oldest, age_seconds(record.began_at))
-    latest, by = _latest(record, reckoned)
-    source = {**oldest.to_json(), **reckoned.to_json()}
+    estimated = estimate(oldest, stored.captured, record.oldest, age_seconds(record.began_at))
+    latest, by = _latest(record, estimated)
+    source = {**oldest.to_json(), **estimated.to_json()}
     found = Finding(config.job, OK, "", False, record, latest, by, source=source)
     if stored.captured is not None and oldest.lost(stored.captured):
         text = (
@@ -140,20 +140,20 @@ def _down(config: Config, stored: _Stored, late_seconds: float) -> Finding:
             f"run: {maintenance.resync(config.job)}"
         )
         return replace(found, level=CRITICAL, text=text, lost=True)
-    return _judged(config.job, found, stored, oldest, reckoned, late_seconds)
+    return _judged(config.job, found, stored, oldest, estimated, late_seconds)
 
 
-def _latest(record: Maintenance, reckoned: Estimate) -> tuple[str | None, str | None]:
+def _latest(record: Maintenance, estimated: Estimate) -> tuple[str | None, str | None]:
     """Return by when the agent has to run again, and what says so."""
     recorded = record.latest_safe_restart
-    if reckoned.left_seconds is None:
+    if estimated.left_seconds is None:
         return recorded, "record" if recorded else None
-    live = iso_in(reckoned.left_seconds)
+    live = iso_in(estimated.left_seconds)
     return (recorded, "record") if recorded is not None and recorded <= live else (live, "source")
 
 
 def _judged(
-    job: str, found: Finding, stored: _Stored, oldest: Oldest, reckoned: Estimate, late_seconds: float
+    job: str, found: Finding, stored: _Stored, oldest: Oldest, estimated: Estimate, late_seconds: float
 ) -> Finding:
     """Judge an agent that is down, and whose cursor is not known to be lost."""
     assert found.maintenance is not None
@@ -164,29 +164,33 @@ def _judged(
     holders = oldest.holders(stored.captured) if stored.captured is not None else []
     if holders and holders == [oldest.primary] and not oldest.silent and len(oldest.entries) > 1:
         level = CRITICAL
-        doubts.append("only the primary, which is not read from, has what is needed: make it step down")
+        doubts.append(
+            "only the primary, which the agent does not read from, has the entry that is needed: make it step down"
+        )
     silent = oldest.why_silent() if oldest.answered else ""
-    notes = [_basis(found, reckoned), *doubts, silent]
+    notes = [_basis(found, estimated), *doubts, silent]
     return replace(found, level=level, text="; ".join([text, *(note for note in notes if note)]))
 
 
 def _doubts(stored: _Stored, oldest: Oldest) -> list[str]:
-    """Return what is not known and counts as a warning."""
+    """Return what is unknown and counts as a warning."""
     if not oldest.answered:
-        return [f"{oldest.why_silent() or 'no member could be asked'}, so the record alone says how long it can wait"]
+        return [
+            f"{oldest.why_silent() or 'no member could be asked'}, so only the record says how long the agent can wait"
+        ]
     if stored.captured is None:
-        return ["it is not known what was captured, so the record alone says how long it can wait"]
+        return ["the last captured entry is not known, so only the record says how long the agent can wait"]
     return []
 
 
-def _basis(found: Finding, reckoned: Estimate) -> str:
-    """Return what a time that was reckoned now comes from."""
-    if found.decided_by != "source" or reckoned.headroom_seconds is None:
+def _basis(found: Finding, estimated: Estimate) -> str:
+    """Return what a time that was estimated now comes from."""
+    if found.decided_by != "source" or estimated.headroom_seconds is None:
         return ""
-    if reckoned.left_seconds == 0 or reckoned.rate is None:
-        return "no member that answered has what is needed next"
-    headroom = maintenance.span(reckoned.headroom_seconds)
-    return f"the source reaches back {headroom} further, and loses {reckoned.rate:.3g} s of that a second"
+    if estimated.left_seconds == 0 or estimated.rate is None:
+        return "no member that answered has the entry that is needed next"
+    headroom = maintenance.span(estimated.headroom_seconds)
+    return f"the source reaches back {headroom} further, and loses {estimated.rate:.3g} s of that each second"
 
 
 def worst(findings: Iterable[Finding]) -> str:

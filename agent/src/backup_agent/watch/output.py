@@ -51,8 +51,8 @@ def metrics(findings: Sequence[Finding]) -> bytes:
     up = gauge("agent_up", "Whether the agent of the job runs")
     under = gauge("maintenance", "1 while maintenance of the job is recorded", (*JOB, "owner"))
     latest = gauge("latest_safe_restart_timestamp_seconds", "By when an agent that is down has to run again")
-    left = gauge("latest_safe_restart_left_seconds", "How long it was until then when it was looked")
-    gauge("watch_timestamp_seconds", "When the agents were looked at", ()).set(time.time())
+    left = gauge("latest_safe_restart_left_seconds", "How long it was until then when the watch ran")
+    gauge("watch_timestamp_seconds", "When the watch ran", ()).set(time.time())
     for found in findings:
         up.labels(found.job, found.job).set(bool(found.alive))
         if found.maintenance is not None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option `ops_manager`: how to speak to Ops Manager or Cloud Manager, and how to resync by it.
+"""The option `ops_manager`: how to reach Ops Manager or Cloud Manager, and how to resync by it.
 
 Plain values: arguments.py of this collection makes them part of the options of every module with a provider.
 """

@@ -26,7 +26,7 @@ PREFIX = "mongodb_ops.backup "
 RESYNC, MAINTENANCE = "resync", "maintenance"
 
 #: How far a resync has been taken by us. Each phase is written before the request that it announces, so that a run after a
-#: crash knows what may have been sent. What the product made of it is asked for and never noted.
+#: crash knows what may have been sent. The state of the product is read each time and never noted.
 BEGUN, WAITING, STOPPING, TERMINATING, STARTING = "begun", "waiting", "stopping", "terminating", "starting"
 
 #: The ways to make the product sync again.
@@ -102,7 +102,7 @@ def read(description: str, window: str, ends: datetime | None, made: datetime | 
         message = sentence(
             expected="the description of a maintenance window as this collection wrote it",
             found=f"another one in window {window} ({type(error).__name__})",
-            remedy="see in the web page what it was for, put back what it stands for, and delete it",
+            remedy="see in the web page what the window was for, put its changes back, and delete it",
         )
         raise AskOperator(message, code="journal_unreadable", details={"window": window}) from None
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unpacking a delivered archive. Every member is looked at before anything of it is written."""
+"""Unpacking a delivered archive. Every member is checked before anything of it is written."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Canceling a resync: what was done for it is undone, and its record stays until that is certain."""
+"""Canceling a resync: its changes are undone, and its record stays until that is certain."""
 
 from __future__ import annotations
 

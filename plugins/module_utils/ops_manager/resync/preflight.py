@@ -82,7 +82,7 @@ def plan(job: Job, options: Mapping[str, Any]) -> Answer:
     if failed:
         text = "; ".join(f"{check['name']}: {check['detail']}; {check['remedy']}" for check in failed)
         message = sentence(
-            expected="a job that can be resynced", found=text, remedy="nothing was changed; settle that first"
+            expected="a job that can be resynced", found=text, remedy="nothing was changed; do what the checks say"
         )
         raise AskOperator(message, code="preflight_failed", details={"plan": made})
     return made
@@ -140,7 +140,7 @@ def _fcv(job: Job, options: Mapping[str, Any]) -> Answer:
     remedy = (
         "give feature_compatibility_version as db.adminCommand({getParameter: 1, featureCompatibilityVersion: 1}) shows it"
         if needed is None
-        else "from 4.2 on the product needs no resync: see its alerts for what is wrong, or say allow_fcv_4_2"
+        else "from 4.2 on the product needs no resync: see its alerts for what is wrong, or set allow_fcv_4_2"
     )
     return _check("featureCompatibilityVersion", needed is True, detail, remedy)
 
@@ -189,7 +189,7 @@ def _snapshots(job: Job, options: Mapping[str, Any]) -> list[Answer]:
     detail = f"{len(there)} will be destroyed: {', '.join(there)}" if there else "none will be lost"
     # One may be finished until it is deleted, so only a backup that is off already has none to lose.
     ok = bool(options["confirm_snapshot_loss"]) or (not there and job.status == views.INACTIVE)
-    return [_check("snapshots", ok, detail, "say backup_confirm_snapshot_loss=true, or choose another method")]
+    return [_check("snapshots", ok, detail, "set backup_confirm_snapshot_loss=true, or choose another method")]
 
 
 def _warnings(job: Job, options: Mapping[str, Any]) -> list[str]:

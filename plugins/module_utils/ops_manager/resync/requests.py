@@ -4,7 +4,7 @@
 
 """The requests that change something in the product, each of which may be repeated after a crash.
 
-The journal is written first and taken away last: whatever is left behind in between is named in it.
+The journal is written first and removed last. It names everything that is left behind in between.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _terminate(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
         message = sentence(
             expected="backup_confirm_snapshot_loss=true for a resync of method terminate",
             found="false, with the backup stopped and its snapshots still there",
-            remedy=f"say it, or cancel {journal.id}, which starts the backup again",
+            remedy=f"confirm it, or cancel {journal.id}, which starts the backup again",
         )
         raise AskOperator(message, code="snapshot_loss_unconfirmed")
     return _announce(job, journal, journals.TERMINATING, {"statusName": views.TERMINATING})
@@ -195,7 +195,7 @@ def _announce(job: Job, journal: Journal, phase: str, body: Mapping[str, Any]) -
 
 
 def set_status(job: Job, body: Mapping[str, Any]) -> bool:
-    """Ask for a state, and tell whether the product took it. That it has gone on meanwhile is seen at the next look."""
+    """Ask for a state, and say whether the product accepted it. The next read shows the state since then."""
     try:
         job.write("patch", f"/backupConfigs/{job.cluster.id}", body)
     except ApiError as error:

@@ -33,7 +33,7 @@ class Words:
 
 
 def note(step: str, journal: Journal, view: View) -> str | None:
-    """Return what is to be said of a step that has been done."""
+    """Return the note of a step that has been done."""
     if step == "pause":
         return _paused(journal)
     if step == "sync":

@@ -36,7 +36,7 @@ def everything(directory: Path, writer: SliceWriter, after: int = 0) -> list[int
 
 
 def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
-    """Entries come back in order, and again from a writer that was opened anew."""
+    """Entries come back in order, and again from a writer that was opened again."""
     writer = SliceWriter(tmp_path, 1)
     append(writer, 1, 2)
     append(writer, 3)

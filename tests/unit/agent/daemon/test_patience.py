@@ -91,7 +91,7 @@ def test_a_repository_elsewhere_is_tried_until_it_has_room(tmp_path: Path) -> No
 
 
 def test_a_restore_does_not_wait_for_the_disk_of_an_operator(tmp_path: Path) -> None:
-    """Its target is chosen by whoever restores: the message comes at once."""
+    """The user of a restore chooses its target: the message comes at once."""
     error = OperationFailed("restore: no space left")
     error.__cause__ = NoRoom("no space left", "repository")
     with pytest.raises(OperationFailed, match="restore"):

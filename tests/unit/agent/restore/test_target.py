@@ -102,7 +102,7 @@ def test_what_an_unfinished_restore_left_is_removed_and_nothing_else(tmp_path: P
 
 def test_one_restore_at_a_time(tmp_path: Path) -> None:
     """The second one is told to wait, and does not remove what the first one makes."""
-    with Target(tmp_path).locked(), pytest.raises(Refused, match="another does"), Target(tmp_path).locked():
+    with Target(tmp_path).locked(), pytest.raises(Refused, match="found one"), Target(tmp_path).locked():
         pass
 
 

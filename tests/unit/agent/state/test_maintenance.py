@@ -65,7 +65,7 @@ def test_a_record_and_its_lease_are_written_together(store: Store) -> None:
 
 
 def test_a_renewal_keeps_when_it_began(store: Store) -> None:
-    """How fast the oplog moves on is reckoned from the oldest entry of then; what was captured is of now."""
+    """The rate of the oplog is computed from the oldest entry of that time; the captured entry is the present one."""
     store.begin_maintenance(Begin("me", "kernel", 60, PAST))
     store.observe("maintenance", replace(recorded(store), began_at=PAST))
     store.observe("live", LATER)
@@ -124,7 +124,7 @@ def test_only_ones_own_is_ended(store: Store) -> None:
 
 
 def test_a_lease_that_was_taken_back_is_written_again(store: Store) -> None:
-    """Whoever resumed the snapshots in between made a difference."""
+    """When somebody resumed the snapshots in between, it is a change."""
     store.begin_maintenance(Begin("me", "kernel", 3600, None))
     store.remove_lease("me")
     assert store.begin_maintenance(Begin("me", "kernel", 3600, None)).changed

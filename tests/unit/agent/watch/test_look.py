@@ -128,7 +128,7 @@ def test_an_agent_that_is_down_without_a_record_is_critical(job: Job, has_run: b
             {"a:1": 5000, "b:1": 9000},
             "critical",
             "source",
-            r"loses (10|9\.\d+) s of that a second",
+            r"loses (10|9\.\d+) s of that each second",
         ),  # 5000 / 10, a moment later
         ({"a:1": 9999}, "critical", "source", "it had to run again by"),  # 1 / 60
     ],
@@ -231,7 +231,7 @@ def test_how_early_it_warns(job: Job, members: Any) -> None:
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_a_warning(job: Job, content: bytes | None, words: str) -> None:
-    """It does not keep the others from being looked at."""
+    """It does not keep the other jobs from being checked."""
     job.state(record())
     bad = job.directory / "broken.yml"
     if content is None:
@@ -287,7 +287,7 @@ class TestLooking:
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can read other users' files")
     @pytest.mark.parametrize("index", [True, False])
     def test_root_leaves_the_files_of_a_crash_to_the_agents_user(self, job: Job, index: bool) -> None:
-        """What was only in the write-ahead log is read, whether its index is there or is made anew for its owner."""
+        """What was only in the write-ahead log is read, whether its index is there or is made again for its owner."""
         store = Store(job.config.state_file)
         store.observe("maintenance", record(owner="crashed"))
         copies = {path.name: path.read_bytes() for path in job.config.directory.iterdir()}

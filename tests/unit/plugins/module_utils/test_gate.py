@@ -67,7 +67,7 @@ class TestWithoutAnAgent:
         assert "2026-01-01T09:00:00Z" == answer["latest_safe_restart"]
 
     def test_a_window_that_is_shorter_than_the_forecast(self) -> None:
-        """Writes are heavier now than the rate that is reckoned with: what is seen counts."""
+        """Writes are heavier now than the assumed rate: the observed rate counts."""
         assert 5 * HOUR == gate(job(oplog=oplog(5)))["seconds_until_lost"]
 
     def test_a_young_oplog_is_not_short(self) -> None:
@@ -110,7 +110,7 @@ class TestWithAnAgent:
             ("the source is silent", {"backup": backup(headroom_hours=None)}),
             ("backup not read: no agent", {"backup_error": "no agent", "oplog": oplog(20)}),
             ("oplog not read: refused", {"oplog_error": "refused", "backup": backup()}),
-            ("nothing is known", {}),
+            ("neither its oplog nor its backup was checked", {}),
             ("has no primary", {"oplog": {**oplog(20), "verdict": "unknown", "reasons": ["the set has no primary"]}}),
             (
                 "no sign of life",

@@ -27,7 +27,7 @@ class TestRead:
         """A member that is gone becomes a reason and not an exception."""
         reading = window_check._read(LOGIN, Member("127.0.0.1:1", "SECONDARY"), "rs0")
         assert reading.window is None
-        assert "Expected an answer from 127.0.0.1:1, found nobody who listens there" in reading.why_not
+        assert "Expected an answer from 127.0.0.1:1, found no server that listens there" in reading.why_not
 
 
 class TestDemandAWindow:

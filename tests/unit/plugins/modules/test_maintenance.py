@@ -154,6 +154,6 @@ class TestCheckMode:
 
 class TestMain:
     def test_beginning_needs_a_reason_and_a_time(self, run_main: Any) -> None:
-        """Whoever finds the agent down must be able to read why, and until when."""
+        """People who find the agent down must be able to read why, and until when."""
         code, result = run_main(maintenance, agent_config="/etc/orders.yml", state="begun", owner="me")
         assert (1, "state is begun but all of the following are missing: reason, for_seconds") == (code, result["msg"])

@@ -102,9 +102,11 @@ BEFORE = {
 WAITING = {**BEFORE, "operation": ""}
 
 
-def fail(answer: Json, before: Json = BEFORE, started: Json | None = None) -> Json:
+def fail(answer: Json, before: Json | None = None, started: Json | None = None) -> Json:
     """Return what a failure of the task that copies means."""
-    return resync_outcome.failed(answer, before, "Copy", started or {}, "run again", "cancel with ")
+    return resync_outcome.failed(
+        answer, BEFORE if before is None else before, "Copy", started or {}, "run again", "cancel with "
+    )
 
 
 class TestFailed:
@@ -189,8 +191,9 @@ LAG = {"verdict": "ok", "status": {"last_resync": {"finished_at": "2026-01-31T04
 NOTHING = dict.fromkeys(("documents_copied", "bytes_copied", "collections_compared", "equal", "proven"))
 
 
-def report(record: Json, before: Json = BEFORE, lag: Json = LAG, proven: Json | None = None) -> Json:
+def report(record: Json, before: Json | None = None, lag: Json | None = None, proven: Json | None = None) -> Json:
     """Return what is reported of an operation."""
+    before, lag = BEFORE if before is None else before, LAG if lag is None else lag
     return resync_outcome.reported(record, before, "orders", "resync-7", lag, proven or {}, "/page.html")
 
 

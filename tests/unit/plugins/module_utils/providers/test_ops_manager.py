@@ -148,7 +148,7 @@ class TestStart:
         assert window.id in again["left_behind"][0]
 
     def test_a_failed_look_at_others_says_what_is_left(self, product: Product) -> None:
-        """The record is written, and then nothing can be read: whoever sees the error has to know of the window."""
+        """The record is written, and then nothing can be read: the error has to name the window."""
         product.hang("GET", "/maintenanceWindows", seconds=0.01)
         product.fault("GET", "/maintenanceWindows", status=500)
         with pytest.raises(BackupError) as caught:
@@ -164,7 +164,7 @@ class TestStart:
             product.start(cluster="items", method="terminate")
         assert [] == product.writes()
 
-    def test_whoever_goes_on_confirms_the_loss_too(self, product: Product) -> None:
+    def test_going_on_needs_the_confirmation_of_the_loss_too(self, product: Product) -> None:
         """Attaching with other wishes must not destroy what these wishes would have kept."""
         begun = product.start(**TERMINATE)
         until(lambda: product.seen().status == "STOPPED", "the stop")

@@ -53,7 +53,7 @@ def never(seconds: float) -> None:
 
 class TestCarryOut:
     def test_primary_last(self) -> None:
-        """Whoever is primary when it comes to it, and nobody without a change."""
+        """The primary is the one of that moment; a member without a change is left alone."""
         unchanged = Step(MemberFacts("x", "SECONDARY", max_bytes=1), 1, 0.0, "")
         assert ["b", "c", "a"] == carry_out(SetInMemory(), [unchanged, *steps("a", "b", "c")], Wish(), never)
 

@@ -50,7 +50,7 @@ class TestDescribed:
         ],
     )
     def test_names_the_option_that_the_driver_refuses(self, expected: str, params: dict[str, Any]) -> None:
-        """Whoever has twenty options wants to know which one is wrong; never what was in it."""
+        """A user with twenty options wants to know which one is wrong; its value is never shown."""
         with pytest.raises(FixInput) as caught, connection.described("a:1"):
             connection.Login(params).seed().close()
         assert caught.value.message.startswith("Expected usable connection options for a:1, ")

@@ -23,6 +23,6 @@ class TestContinueWithPymongo:
             respawn.continue_with_pymongo(module)
 
     def test_nothing_to_do(self) -> None:
-        """With pymongo at hand no option is even looked at."""
+        """With pymongo at hand no option is even read."""
         assert connection.HAS_PYMONGO
         respawn.continue_with_pymongo(SimpleNamespace(params={}))

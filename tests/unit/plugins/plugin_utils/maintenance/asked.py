@@ -6,16 +6,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.request import Answers, Request
 
 NOW = "2026-01-31T04:00:00Z"
 BEGAN, UNTIL, LATEST = "2026-01-31T02:00:00Z", "2026-01-31T05:00:00Z", "2026-01-31T09:00:00Z"
-GATE = {"job": "orders", "safe": True, "latest_safe_restart": LATEST, "arithmetic": "orders: safe, 6.0 h are left"}
+GATE = MappingProxyType(
+    {"job": "orders", "safe": True, "latest_safe_restart": LATEST, "arithmetic": "orders: safe, 6.0 h are left"}
+)
 UNSAFE = {**GATE, "safe": False, "arithmetic": "orders: unsafe, 1 min is left"}
-OWN_AGENTS = {"runs_agents": True, "can_pause_snapshots": True, "reports_lag": True}
+OWN_AGENTS = MappingProxyType({"runs_agents": True, "can_pause_snapshots": True, "reports_lag": True})
 VENDORS_AGENTS = {"runs_agents": False, "mutes_alerts": True, "snapshots_by_schedule_only": True}
 
 
@@ -49,8 +53,8 @@ def record(owner: str = "anna", **changes: Any) -> dict[str, Any]:
 
 def answers(
     status: dict[str, Any] | None = None,
-    gate: dict[str, Any] | None = GATE,
-    facts: dict[str, Any] = OWN_AGENTS,
+    gate: Mapping[str, Any] | None = GATE,
+    facts: Mapping[str, Any] = OWN_AGENTS,
     renewed: bool = False,
     **parts: Any,
 ) -> Answers:

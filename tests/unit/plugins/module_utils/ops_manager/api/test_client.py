@@ -67,7 +67,7 @@ class TestLogin:
         assert [{"n": 1}, {"n": 2}] == [asked.body for asked in api.asked]
 
     def test_a_wrong_key_is_tried_once(self, api: SmallApi) -> None:
-        """Whoever locks out keys after some failures must not be given them."""
+        """A server that locks out keys after some failures must not get those failures."""
         with pytest.raises(ApiError) as caught:
             client(api, private_key="wrong").get("/a")
         assert (401, "http_401", False) == (caught.value.status, caught.value.code, caught.value.retry)
@@ -82,7 +82,7 @@ class TestLogin:
         assert (401, 4) == (caught.value.status, api.connections)
 
     def test_the_private_key_is_not_told_to_who_asks_for_basic(self, api: SmallApi) -> None:
-        """Whoever stands in the way must not get the key by asking for it in clear."""
+        """A server in between must not get the key by asking for it in clear."""
         api.challenge = 'Basic realm="MMS Public API"'
         with pytest.raises(ApiError) as caught:
             client(api).get("/a")
@@ -125,7 +125,7 @@ class TestRetries:
 
     @pytest.mark.parametrize("headers", [{}, {"Retry-After": "50"}])
     def test_rate_limit_beyond_the_patience(self, api: SmallApi, waits: list[float], headers: dict[str, str]) -> None:
-        """A module has to end within a minute: whoever follows is told when to ask again."""
+        """A module has to end within a minute, and says when to ask again."""
         api.answers["GET", "/a"] = Said({"errorCode": "RATE_LIMITED"}, 429, headers)
         with pytest.raises(ApiError) as caught:
             client(api).get("/a")

@@ -27,7 +27,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api
     ],
 )  # fmt: skip
 def test_code_and_remedy(code: str, retry: bool, remedy: str, refusal: Refusal) -> None:
-    """Whoever gets the error knows whether to wait, and what to do."""
+    """The error says whether to wait, and what to do."""
     error = ApiError(refusal)
     assert (code, retry) == (error.code, error.retry)
     assert remedy in error.message

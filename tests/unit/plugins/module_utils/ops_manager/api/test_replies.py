@@ -57,7 +57,7 @@ def test_entries(expected: Any, page: Any) -> None:
     ],
 )
 def test_retry_after(expected: float | None, status: int, headers: dict[str, str]) -> None:
-    """A date is reckoned by the server's clock, not by this one."""
+    """A date counts by the server's clock, not by this host's."""
     assert expected == replies.retry_after(reply(status, **headers))
 
 

@@ -45,7 +45,7 @@ def test_a_long_reason_is_cut() -> None:
 
 @pytest.mark.parametrize("broken", ["{}", "no JSON", '{"kind":"resync"}', "[]"])
 def test_an_edited_description_is_no_guess(broken: str) -> None:
-    """Whoever changed it by hand is told which window it was; nothing is decided on half of a journal."""
+    """The error names the window that was changed by hand; nothing is decided on half of a journal."""
     with pytest.raises(AskOperator, match="window w1") as caught:
         journals.read(journals.PREFIX + broken, "w1", NOON)
 

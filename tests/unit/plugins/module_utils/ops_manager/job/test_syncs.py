@@ -46,7 +46,7 @@ def test_runs_between_its_start_and_its_end() -> None:
 
 
 def test_starting_over_is_running_again() -> None:
-    """An agent that was restarted begins anew; what had been read by then does not count."""
+    """After a restart of the agent the sync starts over; what had been read by then does not count."""
     events = [event(STARTED, 1), event(FINISHED, 2), event("SYNC_REQUIRED_AUDIT", 3), event(STARTED, 4)]
 
     (sync,) = syncs_of(events, ["orders"], NOON)

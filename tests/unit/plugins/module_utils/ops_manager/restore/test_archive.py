@@ -69,7 +69,7 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
 
 
 def test_a_file_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    """The second would replace what was looked at."""
+    """The second would replace what was checked."""
     assert "unsafe_archive" == code(tmp_path, tar_gz({"a": b"1", "./a": b"2"}))
 
 

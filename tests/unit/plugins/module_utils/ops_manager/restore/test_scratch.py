@@ -60,7 +60,7 @@ def test_one_that_ends_is_of_damaged_files(tmp_path: Path) -> None:
 
 
 def test_one_that_does_not_answer_says_nothing_about_the_files(tmp_path: Path) -> None:
-    """It is stopped; whoever asks may have to wait for longer."""
+    """It is stopped; the caller may have to wait longer."""
     scratch = program(tmp_path, "exec sleep 60")
     with pytest.raises(RetryLater, match=r"none in 0\.3 s"):
         start(scratch)

@@ -76,7 +76,7 @@ def test_a_request_on_its_way(product: Product) -> None:
 
 @pytest.mark.parametrize(("status", "kept"), [("STOPPED", True), ("STARTED", False)])
 def test_a_start_that_is_refused(product: Product, status: str, kept: bool) -> None:
-    """The product says the same whether it has started already or cannot; which of the two is looked at."""
+    """The product says the same whether it has started already or cannot; the code checks which of the two it is."""
     journal = stopped(product, **RESTART)
     seen = product.seen()
     assert "STOPPED" == seen.status

@@ -164,7 +164,7 @@ def test_somebody_who_came_is_waited_for() -> None:
     ],
 )
 def test_a_request_on_its_way_is_not_the_last_word(phase: str, status: str, seconds: float, settling: bool) -> None:
-    """What was asked for just now may take effect after it was looked at: nobody may say yet that nothing was changed."""
+    """What was asked for just now may take effect after the state was read: nobody may say yet that nothing was changed."""
     assert settling is decisions.is_settling(journal(TERMINATE, phase), status, at(seconds), 120)
 
 

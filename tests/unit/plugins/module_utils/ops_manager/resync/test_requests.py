@@ -58,7 +58,7 @@ class TestBegin:
 
 class TestAlone:
     def test_the_first_goes_on(self, product: Product) -> None:
-        """Whoever came later is no reason to stop."""
+        """A run that came later is no reason to stop."""
         first = begun(product)
         product.next_second()
         second = begun(product)
@@ -159,7 +159,7 @@ class TestPerform:
             self.perform(product, decisions.STOP, **RESTART)
 
     def test_terminate_wants_the_loss_confirmed(self, product: Product) -> None:
-        """By whoever sends it, and before the record says that it was sent."""
+        """By the run that sends it, and before the record says that it was sent."""
         begun(product, **TERMINATE)
         with pytest.raises(AskOperator, match="cancel resync-"):
             self.perform(product, decisions.DELETE, **RESTART)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a resync says to whoever follows it."""
+"""What a resync says to the people who follow it."""
 
 from __future__ import annotations
 
