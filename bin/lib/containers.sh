@@ -73,6 +73,7 @@ wanted = ("ansible_collections/community/mongodb/", "ansible_collections/awx/awx
 with zipfile.ZipFile(next(wheels.glob("ansible-*.whl"))) as wheel:
     wheel.extractall(into, [name for name in wheel.namelist() if name.startswith(wanted)])
 END
+  rm -r "$cache/wheels" # 50 MB
   touch "$into/complete-$collections_wheel-awx"
 }
 collections_wheel=ansible==12.3.0
