@@ -15,7 +15,8 @@ import yaml
 from pymongo import MongoClient
 
 from backup_agent.config import Config, load
-from backup_agent.store import Store
+from backup_agent.state.records import Params
+from backup_agent.state.store import Store
 from benchmarks.errors import Unequal
 from benchmarks.options import wait_for
 from lab import ReplicaSet, processes
@@ -25,7 +26,7 @@ Json = dict[str, Any]
 
 
 def configured(directory: Path, replica_set: ReplicaSet) -> Config:
-    """Write the configuration of a job for a set and read it as the agent does: everything else is left as it comes."""
+    """Write the configuration of a job for a set and read it as the agent does: everything else keeps its default."""
     directory.mkdir()
     (directory / "password").write_text("a password of a benchmark\n", encoding="utf-8")
     settings = {
@@ -71,10 +72,10 @@ class Agent:
 
             def state() -> str:
                 found = store.operation(identifier) if identifier else store.newest_operation(kind)
-                if found is not None and found["state"] == "failed":
-                    raise Unequal(f"{kind} failed: {found['error']}")
-                steps = found["steps"] if found is not None else []
-                return next((str(step["state"]) for step in steps if step["name"] == name), "")
+                if found is not None and found.state == "failed":
+                    raise Unequal(f"{kind} failed: {found.error}")
+                steps = found.steps if found is not None else ()
+                return next((step.state for step in steps if step.name == name), "")
 
             wait_for(f"the step {name} of {kind} to begin", lambda: state() in ("running", "done"))
             began = time.monotonic()
@@ -87,16 +88,16 @@ class Agent:
         with self.store() as store:
             operation = store.newest_operation("initial_sync")
             assert operation is not None
-            store.cancel_operation(operation["id"])
+            store.cancel_operation(operation.id)
             wait_for("the operation to end", lambda: store.open_operation() is None)
 
     def validation_seconds(self) -> tuple[float, Json]:
         """Compare the backup with its source; returns how long that took, and the report."""
         with self.store() as store:
-            operation, _ = store.start_operation("validation", "bench", "to be measured", {"level": "digest"})
-            seconds = self.step_seconds("validation", "validate", operation["id"])
+            operation, _ = store.start_operation("validation", "bench", "to be measured", Params(level="digest"))
+            seconds = self.step_seconds("validation", "validate", operation.id)
             wait_for("the operation to end", lambda: store.open_operation() is None)
-            report: Json = store.operation(operation["id"])["result"]["validation"]
+            report: Json = store.operation(operation.id).result["validation"]
         return seconds, report
 
     def head(self, generation: int) -> MongoClient[Json]:

@@ -19,14 +19,13 @@ from bson.son import SON
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
 
+from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.config import Config
+from backup_agent.daemon.runtime import Runtime
 from backup_agent.head import Mongod
-from backup_agent.room import Room
-from backup_agent.runtime import Runtime
-from backup_agent.slices import SliceReader, SliceWriter
-from backup_agent.source import SourceSet
-from backup_agent.store import Store
-from backup_agent.times import timestamp_from_json
+from backup_agent.source.connections import SourceSet
+from backup_agent.state.room import Room
+from backup_agent.state.store import Store
 from benchmarks import data, printing
 from benchmarks.agent import an_agent
 from benchmarks.errors import Unequal
@@ -67,20 +66,20 @@ def run(options: Options) -> list[Ratio]:
 
 
 def _synced(directory: Path, replica_set: ReplicaSet) -> tuple[Config, Timestamp]:
-    """Make a head with what is there before the oplog that is measured; returns the start of its copy, too."""
+    """Make a head with the data from before the measured oplog; returns the start of its copy, too."""
     with an_agent(directory, replica_set) as agent:
         agent.start()
         agent.end_after_the_switch()
         with agent.store() as store:
             current = store.generation("current")
-    tc = timestamp_from_json(current["sync"]["tc"]) if current is not None else None
+    tc = current.sync.tc if current is not None else None
     if tc is None:
         raise Unequal("expected a generation that was synced, found none")
     return agent.config, tc
 
 
 def _agent(config: Config, tc: Timestamp, last: Timestamp, expected: Client, operations: int) -> float:
-    """Capture everything first, then apply it; returns the seconds of the second."""
+    """Capture everything first, then apply it; returns the seconds of applying."""
     with contextlib.closing(SourceSet(config)) as sources, contextlib.closing(Store(config.state_file)) as store:
         runtime = Runtime(config, sources, 1, Room(config, store))
         try:

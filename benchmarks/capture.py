@@ -9,13 +9,13 @@ from pathlib import Path
 
 from bson.timestamp import Timestamp
 
-from backup_agent.capture import Capture
+from backup_agent.capture.capture import Capture
+from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.config import Config
 from backup_agent.errors import ResyncRequired
-from backup_agent.room import Room
-from backup_agent.slices import SliceReader, SliceWriter
-from backup_agent.source import SourceSet
-from backup_agent.store import Store
+from backup_agent.source.connections import SourceSet
+from backup_agent.state.room import Room
+from backup_agent.state.store import Store
 from benchmarks import data, printing, reading
 from benchmarks.agent import configured
 from benchmarks.errors import Unequal

@@ -1,4 +1,4 @@
-"""What is measured with: documents of an order's shape, and an oplog of inserts, updates and deletes."""
+"""The data of the benchmarks: documents like orders, and an oplog of inserts, updates and deletes."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Unequal(Exception):
-    """Both sides did not end with the same result, so that their times say nothing."""
+    """The two sides did not end with the same result, so their times say nothing."""
 
 
 class TooLong(Exception):

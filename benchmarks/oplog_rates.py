@@ -10,8 +10,8 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import read_rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_reading import read_rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from benchmarks import printing
 from benchmarks.errors import Unequal
 from benchmarks.options import Options, in_turns, scratch
@@ -93,7 +93,7 @@ def _oplog() -> Iterator[MongoClient[dict[str, Any]]]:
 
 
 def _read(client: MongoClient[dict[str, Any]], exact: bool) -> dict[str, Any]:
-    """Read the rate like the module does."""
+    """Read the rate as the module does."""
     with connection.described("the mongod of the benchmark"):
         _state, window = connection.window(client)
         return read_rates(connection.oplog(client), window, exact)

@@ -23,7 +23,7 @@ class Options:
     operations: int = 300_000
     """How many operations the oplog has that is captured or applied."""
     rounds: int = 2
-    """How often both sides are measured, in turns; the shortest time of each counts, what was beside it is noise."""
+    """How often both sides are measured, in turns; the shortest time of each counts, because everything above it is noise."""
     jobs: int = 200
     """How many jobs the fleet has that is checked."""
 

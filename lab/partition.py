@@ -1,7 +1,7 @@
 """A partition: packets between one member and everybody else are dropped, as by a broken switch; no connection is closed.
 
 All members are on the loopback interface, so addresses do not tell them apart, and a port tells only who listens. Each member
-therefore runs with a group id of its own (`ReplicaSet(separable=True)`), and the kernel's packet filter looks at the group of the
+therefore runs with a group id of its own (`ReplicaSet(separable=True)`), and the kernel's packet filter checks the group of the
 process that owns the sending socket. That needs root and the command nft.
 """
 

@@ -16,7 +16,7 @@ from lab.data import concern_of_all
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bson.timestamp import Timestamp
     from pymongo.collection import Collection
@@ -49,7 +49,7 @@ def roll_over(
     members: Sequence[str] | None = None,
     *,
     timeout_seconds: float = 120,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], object] = lambda _: None,
 ) -> Progress:
     """Write until the oldest oplog entry of every member is newer than `past` (by default: than everything there is).
 
@@ -57,24 +57,32 @@ def roll_over(
     end, so that the data set does not grow. mongod cuts its oplog off lazily, in pieces and only behind a checkpoint:
     expect to write several times its size.
     """
-    started, written = time.monotonic(), 0
     with MongoClient[dict[str, Any]](uri) as client:
         watched = _Watched(uri, members or data_bearing(client))
         target = past or _end_of_oplog(client, -1)
         filler = client[DATABASE].get_collection(FILLER, write_concern=concern_of_all(len(watched.clients)))
         try:
-            while True:
-                progress = Progress(written, time.monotonic() - started, watched.oldest(), target)
-                if on_progress:
-                    on_progress(progress)
-                if not progress.waiting_for:
-                    return progress
-                if progress.seconds > timeout_seconds:
-                    raise LabError(_too_slow(progress))
-                written += _write(filler)
+            for progress in _written(filler, watched, target, timeout_seconds):
+                on_progress(progress)
+            return progress
         finally:
             filler.drop()
             watched.close()
+
+
+def _written(
+    filler: Collection[dict[str, Any]], watched: _Watched, target: Timestamp, timeout_seconds: float
+) -> Iterator[Progress]:
+    """Write, and yield the progress before each write and at the end. Raises LabError when it takes too long."""
+    started, written = time.monotonic(), 0
+    while True:
+        progress = Progress(written, time.monotonic() - started, watched.oldest(), target)
+        yield progress
+        if not progress.waiting_for:
+            return
+        if progress.seconds > timeout_seconds:
+            raise LabError(_too_slow(progress))
+        written += _write(filler)
 
 
 def data_bearing(client: Client) -> list[str]:
@@ -96,7 +104,7 @@ def oplog_ends(uri: str, members: Sequence[str]) -> dict[str, tuple[Timestamp, T
 
 
 class _Watched:
-    """The members whose oplogs are looked at, each by a client of its own."""
+    """The members whose oplogs are read, each by a client of its own."""
 
     def __init__(self, uri: str, members: Sequence[str]) -> None:
         parsed = parse_uri(uri, connect_timeout=20)

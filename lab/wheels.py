@@ -1,4 +1,4 @@
-"""Wheelhouses with agents that never were: of an older version, of a newer one, of one that does not work."""
+"""Wheelhouses with made-up agents: of an older version, of a newer version, and of a version that does not work."""
 
 from __future__ import annotations
 

@@ -56,6 +56,10 @@ need_image() {
 
 # What requirements.yml names, for tests: collections come out of the wheel that bundles them, where Galaxy is out of reach too.
 need_collections() {
+  (flock 9 && fetch_collections) 9> "$cache/collections.lock" # for two parts may come here at once
+}
+
+fetch_collections() {
   local into=${root:?}/.ansible/collections
   [ ! -e "$into/complete-$collections_wheel-awx" ] || return 0
   say "installing the collections that scenarios and tests use" >&2
@@ -73,19 +77,32 @@ END
 }
 collections_wheel=ansible==12.3.0
 
-# Everything that a scenario needs, and the variables that it reads.
-prepare_molecule() {
+# podman, and the image of a machine.
+prepare_machines() {
   [ "$(id -u)" -eq 0 ] || die "expected root, for machines with systemd and a network of their own, found $(id -un)"
   # podman works without its helpers for networks and names, and so its package does not depend on them.
   PATH=$PATH:/usr/lib/podman:/usr/libexec/podman need_system_packages \
     podman runc netavark aardvark-dns mmdebstrap iptables nft ip ssh restic
   configure_containers
-  need_collections
   [ -n "${MOLECULE_IMAGE:-}" ] || MOLECULE_IMAGE=$(need_image "${RELEASE:-bookworm}")
-  [ -n "${MOLECULE_IMAGE_NEXT:-}" ] || MOLECULE_IMAGE_NEXT=$(need_image trixie)
+  export MOLECULE_IMAGE
+}
+
+# Everything else that scenarios need, and the variables that they read; the arguments are Molecule's.
+prepare_molecule() {
+  local pythons=(3.11)
+  need_collections
+  # Only where agents are upgraded is their machine a newer one, with a newer Python.
+  case "${RELEASE:-} $*" in
+    *trixie* | *upgrade* | *--all*)
+      [ -n "${MOLECULE_IMAGE_NEXT:-}" ] || MOLECULE_IMAGE_NEXT=$(need_image trixie)
+      export MOLECULE_IMAGE_NEXT
+      pythons+=(3.13)
+      ;;
+  esac
   [ -n "${MONGOD:-}" ] || MONGOD=$(command -v mongod)
   MOLECULE_WHEELHOUSE=$cache/wheelhouse
-  export MOLECULE_IMAGE MOLECULE_IMAGE_NEXT MONGOD MOLECULE_WHEELHOUSE
-  PYTHON=python bin/wheelhouse "$MOLECULE_WHEELHOUSE" 3.11 3.13
+  export MONGOD MOLECULE_WHEELHOUSE
+  PYTHON=python bin/wheelhouse "$MOLECULE_WHEELHOUSE" "${pythons[@]}"
   export MOLECULE_PROJECT_DIRECTORY=$root PYTHONPATH=$root ANSIBLE_HOME=$root/.ansible
 }

@@ -2,7 +2,7 @@
 # `root` set; what the tools are called with is left to the caller.
 # shellcheck shell=bash
 
-# shellcheck disable=SC2154 # root is set by whoever sources this
+# shellcheck disable=SC2154 # the script that sources this file sets root
 cache=$root/.cache
 
 say() { printf '\n== %s\n' "$*"; }
@@ -65,8 +65,10 @@ need_system_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     say "installing ${missing[*]}"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # Two parts may come here at once, and apt does not wait for itself.
+    flock --close "$cache/apt.lock" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive flock --close "$cache/apt.lock" \
+      apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     return
   fi
   die "expected ${missing[*]} on the PATH, found none; install the distribution's packages of these names"

@@ -16,7 +16,7 @@ newest_python() {
   done | sort | tail -n 1 | cut -d ' ' -f 2
 }
 
-# Makes the environment anew, so that the newest version is looked up each time.
+# Makes a new environment, so that the newest version is looked up each time.
 versions_environment() {
   local directory=$1 python=$2 core=$3
   rm -rf "$directory"

@@ -17,7 +17,7 @@ SECONDS = 60
 
 
 def main(directory: Path, name: str, port: int, hosts: list[str]) -> None:
-    """Do what has not been done."""
+    """Initiate the set and create the administrator, unless that has been done."""
     options: dict[str, Any] = {
         "tls": True,
         "tlsCAFile": str(directory / "ca.pem"),

@@ -1,4 +1,4 @@
-"""The secrets and certificates of a scenario, made anew each time: python plant.py DIRECTORY NAME=ADDRESS...
+"""The secrets and certificates of a scenario, made new for each run: python plant.py DIRECTORY NAME=ADDRESS...
 
 Every secret is a word of its own that occurs nowhere else, so that a test can look for it in everything that the machines keep.
 """
@@ -16,7 +16,7 @@ WORDS = ("admin", "orders", "invoices", "restic", "keyfile")
 
 
 def main(directory: Path, *servers: str) -> None:
-    """Make what is not there."""
+    """Make the secrets and certificates that do not exist yet."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for word in WORDS:
         path = directory / f"{word}.password"

@@ -19,12 +19,12 @@ from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
     Shown,
     Silence,
     decide,
-    duration,
     is_outage,
     lines,
     shown_before,
     up_to,
 )
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
 
 MODULE = "mongodb_ops.backup.operation_info"
 WRITER = "mongodb_ops.backup.resync"

@@ -12,14 +12,15 @@ _AGENT = r"""
 options:
   provider:
     description:
-      - Who makes the backups of this job.
+      - The provider that backs up this job.
       - V(embedded) is the backup agent that comes with this collection.
       - V(ops_manager) is Ops Manager or Cloud Manager. Its modules run on the controller.
     type: str
     default: embedded
   agent_command:
     description:
-      - How to call the agent on this host. Split like a shell would, but never run through a shell.
+      - The command that calls the agent on this host. It is split as a shell would split it, but never run through a
+        shell.
     type: str
     default: backup-agent
   agent_config:
@@ -34,8 +35,8 @@ _OPS_MANAGER = ops_manager.ModuleDocFragment.DOCUMENTATION.split("options:\n", 1
 )
 _NOTES = r"""
 notes:
-  - A module of this group never takes longer than the agent needs to note a request, or Ops Manager to answer. Long work is an
-    operation, which M(mongodb_ops.backup.operation_info) follows.
+  - A module of this group returns as soon as the agent has noted the request, or Ops Manager has answered. Long work
+    is an operation, which M(mongodb_ops.backup.operation_info) follows.
 """
 
 
@@ -45,5 +46,5 @@ class ModuleDocFragment:
     DOCUMENTATION: str
 
 
-# Put together from others; the linters look at literal texts only, and each of these is one.
+# This is put together from other texts. The linters check only literal texts, and each of those is one.
 ModuleDocFragment.DOCUMENTATION = _AGENT + _OPS_MANAGER + _NOTES

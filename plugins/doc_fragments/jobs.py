@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of the modules that look at many jobs at once."""
+"""Options of the modules that check many jobs at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _suboptions(text: str) -> str:
     return textwrap.indent(options.rstrip(), "    ").replace("O(", "O(jobs[].") + "\n"
 
 
-# Without a default for the host, a job that has no source to look at can be told from one on this host.
+# Without a default for the host, a job without a source can be told from a job whose source is on this host.
 _SOURCE = _suboptions(login.ModuleDocFragment.DOCUMENTATION).replace("        default: localhost\n", "", 1)
 _AGENT = _suboptions(job.ModuleDocFragment.DOCUMENTATION)
 _THRESHOLDS = _suboptions(thresholds.ModuleDocFragment.DOCUMENTATION)
@@ -27,8 +27,9 @@ _OWN = r"""
 options:
   jobs:
     description:
-      - The jobs to look at.
-      - Without C(login_uri) and C(login_host) the oplog of a job is not looked at, without C(agent_config) its backup is not.
+      - The jobs to check.
+      - Without C(login_uri) and C(login_host) the oplog of a job is not checked. Without C(agent_config) its backup is
+        not checked.
     type: list
     elements: dict
     required: true
@@ -38,10 +39,10 @@ options:
         type: str
         required: true
       cluster:
-        description: The cluster that it belongs to.
+        description: The cluster that the job belongs to.
         type: str
       machine:
-        description: Where its agent runs, for whoever reads the record.
+        description: The machine that the agent runs on. It is only shown in the record.
         type: str
         default: controller
       min_hours:
@@ -52,12 +53,12 @@ options:
 _MORE = r"""
   rates:
     description:
-      - Whether to estimate the rate of writing from the oplog. Costs each replica set up to a second of one member.
+      - Whether to estimate the write rate from the oplog. This takes up to a second of one member of each replica set.
     type: bool
     default: true
   parallel:
     description:
-      - How many jobs are looked at at a time.
+      - How many jobs are checked at the same time.
     type: int
     default: 16
 """
@@ -69,5 +70,5 @@ class ModuleDocFragment:
     DOCUMENTATION: str
 
 
-# Put together from others; the linters look at literal texts only, and each of these is one.
+# This is put together from other texts. The linters check only literal texts, and each of those is one.
 ModuleDocFragment.DOCUMENTATION = _OWN + _SOURCE + _AGENT + _THRESHOLDS + _MORE

@@ -14,8 +14,8 @@ class ModuleDocFragment:
 options:
   login_uri:
     description:
-      - A C(mongodb://) or C(mongodb+srv://) connection string. Takes the place of O(login_host) and O(login_port).
-      - Credentials given by the other options win over those in it.
+      - A C(mongodb://) or C(mongodb+srv://) connection string. Replaces O(login_host) and O(login_port).
+      - Credentials in the other options override those in the string.
     type: str
   login_host:
     description:
@@ -42,7 +42,7 @@ options:
     default: admin
   auth_mechanism:
     description:
-      - How to log in. The driver and the server agree on one where it is not given.
+      - The authentication mechanism. By default the driver and the server agree on one.
     type: str
     choices: [SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509, GSSAPI, PLAIN]
   tls:
@@ -53,12 +53,12 @@ options:
     aliases: [ssl]
   tls_ca_file:
     description:
-      - The certificates of the authorities that are trusted, on the host that the module runs on.
+      - A file with the certificates of the trusted authorities, on the host that the module runs on.
     type: path
     aliases: [ssl_ca_certs, tlsCAFile]
   tls_certificate_key_file:
     description:
-      - The client's certificate and key in one file, on the host that the module runs on.
+      - A file with the client's certificate and key, on the host that the module runs on.
     type: path
     aliases: [ssl_certfile, tlsCertificateKeyFile]
   tls_certificate_key_file_password:
@@ -68,20 +68,21 @@ options:
     aliases: [ssl_pem_passphrase, tlsCertificateKeyFilePassword]
   tls_crl_file:
     description:
-      - Certificates that were revoked, on the host that the module runs on.
+      - A file with revoked certificates, on the host that the module runs on.
     type: path
     aliases: [ssl_crlfile]
   ssl_cert_reqs:
     description:
-      - With V(CERT_NONE) the certificates of the members are not checked, and anybody could pretend to be one of them.
-      - V(CERT_OPTIONAL) is there for variables of community.mongodb, and is the same as V(CERT_REQUIRED).
+      - With V(CERT_NONE) the certificates of the members are not checked, and anybody could pretend to be a member.
+      - V(CERT_OPTIONAL) is the same as V(CERT_REQUIRED). It exists so that variables for community.mongodb can be
+        used.
     type: str
     choices: [CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED]
     default: CERT_REQUIRED
   connection_options:
     description:
-      - Further options of the driver, each as C(name=value) or as a mapping. They win over everything else.
-      - They are shown in logs. A password belongs into the option that is made for it.
+      - More options of the driver, each as C(name=value) or as a mapping. They override everything else.
+      - They are shown in logs. Put passwords into the options for passwords.
     type: list
     elements: raw
   connect_timeout_seconds:

@@ -14,12 +14,12 @@ class ModuleDocFragment:
 options:
   ops_manager:
     description:
-      - How to speak to Ops Manager or Cloud Manager, which cluster is meant, and how it is resynced.
+      - How to reach Ops Manager or Cloud Manager, which cluster is meant, and how it is resynced.
     type: dict
     suboptions:
       url:
         description:
-          - Where it is, without the path of its API, for example V(https://cloud.mongodb.com).
+          - The URL of the product, without the path of its API, for example V(https://cloud.mongodb.com).
           - A redirect is not followed.
         type: str
         required: true
@@ -27,12 +27,13 @@ options:
         description:
           - The public half of an API key. Reading needs the role C(Project Read Only), changing backups C(Project Backup Admin),
             and maintenance windows C(Project Monitoring Admin).
-          - For changes the address of the host that the module runs on has to be on the access list of the key.
+          - For changes, the address of the host that the module runs on has to be on the access list of the key.
         type: str
         required: true
       private_key:
         description:
-          - The private half. It is never sent; the digest authentication of HTTP only proves that it is known.
+          - The private half of the key. It is never sent. The digest authentication of HTTP only proves that the
+            client knows it.
         type: str
         required: true
       project:
@@ -42,28 +43,29 @@ options:
       cluster:
         description:
           - The cluster, by its id or its name. A job needs one.
-          - The API starts and stops only whole clusters, so this is the sharded cluster and not one of its shards.
+          - The API starts and stops only whole clusters. So give the sharded cluster and not one of its shards.
         type: str
       validate_certs:
         description:
-          - Without it the certificate of the server is not checked, and anybody could pretend to be Ops Manager.
+          - Whether to check the certificate of the server. With V(false) anybody could pretend to be Ops Manager.
         type: bool
         default: true
       ca_file:
         description:
-          - The certificates of the authorities that are trusted, on the host that the module runs on; by default its own.
+          - A file with the certificates of the trusted authorities, on the host that the module runs on. By default
+            the authorities of that host.
         type: path
       client_certificate_file:
         description:
-          - The client's certificate, on the host that the module runs on. It may hold the key as well.
+          - A file with the client's certificate, on the host that the module runs on. It may hold the key as well.
         type: path
       client_key_file:
         description:
-          - The key of O(ops_manager.client_certificate_file), on the host that the module runs on.
+          - A file with the key of O(ops_manager.client_certificate_file), on the host that the module runs on.
         type: path
       proxy:
         description:
-          - The URL of an HTTP proxy, with its credentials where it needs some. It wins over the environment and C(no_proxy).
+          - The URL of an HTTP proxy, with credentials if it needs some. It overrides the environment and C(no_proxy).
           - By default the environment decides.
         type: str
       timeout_seconds:
@@ -73,23 +75,23 @@ options:
         default: 30
       poll_seconds:
         description:
-          - How often an operation is asked for while it is followed.
+          - How long to wait between two requests while an operation is followed.
         type: float
         default: 30
       patience_seconds:
         description:
-          - How long a module may spend on requests that fail, all together, before it says so. Whoever follows an operation asks
-            again after that for as long as an outage is borne.
+          - How long a module may spend on failing requests, all together, before it fails. While an operation is
+            followed, the module is called again until the outage has lasted too long.
         type: float
         default: 40
       method:
         description:
-          - How a resync is done, for which the API has no call.
-          - V(hand_off) prepares it, says which button of the web page to press, and follows it.
-          - V(restart) stops the backup and starts it again, which makes a new initial sync where the
-            featureCompatibilityVersion is 4.0 or less. Snapshots are kept.
-          - V(terminate) ends the backup in between, which B(deletes all snapshots of the cluster), and needs
-            O(ops_manager.confirm_snapshot_loss=true).
+          - How a resync is done. The API has no call for it.
+          - V(hand_off) prepares the resync, says which button of the web page to press, and follows the resync.
+          - V(restart) stops the backup and starts it again. With a featureCompatibilityVersion of 4.0 or less this
+            makes a new initial sync. Snapshots are kept.
+          - V(terminate) stops, terminates and starts the backup. This B(deletes all snapshots of the cluster), and
+            needs O(ops_manager.confirm_snapshot_loss=true).
         type: str
         choices: [hand_off, restart, terminate]
         default: hand_off
@@ -100,7 +102,7 @@ options:
         default: false
       sync_source:
         description:
-          - Which member an initial sync reads from, V(SECONDARY), V(PRIMARY) or the name of a host.
+          - The member that an initial sync reads from, which is V(SECONDARY), V(PRIMARY) or the name of a host.
         type: str
         default: SECONDARY
       hand_off_minutes:
@@ -110,18 +112,18 @@ options:
         default: 60
       mute_hours:
         description:
-          - How long the alerts of O(ops_manager.mute) are not sent at the longest.
+          - The longest time for which the alerts of O(ops_manager.mute) are muted.
         type: float
         default: 24
       mute:
         description:
-          - The types of alerts that are not sent while a resync goes on.
+          - The types of alerts that are muted during a resync.
         type: list
         elements: str
         default: [BACKUP]
       feature_compatibility_version:
         description:
-          - The featureCompatibilityVersion of the cluster, as far as the operator knows it. The API does not tell.
+          - The featureCompatibilityVersion of the cluster, if the operator knows it. The API does not show it.
         type: str
       allow_fcv_4_2:
         description:
@@ -130,10 +132,11 @@ options:
         default: false
       scratch_directory:
         description:
-          - Where a snapshot is restored to prove it. It needs room for the archive and for what is in it.
+          - The directory where a snapshot is restored to prove it. It needs room for the archive and for the unpacked
+            files.
         type: path
       mongod:
         description:
-          - The mongod that is started on a restored snapshot to prove it; of the same version as the deployment's.
+          - The mongod that is started on a restored snapshot to prove it. It has to be of the deployment's version.
         type: path
 """

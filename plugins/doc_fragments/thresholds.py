@@ -14,33 +14,34 @@ class ModuleDocFragment:
 options:
   thresholds:
     description:
-      - Limits of this job. A value beyond the warning makes the verdict V(warning), one beyond the critical limit V(critical).
-      - A measure with a limit whose value is not known makes it V(unknown), never V(ok).
-      - Limits only make the verdict of the provider worse, never better.
+      - Limits of this job. A value beyond the warning limit makes the verdict V(warning), and a value beyond the
+        critical limit makes it V(critical).
+      - When a value that has a limit is not known, the verdict is V(unknown), never V(ok).
+      - Limits can make the verdict of the provider worse, but never better.
     type: dict
     suboptions:
       backup_lag_seconds:
-        description: The most that the backup may be behind what a majority has, or behind the primary's last write.
+        description: How far the backup may be behind what a majority has, or behind the primary's last write.
         type: dict
         suboptions: &limit
           warning:
-            description: Beyond this it is a warning.
+            description: Beyond this value the verdict is a warning.
             type: float
           critical:
-            description: Beyond this it is critical.
+            description: Beyond this value the verdict is critical.
             type: float
       apply_lag_seconds:
-        description: The most that the backup's copy may be behind what was captured.
+        description: How far the head may be behind the captured optime.
         type: dict
         suboptions: *limit
       headroom_hours:
-        description: The least stretch of oplog that the source must still have before the optime that was captured last.
+        description: How many hours of oplog the source must still have before the captured optime.
         type: dict
         suboptions: *limit
       slack_minutes:
         description:
           - The least time until the cursor falls off the oplog if writes go on at the rate that is exceeded in 5 % of the time.
-          - Needs to know the oplog of the source.
+          - This limit needs the oplog of the source.
         type: dict
         suboptions: *limit
       snapshot_age_hours:

@@ -11,16 +11,16 @@ name: annual_hold
 short_description: Say why no further batch of an annual resync may be started
 version_added: 0.1.0
 description:
-  - Nothing more is begun outside of the allowed hours, in a night that touches a blackout date, or when too many jobs have
-    failed.
+  - No batch is started outside of the allowed hours, in a night that touches a blackout date, or when too many jobs
+    have failed.
 options:
   _input:
-    description: The results of all jobs of this run so far, those that were not started yet included.
+    description: The results of all jobs of this run so far, including jobs that were not started yet.
     type: list
     elements: str
     required: true
   hours:
-    description: From when until when resyncs may be started, like V(22:00-05:00); V(00:00-24:00) allows every hour.
+    description: The hours in which resyncs may be started, like V(22:00-05:00). V(00:00-24:00) allows every hour.
     type: str
     required: true
   blackout_dates:
@@ -29,15 +29,15 @@ options:
     elements: str
     default: []
   time_zone:
-    description: The time zone of the hours and the dates, like V(Europe/Berlin); that of the controller where it is empty.
+    description: The time zone of the hours and the dates, like V(Europe/Berlin). Empty means the controller's.
     type: str
     default: ""
   now:
-    description: The moment to plan for, like V(2026-11-28T23:00); the clock tells where it is empty.
+    description: The moment to plan for, like V(2026-11-28T23:00). Empty means now.
     type: str
     default: ""
   max_failure_percent:
-    description: How many percent of the jobs of the run may fail.
+    description: The percentage of the jobs of the run that may fail.
     type: float
     required: true
 author:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 name: annual_plan
-short_description: Say whose turn it is to be resynced because the last resync is too long ago
+short_description: Choose the jobs of an annual resync, and forecast the turns of the others
 version_added: 0.1.0
 description:
   - A job is due when its provider says so in a dry run of M(mongodb_ops.backup.resync) with the policy V(older_than).
-  - Oldest first; before them those that were never resynced, and before all those whose backup is out of sync. Those whose
-    newest sync has failed come last.
-  - An operation that is open already is part of the run at any hour. No other resync is begun outside of the allowed hours
-    or in a night that touches a blackout date.
+  - Jobs whose backup is out of sync come first, then jobs that were never resynced, then the others, the oldest first.
+    Jobs whose newest sync has failed come last.
+  - An open operation is part of the run at any hour. No other resync is begun outside of the allowed hours or in a
+    night that touches a blackout date.
   - The forecast assumes a run in every night that can be used, and that all goes well.
 options:
   _input:
@@ -28,7 +28,7 @@ options:
     elements: dict
     required: true
   hours:
-    description: From when until when resyncs may be started, like V(22:00-05:00); V(00:00-24:00) allows every hour.
+    description: The hours in which resyncs may be started, like V(22:00-05:00). V(00:00-24:00) allows every hour.
     type: str
     required: true
   blackout_dates:
@@ -37,15 +37,15 @@ options:
     elements: str
     default: []
   time_zone:
-    description: The time zone of the hours and the dates, like V(Europe/Berlin); that of the controller where it is empty.
+    description: The time zone of the hours and the dates, like V(Europe/Berlin). Empty means the controller's.
     type: str
     default: ""
   now:
-    description: The moment to plan for, like V(2026-11-28T23:00); the clock tells where it is empty.
+    description: The moment to plan for, like V(2026-11-28T23:00). Empty means now.
     type: str
     default: ""
   per_run:
-    description: How many jobs a run resyncs at most.
+    description: The largest number of jobs that a run resyncs.
     type: int
     required: true
   ended:

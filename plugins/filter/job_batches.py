@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filter `job_batches`; what it does is in plugin_utils/batches.py."""
+"""The filters `job_batches`, `job_line` and `resync_batches`; what they do is in plugin_utils/batches.py."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ name: job_batches
 short_description: Put jobs into batches that may run at the same time
 version_added: 0.1.0
 description:
-  - Keeps the order. The first batch that has room, and neither the machine of a job nor its cluster in it, takes the job.
+  - Keeps the order. A job goes into the first batch that has room and has no job of the same machine or cluster.
 options:
   _input:
     description:
-      - For each job its name in C(job), its C(machine) or a list of them, and its C(cluster); a job that is a part of none
-        has its own name there.
+      - For each job C(job), its name, C(machine), its machine or a list of machines, and C(cluster). A job without a
+        cluster has its own name as C(cluster).
     type: list
     elements: dict
     required: true
   size:
-    description: How many jobs a batch has at most.
+    description: The largest number of jobs in a batch.
     type: int
     required: true
 author:
@@ -46,7 +46,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches, job_line, resync_batches
 
 
 class FilterModule:
@@ -54,4 +54,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return them by their names."""
-        return {"job_batches": batches}
+        return {"job_batches": batches, "job_line": job_line, "resync_batches": resync_batches}

@@ -11,8 +11,9 @@ name: machine_shortage
 short_description: Say what a machine has too little of for all of its jobs
 version_added: 0.1.0
 description:
-  - Adds up what the jobs of one machine need, as C(backup-agent resources) says for each, and compares it with what there is.
-  - Two jobs share the room that stays free on a disk. One processor is left to the machine itself.
+  - Adds up what the jobs of one machine need, as C(backup-agent resources) says for each, and compares it with what
+    the machine has.
+  - All jobs on a disk share its reserve. One processor is left to the machine itself.
 options:
   _input:
     description:
@@ -21,7 +22,7 @@ options:
     elements: dict
     required: true
   job:
-    description: The job that is asked for; only its own members and disks are told.
+    description: The job to report on; only its own members and disks are named.
     type: str
     required: true
 author:
@@ -41,7 +42,8 @@ EXAMPLES = """
 
 RETURN = """
 _value:
-  description: A sentence for everything that is short, with the amount; an empty list when all is enough.
+  description: >-
+    A sentence for everything that the machine has too little of, with the amount; an empty list when it has enough.
   type: list
   elements: str
 """

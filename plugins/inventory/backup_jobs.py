@@ -15,12 +15,14 @@ description:
   - Each replica set is a job in the group C(backup_jobs), with the variables that the playbooks of this collection take. Each
     member is a host in the group C(mongod_hosts). Both are put into groups by cluster (C(cluster_…)), by shard (C(shard_…)), by
     the state of the member (C(state_…)) and by its tags (C(tag_…)).
-  - Says nothing about who makes the backups. A job gets C(backup_agent_host) and its other variables from C(group_vars) or
-    C(host_vars), or by O(compose).
-  - The credentials are used for asking only. They are neither cached nor put into variables.
-  - How a job's machine speaks TLS is not found out. Set C(backup_source_tls) in C(group_vars), with the paths on that machine.
-  - A shard that does not answer still is a job, with the addresses that the config servers have. There is a warning.
-  - The file has to end with C(backup_jobs.yml) or C(backup_jobs.yaml).
+  - The plugin does not know who makes the backups. A job gets C(backup_agent_host) and its other variables from
+    C(group_vars), C(host_vars) or O(compose).
+  - The plugin uses the credentials only to ask. It neither caches them nor puts them into variables.
+  - The plugin cannot discover the TLS settings of a job's machine. Set C(backup_source_tls) in C(group_vars), with the
+    paths on that machine.
+  - A shard that does not answer is still a job, with the addresses that the config servers have. The plugin warns
+    about it.
+  - The name of the file has to end with C(backup_jobs.yml) or C(backup_jobs.yaml).
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.login
@@ -35,8 +37,8 @@ options:
     choices: [mongodb_ops.backup.backup_jobs]
   cluster:
     description:
-      - The name of the sharded cluster. The names of its jobs begin with it. By default the name of the config servers' replica
-        set is taken; a replica set alone has no cluster.
+      - The name of the sharded cluster. The names of its jobs begin with it. The default is the name of the config
+        servers' replica set. A single replica set has no cluster.
     type: str
 """
 
@@ -62,9 +64,9 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import LOGIN, Login
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.login import LOGIN, Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import job, seeds_of
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.jobs_inventory import Host, JobsInventory

@@ -12,21 +12,22 @@ short_description: Finds backup jobs by asking Ops Manager or Cloud Manager
 version_added: 0.1.0
 description:
   - Asks for the clusters of one project, or of all projects that the API key sees.
-  - Each is a job in the group C(backup_jobs), with the variables that the playbooks of this collection take. Its modules run on
-    the controller. The state of its backup is C(backup_ops_manager_status).
+  - Each cluster is a job in the group C(backup_jobs), with the variables that the playbooks of this collection take.
+    Its modules run on the controller. C(backup_ops_manager_status) is the state of its backup.
   - Jobs are put into groups by project (C(project_…)), by the state of the backup (C(status_started), C(status_inactive), …), by
     cluster (C(cluster_…)) and by shard (C(shard_…)). A job C(status_inactive) is a cluster that is not backed up.
-  - The keys are used for asking only. They are neither cached nor put into variables. The playbooks need them in C(group_vars).
-  - The names of jobs begin with the name of the project where O(ops_manager) names none. Where two are the same even so, they end
-    with the id of the cluster.
-  - The file has to end with C(ops_manager_jobs.yml) or C(ops_manager_jobs.yaml).
+  - The plugin uses the keys only to ask. It neither caches them nor puts them into variables. The playbooks need them
+    in C(group_vars).
+  - When O(ops_manager) names no project, the names of jobs begin with the name of the project. When two names are
+    still the same, they end with the id of the cluster.
+  - The name of the file has to end with C(ops_manager_jobs.yml) or C(ops_manager_jobs.yaml).
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.ops_manager
   - constructed
   - inventory_cache
 notes:
-  - O(ops_manager) is required. What it says of resyncs is of no meaning here.
+  - O(ops_manager) is required. Its options for resyncs have no effect here.
 options:
   plugin:
     description:
@@ -36,8 +37,9 @@ options:
     choices: [mongodb_ops.backup.ops_manager_jobs]
   jobs:
     description:
-      - What is a job. With V(clusters) a sharded cluster is one, since the API starts and stops only the whole of it.
-      - With V(replica_sets) each shard and the config servers are, as the web page resyncs them.
+      - What becomes a job. With V(clusters) a sharded cluster is one job, because the API starts and stops only whole
+        clusters.
+      - With V(replica_sets) each shard is a job, and so are the config servers, as the web page resyncs them.
     type: str
     choices: [clusters, replica_sets]
     default: clusters
@@ -70,8 +72,8 @@ from ansible.errors import AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import OPS_MANAGER
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.gathering import places
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.gathering import places
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils import managed_jobs
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.jobs_inventory import Host, JobsInventory
 

@@ -35,11 +35,11 @@ class FixInput(BackupError):
 
 
 class AskOperator(BackupError):
-    """Nothing was changed; the request was refused because of the state that things are in."""
+    """Nothing was changed; the present state does not allow the request."""
 
 
 class RetryLater(BackupError):
-    """Whoever had to be asked could not be: nothing is known, and nothing may be decided."""
+    """Somebody who had to be asked could not be: nothing is known, and nothing may be decided."""
 
     retry = True
 

@@ -14,9 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection, respawn, thresholds
+from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.check_record import (
+    Part,
+    check_record,
+    has_provider,
+    has_source,
+)
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     BackupError,
     FixInput,
@@ -24,24 +30,20 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     bad_option,
     sentence,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_for
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN, Finding, reasons, worst
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection, respawn
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
-
-Record = dict[str, Any]
 
 #: Longer than an agent ever takes to answer; one that hangs must not stop the check of the others.
 _AGENT_SECONDS = 60
-
-_NOTHING = "there is nothing to check: the job has neither login_uri or login_host nor agent_config nor ops_manager"
 
 # Without a default for the host, a job that has no source to look at can be told from one on this host.
 _SOURCE = {name: dict(option) for name, option in connection.LOGIN.options.items()}
 _SOURCE["login_host"].pop("default")
 
-#: The option `jobs`, which every module that looks at many jobs has.
+#: The option `jobs`, which every module that checks many jobs has.
 JOBS = respawn.PYTHON.merge(
     Arguments(
         options={
@@ -66,7 +68,7 @@ JOBS = respawn.PYTHON.merge(
 )
 
 
-def check_jobs(params: Mapping[str, Any]) -> list[Record]:
+def check_jobs(params: Mapping[str, Any]) -> list[Answer]:
     """Check every job of the option `jobs`, several at once, and return the records in the order of the jobs.
 
     What cannot be read of one job, or contradicts itself, is part of its record and hides no other. Raises FixInput where it is
@@ -91,27 +93,11 @@ def _demand_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
         raise FixInput(message, code="bad_jobs")
 
 
-def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tuple[int, str, str]]) -> Record:
+def check_job(job: Mapping[str, Any], rates: bool, run: Callable[[list[str]], tuple[int, str, str]]) -> Answer:
     """Return the record of one job. Never raises: a mistake in here must not hide the other jobs."""
-    _nothing, wrong = _attempt(_check_limits, job)
-    oplog, oplog_error = (None, wrong) if wrong else _attempt(_read_oplog, job, rates)
-    backup, backup_error = _attempt(_read_backup, job, oplog, run)
-    findings = [*_findings("the oplog", oplog, oplog_error), *_findings("the backup", backup, backup_error)]
-    findings = findings or [Finding(UNKNOWN, _NOTHING)]
-    return {
-        "job": job["name"],
-        "cluster": job["cluster"],
-        "machine": job["machine"],
-        "provider": job["provider"] if _has_provider(job) else None,
-        "replica_set": (oplog or {}).get("replica_set"),
-        "verdict": worst(finding.verdict for finding in findings),
-        "reasons": reasons(findings),
-        "checked_at": iso(now().timestamp()),
-        "oplog": oplog,
-        "oplog_error": oplog_error,
-        "backup": backup,
-        "backup_error": backup_error,
-    }
+    wrong = _attempt(_check_limits, job)
+    oplog = wrong if wrong.error else _attempt(_read_oplog, job, rates)
+    return check_record(job, oplog, _attempt(_read_backup, job, oplog.found, run), now())
 
 
 def now() -> datetime:
@@ -121,25 +107,17 @@ def now() -> datetime:
 
 def needs_pymongo(params: Mapping[str, Any]) -> bool:
     """Say whether any job has a source to look at."""
-    return any(job["login_uri"] or job["login_host"] for job in params["jobs"])
+    return any(map(has_source, params["jobs"]))
 
 
-def _findings(name: str, record: Record | None, error: str | None) -> list[Finding]:
-    if error is not None:
-        return [Finding(UNKNOWN, f"{name} could not be read: {error}")]
-    if record is None:
-        return []
-    return [Finding(record["verdict"], reason) for reason in record["reasons"] or [""]]
-
-
-def _attempt(read: Callable[..., Record | None], *arguments: Any) -> tuple[Record | None, str | None]:
+def _attempt(read: Callable[..., Answer | None], *arguments: Any) -> Part:
     try:
-        return read(*arguments), None
+        return Part(read(*arguments))
     except BackupError as error:
-        return None, error.message
+        return Part(error=error.message)
     except Exception as error:  # noqa: BLE001 - one job's surprise must not hide 199 others
         # Its own text could quote a password.
-        return None, f"a mistake of this collection, please report it: {type(error).__name__} in {_place(error)}"
+        return Part(error=f"a mistake of this collection, please report it: {type(error).__name__} in {_place(error)}")
 
 
 def _place(error: Exception) -> str:
@@ -152,20 +130,16 @@ def _check_limits(job: Mapping[str, Any]) -> None:
     Asked(job["min_hours"]).check()
 
 
-def _read_oplog(job: Mapping[str, Any], rates: bool) -> Record | None:
-    if not (job["login_uri"] or job["login_host"]):
+def _read_oplog(job: Mapping[str, Any], rates: bool) -> Answer | None:
+    if not has_source(job):
         return None
     return read_replica_set(connection.Login(job), Asked(job["min_hours"], rates))
 
 
-def _has_provider(job: Mapping[str, Any]) -> bool:
-    return bool(job["agent_config"] or job["ops_manager"])
-
-
 def _read_backup(
-    job: Mapping[str, Any], oplog: Record | None, run: Callable[[list[str]], tuple[int, str, str]]
-) -> Record | None:
-    if not _has_provider(job):
+    job: Mapping[str, Any], oplog: Answer | None, run: Callable[[list[str]], tuple[int, str, str]]
+) -> Answer | None:
+    if not has_provider(job):
         return None
     provider = provider_for(job, run, False)
     demand(provider.facts, "can_report_status")

@@ -7,19 +7,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import forecast
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso, rate_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import forecast
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import rate_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record, iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN
 
-Record = Mapping[str, Any]
-
-#: The rates of writing that can be reckoned with, and what they are called.
+#: The rates of writing to calculate with, and what they are called.
 RATES = {"mean": "mean", "p95": "95th percentile", "peak": "peak"}
 
 #: Nobody asks what will be then.
@@ -27,15 +26,15 @@ _TEN_YEARS = 10 * 365 * 86400.0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long the maintenance takes, what is kept in reserve, and the rate of writing that is reckoned with."""
+class Maintenance:
+    """How long the maintenance takes, what is kept in reserve, and the rate of writing to calculate with."""
 
     downtime_minutes: float
     margin_minutes: float
     rate: str = "p95"
 
     def check(self) -> None:
-        """Refuse a plan that makes no sense."""
+        """Refuse times that make no sense."""
         for name, value, least in (
             ("planned_downtime_minutes", self.downtime_minutes, "more than 0"),
             ("margin_minutes", self.margin_minutes, "0 or more"),
@@ -46,9 +45,9 @@ class Plan:
                 )
 
 
-def judge(records: Sequence[Record], plan: Plan, now: datetime) -> dict[str, Any]:
-    """Return whether all jobs can bear the plan; the worst one decides, and one that nothing is known of cannot."""
-    jobs = sorted((_judge(record, plan, now) for record in records), key=_least_time_first)
+def judge(records: Sequence[Record], maintenance: Maintenance, now: datetime) -> dict[str, Any]:
+    """Return whether all jobs can bear the maintenance; the worst one decides, and one that nothing is known of cannot."""
+    jobs = sorted((_judge(record, maintenance, now) for record in records), key=_least_time_first)
     first = jobs[0]
     safe = all(job["safe"] for job in jobs)
     return {
@@ -68,26 +67,26 @@ def _least_time_first(job: Record) -> tuple[bool, float]:
     return bool(job["safe"]), job["seconds_until_lost"] or 0.0
 
 
-def _judge(record: Record, plan: Plan, now: datetime) -> dict[str, Any]:
+def _judge(record: Record, maintenance: Maintenance, now: datetime) -> dict[str, Any]:
     hindrance = _hindrance(record)
-    seconds, how = (None, hindrance) if hindrance else _time_left(record, plan.rate)
+    seconds, how = (None, hindrance) if hindrance else _time_left(record, maintenance.rate)
     # A nearly idle set would be safe beyond the end of the calendar.
     seconds = None if seconds is None else min(seconds, _TEN_YEARS)
     answer = {"job": record["job"], "cluster": record["cluster"], "seconds_until_lost": seconds}
     if seconds is None:
         return {**answer, "safe": False, "latest_safe_restart": None, "arithmetic": f"{record['job']}: unsafe, {how}"}
-    needed = (plan.downtime_minutes + plan.margin_minutes) * 60
+    needed = (maintenance.downtime_minutes + maintenance.margin_minutes) * 60
     safe = seconds >= needed
-    latest = now + timedelta(seconds=seconds - plan.margin_minutes * 60)
+    latest = now + timedelta(seconds=seconds - maintenance.margin_minutes * 60)
     sum_ = (
-        f"{_minutes(seconds)} until the cursor falls off ({how}); planned {plan.downtime_minutes:g} min and a margin of"
-        f" {plan.margin_minutes:g} min make {_minutes(needed)}"
+        f"{_minutes(seconds)} until the cursor falls off ({how}); planned {maintenance.downtime_minutes:g} min and a margin of"
+        f" {maintenance.margin_minutes:g} min make {_minutes(needed)}"
     )
-    end = f"start again by {iso(latest.timestamp())}" if safe else f"{_minutes(needed - seconds)} too little"
+    end = f"start again by {iso_of(latest)}" if safe else f"{_minutes(needed - seconds)} too little"
     return {
         **answer,
         "safe": safe,
-        "latest_safe_restart": iso(latest.timestamp()),
+        "latest_safe_restart": iso_of(latest),
         "arithmetic": f"{record['job']}: {'safe' if safe else 'unsafe'}, {sum_}: {end}",
     }
 
@@ -99,11 +98,11 @@ def _hindrance(record: Record) -> str:
             return f"{part.removesuffix('_error')} not read: {record[part]}"
     backup, oplog = record["backup"], record["oplog"]
     for part in (oplog, backup):
-        # A short window or a lag is in the sum already; what is not known cannot be.
+        # A short window or a lag is already in the sum; an unknown value cannot be.
         if part is not None and part["verdict"] == UNKNOWN:
             return "; ".join(part["reasons"][:2]) or "its verdict is unknown"
     if backup is None:
-        return "" if oplog else "nothing is known of it"
+        return "" if oplog else "neither its oplog nor its backup was checked"
     if any(alert.get("kind") == "resync_required" for alert in backup.get("alerts") or []):
         return "its backup is out of sync already: resync it first, or go on without it"
     state = backup["state"]
@@ -117,7 +116,7 @@ def _hindrance(record: Record) -> str:
 
 
 def _time_left(record: Record, rate: str) -> tuple[float | None, str]:
-    """Return how long until the cursor falls off, and in words what that was reckoned from."""
+    """Return how long until the cursor falls off, and in words what that follows from."""
     oplog, backup = record["oplog"], record["backup"]
     held, how = _held(oplog, backup)
     if oplog is None:
@@ -138,7 +137,7 @@ def _time_left(record: Record, rate: str) -> tuple[float | None, str]:
 
 
 def _name(found: Record, rate: str, written: float) -> str:
-    """Return which rate it was in the end: one that is asked for and lower than a lesser one is not reckoned with."""
+    """Return which rate decided: a rate that is asked for does not, where it is lower than a lesser one."""
     names = [rate, *(name for name in RATES if name != rate)]
     return RATES[next((name for name in names if found.get(f"{name}_bytes_per_second") == written), rate)]
 

@@ -13,13 +13,7 @@ from typing import Any, Optional
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
-    CRITICAL,
-    OK,
-    UNKNOWN,
-    WARNING,
-    Finding,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Finding:
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """Return the worst one; of nothing nothing is known, and neither of a word that is not a verdict."""
+    """Return the worst verdict. Without any verdict, or with a word that is none, it is unknown."""
     known = [verdict if verdict in _RANK else UNKNOWN for verdict in verdicts]
     return max(known, key=_RANK.__getitem__, default=UNKNOWN)
 

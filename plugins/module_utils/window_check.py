@@ -10,21 +10,21 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     BackupError,
     RetryLater,
     bad_option,
     sentence,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import Reading, judge_primary, summarize
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import read_rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import Reading, judge_primary, summarize
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_reading import read_rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be found out."""
+    """What to read."""
 
     min_hours: float = 24
     #: Whether to estimate the rate of writing, or even to read the whole oplog for it.
@@ -45,7 +45,7 @@ class Asked:
 def read_replica_set(login: connection.Login, asked: Asked) -> dict[str, Any]:
     """Return the oplog windows of all members, the rate of writing, and the verdict over them.
 
-    Raises BackupError when the members could not be found out, or none of them could be read: that is no verdict.
+    Raises BackupError when the members are not known, or when none of them could be read: that is no verdict.
     """
     with connection.described("the replica set"), login.seed() as client:
         name, members = connection.members(client)
@@ -69,7 +69,7 @@ def _rates(login: connection.Login, readings: list[Reading], asked: Asked) -> tu
             found = read_rates(connection.oplog(client), chosen.window, asked.exact, asked.bucket_seconds)
     except BackupError as error:
         return None, f"{address}: {error.message}"
-    said = f"{address}: what could be read in the time does not tell all, so the estimate is rougher than usual"
+    said = f"{address}: the time did not suffice to read all deciding parts, so the estimate is rougher than usual"
     return {"member": address, **found}, said if found["cut_short"] else None
 
 

@@ -12,11 +12,12 @@ module: backup_check_info
 short_description: Check the oplogs and the backups of many jobs at once
 version_added: 0.1.0
 description:
-  - Looks at the oplog of every job's replica set, at its backup, or at both, many jobs at a time. One task of this module
-    over a fleet is many times as fast as a task for each job.
-  - What cannot be read makes the verdict of its job V(unknown), with the reason, and hides no other job.
+  - Checks the oplog of every job's replica set, its backup, or both, many jobs at a time. One task of this module over
+    a fleet is many times as fast as a task for each job.
+  - When something cannot be read, the verdict of its job is V(unknown), with the reason. It does not affect other
+    jobs.
   - Does not fail because of a verdict.
-  - The playbook C(mongodb_ops.backup.check) runs it once on each machine, for all jobs of that machine.
+  - The playbook C(mongodb_ops.backup.check) runs this module once on each machine, for all jobs of that machine.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.jobs
@@ -80,19 +81,19 @@ jobs:
       type: str
       sample: orders
     cluster:
-      description: The cluster that it belongs to, or null.
+      description: The cluster that the job belongs to, or null.
       type: str
       sample: shop
     machine:
-      description: Where its agent runs.
+      description: The machine that the agent runs on.
       type: str
       sample: backup1
     provider:
-      description: Who makes its backups; null where no backup was looked at.
+      description: The provider that backs up the job; null when no backup was checked.
       type: str
       sample: embedded
     replica_set:
-      description: The name of its replica set; null where that could not be read.
+      description: The name of the replica set; null when it could not be read.
       type: str
       sample: orders
     verdict:
@@ -105,11 +106,12 @@ jobs:
       elements: str
       sample: []
     checked_at:
-      description: When this job was looked at.
+      description: When this job was checked.
       type: str
       sample: "2026-01-01T00:00:00Z"
     oplog:
-      description: What M(mongodb_ops.backup.oplog_window_info) returns; null where it was not asked for or could not be read.
+      description: >-
+        What M(mongodb_ops.backup.oplog_window_info) returns; null when it was not asked for or could not be read.
       type: dict
       sample: {replica_set: orders, window_hours: 72.0, verdict: ok, reasons: []}
     oplog_error:
@@ -130,9 +132,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import worst, worst_first
 
 
@@ -140,7 +142,7 @@ def run(module: AnsibleModule) -> Outcome:
     records = fleet.check_jobs(module.params)
     verdict = worst(record["verdict"] for record in records)
     ordered = worst_first(records)
-    return Outcome({"checked_at": iso(fleet.now().timestamp()), "verdict": verdict, "jobs": ordered})
+    return Outcome({"checked_at": iso_of(fleet.now().timestamp()), "verdict": verdict, "jobs": ordered})
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ module: backup_lag_info
 short_description: Read how far the backup of a job is behind
 version_added: 0.1.0
 description:
-  - Returns the state of a backup, how far it is behind its source, how long its source will still have what the backup
-    needs next, and the alerts that are open.
-  - The verdict is the one of the agent, made worse by the thresholds given here.
-  - Does not fail because of a verdict, only when nothing could be found out.
+  - Returns the state of a backup, how far it is behind its source, how long its source will still have the next entry
+    that the backup needs, and the open alerts.
+  - The verdict is the agent's own. The thresholds given here can make it worse.
+  - Does not fail because of a verdict, only when nothing could be read.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -33,7 +33,7 @@ options:
   oplog:
     description:
       - What M(mongodb_ops.backup.oplog_window_info) returned for the replica set of this job.
-      - Without it RV(slack_minutes) is null.
+      - Without this option RV(slack_minutes) is null.
     type: dict
 seealso:
   - module: mongodb_ops.backup.oplog_window_info
@@ -87,7 +87,7 @@ backup_lag_primary_seconds:
   type: float
   sample: 4001.0
 apply_lag_seconds:
-  description: The captured optime minus the optime that the backup's copy has reached; null where it is not known.
+  description: The captured optime minus the optime that the head has reached; null when it is not known.
   returned: success
   type: float
   sample: 0.0
@@ -98,8 +98,8 @@ headroom_seconds:
   sample: 86000.0
 slack_minutes:
   description:
-    - How long until what the backup needs next falls off the source's oplog, if writes go on at the rate that is exceeded in
-      5 % of the time. Null where that is not known.
+    - How long until the cursor falls off the oplog, if writes go on at the rate that is exceeded 5 % of the time. Null
+      when it is not known.
   returned: success
   type: float
   sample: 740.5
@@ -135,7 +135,7 @@ last_validation:
   type: dict
   sample: {operation: validation-20251231T020000-9, finished_at: "2025-12-31T02:10:00Z", age_days: 1.2, equal: true}
 facts:
-  description: What the provider can do and what not, to branch on instead of its name.
+  description: What the provider can and cannot do. Branch on these facts instead of on the provider's name.
   returned: success
   type: dict
   sample: {can_report_status: true, can_pause_snapshots: true, reports_lag: true, runs_agents: true}

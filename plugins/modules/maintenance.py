@@ -14,11 +14,16 @@ version_added: 0.1.0
 description:
   - O(state=begun) records who keeps the agent away, why, until when, and by when it has to run again. It also adds a lease that
     pauses the scheduled snapshots. O(state=ended) removes both.
-  - The agent is neither stopped nor started. While it is down under a record that leaves time, its status is a warning and not
-    critical; C(backup-agent watch) warns before the time is over.
-  - The record stays when its time is over, so that maintenance that was overrun is seen, until it is ended or begun anew.
-  - There is one record for a job. While that of another owner is valid, O(state=begun) is refused; it is never removed.
-  - Works whether the agent runs or not, but not before it has run for the first time.
+  - The module neither stops nor starts the agent. While the agent is down under a record and time is left, its status
+    is a warning and not critical. C(backup-agent watch) warns before the time is over.
+  - The record stays when its time is over, until the maintenance is ended or begun again. So an overrun maintenance
+    can be seen.
+  - There is one record for a job. While the record of another owner is valid, O(state=begun) is refused. The module
+    never removes the record of another owner.
+  - When the time of a record is over, anybody may begin. If the agent is still down, the recorded maintenance goes on. If the
+    agent runs, it has come back, and what begins is new.
+  - In check mode the provider itself says what it would do. An agent that is too old for that question is an error.
+  - Works whether the agent runs or not, but not before the agent has run for the first time.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -40,23 +45,23 @@ options:
     choices: [begun, ended]
   owner:
     description:
-      - Whose maintenance it is. The same name is needed to renew or end it.
+      - The owner of the maintenance. The same name is needed to renew or end it.
     type: str
     required: true
   reason:
     description:
-      - Why the agent is away, for whoever finds it down. Required when O(state=begun).
+      - Why the agent is away. People who find it down read this. Required when O(state=begun).
     type: str
   for_seconds:
     description:
       - How long the maintenance may take, at least 1. Required when O(state=begun).
-      - Running the task again starts the time again, which is a change; RV(maintenance.began_at) stays.
+      - Running the task again starts the time again, which is a change. RV(maintenance.began_at) stays.
     type: int
   latest_safe_restart:
     description:
-      - By when the agent has to run again, as an ISO time with its zone. It is what
-        RV(mongodb_ops.backup.maintenance_gate#module:latest_safe_restart) says.
-      - Without it nothing is known, or the recorded one stays when one's own maintenance is renewed.
+      - By when the agent has to run again, as an ISO time with its zone. Give the value of
+        RV(mongodb_ops.backup.maintenance_gate#module:latest_safe_restart).
+      - Without this option the time is not known. When you renew your own maintenance, the recorded time stays.
     type: str
 seealso:
   - module: mongodb_ops.backup.maintenance_gate
@@ -91,7 +96,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 maintenance:
-  description: The record that there is now, or in check mode would be; null when there is none.
+  description: The record after the task, or in check mode the predicted record; null when there is none.
   returned: success
   type: dict
   contains:
@@ -104,7 +109,7 @@ maintenance:
       type: str
       sample: new kernel
     began_at:
-      description: When it was begun for the first time.
+      description: When the maintenance was first begun.
       type: str
       sample: "2026-01-01T00:00:00Z"
     until:
@@ -112,7 +117,7 @@ maintenance:
       type: str
       sample: "2026-01-01T01:00:00Z"
     latest_safe_restart:
-      description: By when the agent has to run again; null when nobody said so.
+      description: By when the agent has to run again; null when it was not given.
       type: str
       sample: "2026-01-01T09:30:00Z"
     oldest:
@@ -123,8 +128,14 @@ maintenance:
       description: The last oplog entry that the agent had captured; null when it is not known.
       type: dict
       sample: {time: 1767225600, increment: 3, iso: "2026-01-01T00:00:00Z"}
+renewed:
+  description: Whether a recorded maintenance goes on, so that RV(maintenance.began_at) and the rest of it stay.
+  returned: success, with O(state=begun)
+  type: bool
+  sample: false
 leases:
-  description: Every lease that there is now, or in check mode would be. See M(mongodb_ops.backup.snapshot_schedule).
+  description: >-
+    Every lease after the task, or in check mode every predicted lease. See M(mongodb_ops.backup.snapshot_schedule).
   returned: success
   type: list
   elements: dict
@@ -137,11 +148,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 _YEAR_SECONDS = 366 * 86400
 
@@ -171,7 +182,7 @@ def moment(text: str | None) -> str | None:
     if found is None or found.tzinfo is None:
         expected = "latest_safe_restart as a time with its zone, such as 2026-01-31T04:05:06Z"
         raise FixInput(sentence(expected=expected, found=repr(text), remedy="correct it"), code="bad_option")
-    return iso(found.timestamp())
+    return iso_of(found)
 
 
 def change(params: Answer, provider: Provider) -> Answer:
@@ -195,8 +206,9 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
     demand(provider.facts, "can_record_maintenance")
     before = state_before(provider) if module._diff else None
     answer = change(module.params, provider)
-    record = {"maintenance": answer["maintenance"], "leases": answer["leases"]}
-    diff = difference(before, record) if module._diff else None
+    after = {"maintenance": answer["maintenance"], "leases": answer["leases"]}
+    diff = difference(before, after) if module._diff else None
+    record = {**after, "renewed": answer["renewed"]} if "renewed" in answer else after
     return Outcome(record, changed=answer["changed"], diff=diff)
 
 

@@ -12,13 +12,13 @@ module: maintenance_gate
 short_description: Say whether a planned downtime is safe for the backups
 version_added: 0.1.0
 description:
-  - While an agent is away its source goes on writing. Once the oplog has dropped what the agent needs next, the backup is out of
-    sync, and only a resync helps. This module reckons how long that takes, and compares it with the downtime that is planned.
-  - Of several jobs the worst decides. A job that gives no answer, or whose answer is not known, is not safe.
-  - Where a job has no agent, it is reckoned for a reader at the newest entry of the oplog. So it also works for other products
-    that tail the oplog.
-  - Fails when the downtime is not safe, unless O(fail=false). C(error.details) of the failure then holds all that is returned
-    otherwise.
+  - While an agent is away its source goes on writing. When the oplog has dropped the next entry that the agent needs,
+    the backup is out of sync, and only a resync helps. This module computes how long that takes, and compares it with
+    the planned downtime.
+  - With several jobs the worst decides. A job that gives no answer, or whose time is not known, is not safe.
+  - For a job without an agent, the module takes the newest entry of the oplog as the cursor. So it also works for
+    other products that follow the oplog.
+  - Fails when the downtime is not safe, unless O(fail=false). C(error.details) of the failure holds all return values.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.jobs
@@ -27,7 +27,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It never changes anything. It fails in check mode like otherwise.
+    details: The module never changes anything. It fails in check mode too.
   diff_mode:
     support: none
   platform:
@@ -40,12 +40,12 @@ options:
     required: true
   margin_minutes:
     description:
-      - What has to be left beyond that, for all that takes longer than planned.
+      - How much time has to be left after the planned downtime, in case something takes longer than planned.
     type: float
     default: 60
   rate:
     description:
-      - At which rate of writing to reckon. The peak is the busiest stretch of the whole oplog, as if it lasted all the time.
+      - The write rate to assume. The peak is the busiest stretch of the whole oplog, as if it lasted all the time.
     type: str
     choices: [mean, p95, peak]
     default: p95
@@ -84,12 +84,13 @@ safe:
   type: bool
   sample: true
 verdict:
-  description: V(ok) when it is safe, else V(critical).
+  description: V(ok) when the downtime is safe, else V(critical).
   returned: success
   type: str
   sample: ok
 decided_by:
-  description: The job that decided, which is the one that is not safe or has the least time.
+  description: >-
+    The job that decided: a job that is not safe, or the one with the least time.
   returned: success
   type: str
   sample: shop1
@@ -99,12 +100,13 @@ seconds_until_lost:
   type: float
   sample: 43200.0
 latest_safe_restart:
-  description: When that job's agent has to run again at the latest, the margin kept; null where that is not known.
+  description: >-
+    The latest time at which that job's agent has to run again, with the margin kept; null when it is not known.
   returned: success
   type: str
   sample: "2026-01-01T11:00:00Z"
 arithmetic:
-  description: How that was reckoned, in words.
+  description: The calculation, in words.
   returned: success
   type: str
   sample: >-
@@ -136,7 +138,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet, g
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
 
 ARGUMENTS = fleet.JOBS.merge(
     Arguments(
@@ -151,9 +153,11 @@ ARGUMENTS = fleet.JOBS.merge(
 
 
 def run(module: AnsibleModule) -> Outcome:
-    plan = gate.Plan(module.params["planned_downtime_minutes"], module.params["margin_minutes"], module.params["rate"])
-    plan.check()
-    answer = gate.judge(fleet.check_jobs(module.params), plan, fleet.now())
+    maintenance = gate.Maintenance(
+        module.params["planned_downtime_minutes"], module.params["margin_minutes"], module.params["rate"]
+    )
+    maintenance.check()
+    answer = gate.judge(fleet.check_jobs(module.params), maintenance, fleet.now())
     if module.params["fail"] and not answer["safe"]:
         message = "The downtime is not safe: " + "; ".join(answer["reasons"])
         raise AskOperator(message, code="unsafe", details=answer)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: operation_info
-short_description: Read how an operation is getting on, or follow it
+short_description: Read the progress of an operation, or follow it
 version_added: 0.1.0
 description:
   - Returns an operation of a job with its steps, its progress and its result.
   - With O(follow=true) the task asks again and again, shows the progress, and returns when the operation has ended. No
-    single request takes long, and an outage of the connection or the agent is waited out; the operation goes on meanwhile.
-  - On a terminal every change is shown. Without one at most a line a minute, or one for each 5 percent of a phase.
-  - Fails when the followed operation failed or was canceled. Without O(follow) it does not.
+    single request takes long. The task waits out an outage of the connection or the agent; the operation goes on
+    meanwhile.
+  - On a terminal every change is shown. Without a terminal there is at most one line a minute, or one for each 5
+    percent of a phase.
+  - Fails when the followed operation failed or was canceled. Without O(follow) it does not fail because of that.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -33,7 +35,7 @@ attributes:
 options:
   operation:
     description:
-      - The id of the operation. Without it, the open one, else the newest.
+      - The id of the operation. The default is the open operation, else the newest.
     type: str
   follow:
     description:
@@ -46,28 +48,29 @@ options:
     type: str
   after_step:
     description:
-      - The O(until_step) of the task before this one, whose steps have been shown already and are not shown again.
+      - The O(until_step) of the task before this one. Its steps have been shown, and are not shown again.
     type: str
   carry_on:
     description:
-      - Whether to send the requests that the operation waits for, as M(mongodb_ops.backup.resync) does when it is told to
-        continue, where the provider has nothing that does so by itself. Without it such an operation is only watched.
+      - Whether to send the requests that the operation waits for, as M(mongodb_ops.backup.resync) does with
+        O(mongodb_ops.backup.resync#module:state=continued). This is for providers whose operations do not go on by
+        themselves. By default such an operation is only watched.
       - Needs O(follow=true).
     type: bool
     default: false
   poll_seconds:
     description:
-      - How long to wait between two requests. An operation may ask for longer.
+      - How long to wait between two requests. An operation may ask for a longer time.
     type: float
     default: 2
   unreachable_grace_seconds:
     description:
-      - How long an unreachable host, or an agent that does not answer, is waited for.
+      - How long to wait for an unreachable host, or for an agent that does not answer.
     type: int
     default: 600
   follow_timeout_seconds:
     description:
-      - Stop following after this time, which makes the task fail and leaves the operation alone. V(0) is no limit.
+      - Stop following after this time. The task then fails, and the operation goes on. V(0) means no limit.
     type: int
     default: 0
 seealso:
@@ -115,7 +118,7 @@ operation:
       type: str
       sample: running
     step:
-      description: The step that it is in.
+      description: The present step.
       type: str
       sample: sync
     steps:
@@ -124,11 +127,11 @@ operation:
       elements: dict
       sample: [{name: preflight, state: done, note: 12 GB to copy}, {name: sync, state: running, note: null}]
     progress:
-      description: Progress of the phase that it is in; never goes back.
+      description: Progress of the present phase; never goes back.
       type: dict
       sample: {step: sync, phase: copy, percent: 45.0, done: 450, total: 1000, unit: documents, eta_seconds: 12.0}
     result:
-      description: What came of it; null until it is done.
+      description: The result; null until the operation is done.
       type: dict
       sample: {documents_copied: 1000000, report: /var/lib/backup-agent/orders/reports/resync-7.json}
     error:
@@ -136,7 +139,7 @@ operation:
       type: dict
       sample: {code: failed, message: "the source has lost what the copy needs", details: {}}
     created_at:
-      description: When it was asked for.
+      description: When it was requested.
       type: str
       sample: "2026-01-01T00:00:00Z"
     finished_at:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oplog_size
-short_description: Give every member of a replica set an oplog that is large enough
+short_description: Resize the oplogs of a replica set so that each is large enough
 version_added: 0.1.0
 description:
   - Resizes the oplogs of a replica set with C(replSetResizeOplog), member by member, without a restart. The secondaries come
     first and the primary last; between them the set has to be healthy.
   - Works from any member, and needs no agent. Arbiters are skipped.
-  - Changes nothing on any member when one that holds data cannot be reached or is neither primary nor secondary, or when a
-    disk has no room.
-  - When it was interrupted half way, running it again goes on with the members that are left.
-  - The user needs the role C(hostManager), beside C(clusterMonitor) and C(read) on the database C(local).
-  - Resizing can invalidate the tail of an old backup agent of a vendor, and a shrunk oplog gives no disk space back until
+  - Changes no member when a data-bearing member cannot be reached or is neither primary nor secondary, or when a disk
+    has no room.
+  - After an interruption, running the task again goes on with the remaining members.
+  - The user needs the role C(hostManager), besides C(clusterMonitor) and C(read) on the database C(local).
+  - Resizing can break the cursor of an old backup agent of a vendor. A shrunk oplog gives no disk space back until
     C(compact) is run. A warning says so when it applies.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
@@ -36,9 +36,10 @@ attributes:
 options:
   min_hours:
     description:
-      - The window that every oplog is to hold. The size comes from the rate of writing that is exceeded in 5 % of the time, as
-        M(mongodb_ops.backup.oplog_window_info) estimates it, or from the mean where that is higher.
-      - An oplog that is smaller gets a tenth more than it needs, so that it is not resized again with every new estimate.
+      - The target window of every oplog. The size comes from the write rate that is exceeded 5 % of the time, as
+        M(mongodb_ops.backup.oplog_window_info) estimates it, or from the mean rate if that is higher.
+      - An oplog that is too small gets a tenth more than it needs, so that it is not resized again with every new
+        estimate.
       - With O(size_bytes) there is only a warning when the size holds less than this.
     type: float
     default: 24
@@ -49,29 +50,30 @@ options:
     type: int
   min_retention_hours:
     description:
-      - How long entries are kept at least, however large that makes the oplog; V(0) turns that off. Left as it is by default.
-      - A C(mongod) forgets this when it restarts, unless its configuration says the same. Needs MongoDB 4.4.
+      - How long entries are kept at least, however large the oplog gets. V(0) turns this off. By default it is left as
+        it is.
+      - A C(mongod) forgets this setting when it restarts, unless its configuration file has it too. Needs MongoDB 4.4.
     type: float
   allow_shrink:
     description:
-      - Whether an oplog may become smaller, or the minimum retention shorter. Without it such a member is left as it is, and
-        RV(members[].reason) says so.
+      - Whether an oplog may become smaller, or the minimum retention shorter. Otherwise such a member is left as it
+        is, and RV(members[].reason) says so.
       - An oplog sized by O(min_hours) shrinks only when it is more than one and a half times as large as it needs to be.
     type: bool
     default: false
   assume_room:
     description:
-      - Do not look whether the disks have room for the growth and a tenth of it.
+      - Do not check whether the disks have room for the growth and a tenth of it.
     type: bool
     default: false
   min_history_hours:
     description:
-      - An oplog that is not full yet has to reach back as far as this, before its size is derived from what is in it.
+      - An oplog that is not full yet has to reach back at least this far before a size is derived from its entries.
     type: float
     default: 1
   max_lag_seconds:
     description:
-      - How far a secondary may be behind before the next member is resized, beside a delay that it has on purpose.
+      - How far a secondary may be behind before the next member is resized, in addition to a configured delay.
     type: float
     default: 60
   health_timeout_seconds:
@@ -104,7 +106,7 @@ replica_set:
   type: str
   sample: rs0
 members:
-  description: Every member that holds data, those that were changed first.
+  description: Every data-bearing member, changed members first.
   returned: success
   type: list
   elements: dict
@@ -118,15 +120,15 @@ members:
       type: str
       sample: SECONDARY
     window_hours:
-      description: How far its oplog reaches back.
+      description: How far the oplog reaches back.
       type: float
       sample: 7.2
     before:
-      description: The size of the oplog and the minimum retention (0 for none) that it had.
+      description: The oplog size and the minimum retention (0 for none) before the task.
       type: dict
       sample: {size_bytes: 1038090240, min_retention_hours: 0.0}
     after:
-      description: What it has now, or in check mode would have.
+      description: The same after the task, or in check mode the predicted values.
       type: dict
       sample: {size_bytes: 4294967296, min_retention_hours: 0.0}
     changed:
@@ -134,17 +136,17 @@ members:
       type: bool
       sample: true
     reason:
-      description: Why it has that size, or why it was left as it was.
+      description: Why the oplog has that size, or why it was left as it was.
       type: str
       sample: 24 hours at the rate of its busy times need 3.636 GiB
 steps:
-  description: The members that were resized, or in check mode would be, in this order.
+  description: The members that were resized, or in check mode would be resized, in this order.
   returned: success
   type: list
   elements: str
   sample: ["b.example.com:27017", "a.example.com:27017"]
 recommended_oplog_bytes:
-  description: The size that holds O(min_hours) at the rate that is exceeded in 5 % of the time; null where that is not known.
+  description: The size that holds O(min_hours) at the rate that is exceeded 5 % of the time; null when it is not known.
   returned: success
   type: int
   sample: 3904515724
@@ -152,14 +154,14 @@ recommended_oplog_bytes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize import cautions, plan
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_facts import Wish
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_run import Wire, carry_out
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import PYTHON, continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import cautions, plan
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.run import Wire, carry_out
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import PYTHON, continue_with_pymongo
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 
 WISH = Arguments(

@@ -14,13 +14,14 @@ version_added: 0.1.0
 description:
   - Returns the oplog window of every member of a replica set, and whether it is long enough. Works with any replica set and
     needs no agent.
-  - A member that cannot be read is listed with the reason and makes the verdict V(unknown); it does not hide the others.
-    An arbiter holds no oplog and has no say.
-  - An oplog that is not full yet has lost nothing, however short its window. It is judged by how long the window will be
-    once it is full, and is at best a warning until the window itself is long enough.
-  - A window that is long enough, but would not be if writes went on as in the busiest 5 % of the time, is a warning.
-  - Does not fail because of a verdict, only when the members could not be found out.
-  - Without C(clusterMonitor) hidden members are not seen.
+  - A member that cannot be read is listed with the reason, and makes the verdict V(unknown). It does not affect the
+    other members. An arbiter has no oplog and no verdict.
+  - An oplog that is not full yet has lost nothing, however short its window. It is judged by the length of its window
+    once it is full. Until the window itself is long enough, the verdict is at best V(warning).
+  - The verdict is V(warning) when the window is long enough, but would be too short if writes went on as in the
+    busiest 5 % of the time.
+  - Does not fail because of a verdict, only when the members could not be read.
+  - Without the role C(clusterMonitor) the module does not see hidden members.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.login
@@ -41,20 +42,20 @@ options:
     default: 24
   rates:
     description:
-      - Whether to estimate the rate of writing from the oplog of one member, rather a secondary. Costs it 0.8 seconds at most,
-        whatever the size of its oplog.
+      - Whether to estimate the write rate from the oplog of one member, preferably a secondary. This takes 0.8 seconds
+        at most, whatever the size of the oplog.
     type: bool
     default: true
   exact:
     description:
-      - Whether to read the whole oplog for the rate of writing instead. Takes a second for each 2 GB or so, much more where the
-        oplog is not in memory.
+      - Whether to read the whole oplog for the write rate instead. This takes about a second for each 2 GB, and much
+        more where the oplog is not in memory.
     type: bool
     default: false
   bucket_seconds:
     description:
-      - The length of the stretches of time (buckets) that the rate is taken by. By default the window is cut into at most 300, of
-        a minute at least.
+      - The length of the stretches of time (buckets) into which the window is cut. By default there are at most 300
+        buckets, each a minute long at least.
     type: int
 """
 
@@ -95,11 +96,11 @@ members:
       type: str
       sample: SECONDARY
     hidden:
-      description: Whether it is hidden.
+      description: Whether the member is hidden.
       type: bool
       sample: false
     delay_seconds:
-      description: How much later than the primary it applies on purpose.
+      description: The configured delay of the member.
       type: int
       sample: 0
     verdict:
@@ -111,7 +112,7 @@ members:
       type: str
       sample: an arbiter holds no data and no oplog
     first:
-      description: The oldest entry of the oplog; null like all values below where the oplog could not be read.
+      description: The oldest entry of the oplog. This and all values below are null when the oplog could not be read.
       type: dict
       sample: {time: 1767225600, increment: 1, iso: "2026-01-01T00:00:00Z"}
     last:
@@ -119,7 +120,7 @@ members:
       type: dict
       sample: {time: 1767484800, increment: 4, iso: "2026-01-04T00:00:00Z"}
     window_seconds:
-      description: The stretch between the two.
+      description: The time from the oldest to the newest entry.
       type: int
       sample: 259200
     window_hours:
@@ -127,12 +128,14 @@ members:
       type: float
       sample: 72.0
     projected_hours:
-      description: The window once the oplog is full, at the mean rate of what is in it; the same as the window if it is full.
+      description: >-
+        The window once the oplog is full, at the mean rate of its entries; the same as the window if it is full.
       type: float
       sample: 72.0
     wrapped:
       description:
-        - Whether the oplog is full, so that old entries are being dropped. A young one that is not has lost nothing yet.
+        - Whether the oplog is full, so that old entries are being dropped. A young oplog that is not full has lost
+          nothing yet.
         - Null where that is not known.
       type: bool
       sample: true
@@ -150,11 +153,12 @@ members:
       type: float
       sample: 0.0
     clock_skew_seconds:
-      description: How far its clock is ahead of the one of the host that asks; below 0 it is behind.
+      description: How far the member's clock is ahead of the clock of the host that asks; negative when it is behind.
       type: float
       sample: 0.1
     forecast_p95_hours:
-      description: The window if writes went on at the rate that is exceeded in 5 % of the time, or at the mean if that is higher.
+      description: >-
+        The window if writes went on at the rate that is exceeded 5 % of the time, or at the mean if that is higher.
       type: float
       sample: 41.5
     forecast_peak_hours:
@@ -162,7 +166,7 @@ members:
       type: float
       sample: 8.2
 write_rate:
-  description: How much is written to the oplog; null where it was not asked for or could not be read.
+  description: How much is written to the oplog; null when it was not asked for or could not be read.
   returned: success
   type: dict
   contains:
@@ -175,7 +179,7 @@ write_rate:
       type: int
       sample: 300
     mean_bytes_per_second:
-      description: The size of the oplog by the length of its window.
+      description: The size of the oplog, divided by the length of its window.
       type: float
       sample: 4012.5
     p95_bytes_per_second:
@@ -191,49 +195,50 @@ write_rate:
       type: str
       sample: "2026-01-02T12:00:00Z"
     entries_per_second:
-      description: The number of entries by the length of the window.
+      description: The number of entries, divided by the length of the window.
       type: float
       sample: 14.3
     exact:
-      description: Whether all of the oplog was read. A small one always is.
+      description: Whether all of the oplog was read. A small oplog always is.
       type: bool
       sample: false
     cut_short:
-      description: Whether the time did not suffice to read what decides, so that the estimate is rougher than usual.
+      description: >-
+        Whether the time did not suffice to read the deciding buckets, so that the estimate is rougher than usual.
       type: bool
       sample: false
     entries_read:
-      description: How many entries the server looked at.
+      description: How many entries the server read.
       type: int
       sample: 750000
     server_seconds:
-      description: How long it took, measured from here.
+      description: How long the reading took, measured by the module.
       type: float
       sample: 0.48
     buckets:
-      description: At most 96 points for a chart, the oldest first; each is the mean of one bucket or some.
+      description: At most 96 points for a chart, the oldest first. Each is the mean of one or more buckets.
       type: list
       elements: dict
       sample: [{start: 1767225600, bytes_per_second: 4100.2}]
 write_rate_reason:
-  description: Why there is no rate, or why it is rougher than usual; else null.
+  description: Why there is no rate, or why the rate is rougher than usual; else null.
   returned: success
   type: str
   sample: null
 forecast_p95_hours:
-  description: The least of that of all members.
+  description: The smallest value of all members.
   returned: success
   type: float
   sample: 41.5
 forecast_peak_hours:
-  description: The least of that of all members.
+  description: The smallest value of all members.
   returned: success
   type: float
   sample: 8.2
 recommended_oplog_bytes:
   description:
-    - The size of an oplog that holds O(min_hours) at the rate that is exceeded in 5 % of the time.
-    - At the mean rate where that is higher.
+    - The size of an oplog that holds O(min_hours) at the rate that is exceeded 5 % of the time.
+    - If the mean rate is higher, the mean rate is used.
   returned: success
   type: int
   sample: 600315840
@@ -243,7 +248,7 @@ window_hours:
   type: float
   sample: 72.0
 min_hours:
-  description: The window that was asked for.
+  description: The target window.
   returned: success
   type: float
   sample: 24.0
@@ -262,11 +267,11 @@ reasons:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.respawn import PYTHON, continue_with_pymongo
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import PYTHON, continue_with_pymongo
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 
 ARGUMENTS = connection.LOGIN.merge(PYTHON).merge(

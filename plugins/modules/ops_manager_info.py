@@ -9,13 +9,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ops_manager_info
-short_description: Say what Ops Manager or Cloud Manager knows of clusters and their backups
+short_description: Read what Ops Manager or Cloud Manager knows about clusters and their backups
 version_added: 0.1.0
 description:
-  - Asks the API of Ops Manager or Cloud Manager, and returns what it says in the same form for all versions. What a version does
-    not say is null; values that are not known here are returned as they are.
+  - Asks the API of Ops Manager or Cloud Manager, and returns its answers in the same form for all versions. A value
+    that a version does not give is null. Values that this collection does not know are returned as they are.
   - Returns what O(gather) names and nothing else.
-  - Runs on the controller, or wherever the API can be reached from.
+  - Run it on the controller, or on any host that can reach the API.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -31,15 +31,17 @@ attributes:
 options:
   gather:
     description:
-      - What to ask for. Each costs a request for each project; V(schedules) and V(snapshots) cost one for each cluster.
+      - What to ask for. Each costs one request for each project; V(schedules) and V(snapshots) cost one for each
+        cluster.
     type: list
     elements: str
     choices: [projects, clusters, backup_configurations, agents, alerts, schedules, snapshots, windows]
     default: [projects, clusters, backup_configurations, agents, alerts, schedules, windows]
 notes:
-  - O(ops_manager) is required. Without C(project) in it, all projects are asked for that the API key sees. With C(cluster) the
-    answer is about this cluster and its parts, and what its project shares.
-  - O(provider), O(agent_command) and O(agent_config) are of no meaning here, so that the defaults of a play fit all modules.
+  - O(ops_manager) is required. Without C(project) in it, the module asks about all projects that the API key sees.
+    With C(cluster) the answer covers this cluster, its parts, and what its project shares.
+  - O(provider), O(agent_command) and O(agent_config) have no effect here. They are accepted so that the defaults of a
+    play fit all modules.
 seealso:
   - module: mongodb_ops.backup.backup_lag_info
 """
@@ -63,7 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 server_time:
-  description: The time of the server when it gave the last answer; null where it does not say so.
+  description: The time of the server when it gave the last answer; null when the server does not give it.
   returned: success
   type: str
   sample: "2026-01-01T00:00:00Z"
@@ -162,7 +164,7 @@ schedules:
       point_in_time_hours: 24
       checkpoint_minutes: null
 snapshots:
-  description: The snapshots of each cluster, the newest first, also those that are not complete.
+  description: The snapshots of each cluster, the newest first, including incomplete ones.
   returned: when O(gather) has it
   type: list
   elements: dict
@@ -206,10 +208,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, bad_option
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import gathering
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import gathering
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 ARGUMENTS = AGENT.merge(
     Arguments(

@@ -12,14 +12,15 @@ module: restore
 short_description: Restore a snapshot or a point in time into an empty directory
 version_added: 0.1.0
 description:
-  - The directory then starts as a plain mongod and as the first member of a new replica set. Nothing that runs is touched.
-  - With O(agent_config) the job's agent does it. The task returns at once; M(mongodb_ops.backup.operation_info) follows the
-    operation. An operation of the same owner with the same wishes that is open already is attached to.
-  - With O(repository) and O(password_file) it is done here, from nothing but these two, and the task ends when it has been done.
-    This is how a backup is restored whose agent's machine is lost. Use C(async), since it takes as long as it takes.
-  - First it is checked that everything from the snapshot to the wanted point is stored. Otherwise nothing is changed, and the
-    error says which ranges can be restored.
-  - A directory that holds exactly this restore, and on which no server has been started, is no change.
+  - You can start a mongod on the directory afterwards, alone or as the first member of a new replica set. The restore
+    touches nothing that runs.
+  - With O(agent_config) the job's agent restores. The task returns at once; M(mongodb_ops.backup.operation_info)
+    follows the operation. If the same owner has an open operation with the same options, the task attaches to it.
+  - With O(repository) and O(password_file) the task itself restores, from these two alone, and ends when the restore
+    is done. Use this when the agent's machine is lost. Use C(async), because a restore can take long.
+  - The module first checks that everything from the snapshot to the wanted point is stored. Otherwise nothing is
+    changed, and the error says which ranges can be restored.
+  - If the directory already holds exactly this restore, and no server has been started on it, nothing is changed.
   - In check mode the plan is made and returned, with its checks of versions and room.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
@@ -40,12 +41,12 @@ options:
     type: path
   target:
     description:
-      - The directory to restore into. It is made when it is not there, and must be empty.
+      - The directory to restore into. It must be empty; it is made when it does not exist.
     type: path
     required: true
   time:
     description:
-      - The point in time. V(latest) is the newest that is stored.
+      - The point in time. V(latest) is the newest stored point.
       - A time with its zone, such as V(2026-01-31T04:05:06Z), stands for the end of that second. An optime
         V(SECONDS:INCREMENT) is exact.
     type: str
@@ -55,21 +56,22 @@ options:
     type: str
   submit:
     description:
-      - Whether the job's agent does it. If not, it is done here while the task waits, as the user of the task, which also works
+      - Whether the job's agent restores. If not, the task itself restores, as the user of the task. This also works
         when the agent is down, busy, or may not write to O(target).
-      - The default is V(true) with O(agent_config) and V(false) with O(repository). With O(ops_manager) the task always does it.
+      - The default is V(true) with O(agent_config) and V(false) with O(repository). With O(ops_manager) the task
+        always restores.
     type: bool
   owner:
     description:
-      - Who wants it. Required when the agent does it.
+      - The owner of the operation. Required when the agent restores.
     type: str
   reason:
     description:
-      - Why, for whoever finds the operation.
+      - Why the job is restored. People who find the operation read this.
     type: str
   repository:
     description:
-      - The restic repository. What else restic needs to reach it comes from the environment of the task.
+      - The restic repository. Anything else that restic needs to reach it comes from the environment of the task.
       - A URL with a password in it is refused, because others could read it.
     type: str
   password_file:
@@ -78,11 +80,12 @@ options:
     type: path
   job:
     description:
-      - Whose backup to restore. Required where the repository holds several.
+      - The job to restore. Required when the repository holds several jobs.
     type: str
   mongod:
     description:
-      - The mongod that replays, of the major version of the data. The default is the configured one, or else the one in E(PATH).
+      - The mongod that replays the oplog. It has to be of the data's major version. The default is the configured
+        mongod, else the mongod in E(PATH).
     type: path
   restic:
     description:
@@ -124,7 +127,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: What will be restored; null where it has been done already, and where an operation was attached to.
+  description: >-
+    What will be restored; null when the restore has been done before, or when the task attached to an operation.
   returned: success
   type: dict
   sample:
@@ -141,24 +145,24 @@ plan:
     data_bytes: 861929472
     oplog_bytes: 73400320
 attached:
-  description: Whether an operation of the same owner was open already.
+  description: Whether the task attached to an open operation of the same owner.
   returned: success
   type: bool
   sample: false
 operation:
-  description: The operation of the agent; null where none was started. See M(mongodb_ops.backup.operation_info).
+  description: The operation of the agent; null when none was started. See M(mongodb_ops.backup.operation_info).
   returned: success
   type: dict
   sample: {id: restore-20260131T051200-9f3c, kind: restore, owner: alice, state: queued}
 restore:
   description:
-    - What the directory holds. Null where it is not known yet, because the agent does it or because of check mode.
+    - What the directory holds. Null when it is not known yet, because the agent restores or because of check mode.
     - Holds the fields of RV(plan), C(entries) (how many operations were replayed) and C(restored_at).
   returned: success
   type: dict
   sample: {job: orders, snapshot: scheduled-20260131T000000Z, entries: 51234, restored_at: "2026-01-31T05:14:09Z"}
 error:
-  description: What went wrong. Its C(details) hold the C(ranges) where the point in time is in none of them.
+  description: What went wrong. When the point in time is in no range, C(details) hold the C(ranges).
   returned: failure
   type: dict
   sample: {code: refused, message: expected an optime that can be restored, retry: false, details: {ranges: []}}
@@ -172,13 +176,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Answer,
-    Provider,
-    RestoreRequest,
-    demand,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, RestoreRequest, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 ARGUMENTS = AGENT.merge(
     Arguments(

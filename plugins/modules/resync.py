@@ -14,10 +14,11 @@ version_added: 0.1.0
 description:
   - O(state=started) starts an operation that copies everything from a secondary again, validates it, and proves a new
     snapshot by restoring it. The task returns at once; M(mongodb_ops.backup.operation_info) follows the operation.
-  - An operation of the same owner that is open already is attached to and not started again.
-  - O(state=continued) sends the next request that an operation waits for, where nothing of ours runs beside the backups;
-    M(mongodb_ops.backup.operation_info) does so whenever one is due, when it is told to carry on.
-  - In check mode the preflight runs and its plan is returned. A preflight that fails makes the task fail, with nothing
+  - If the same owner has an open operation, the task attaches to it and starts no new one.
+  - O(state=continued) sends the next request that an operation waits for. It is for Ops Manager, where no agent of
+    this collection does so by itself. M(mongodb_ops.backup.operation_info) does the same whenever a request is due,
+    with O(mongodb_ops.backup.operation_info#module:carry_on=true).
+  - In check mode the preflight runs, and its plan is returned. When the preflight fails the task fails, and nothing is
     changed.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
@@ -34,22 +35,22 @@ attributes:
 options:
   state:
     description:
-      - What is wanted.
+      - V(started) starts a resync, V(continued) continues one, V(canceled) cancels one.
     type: str
     default: started
     choices: [started, continued, canceled]
   owner:
     description:
-      - Who wants the resync. Required when O(state=started).
+      - The owner of the operation. Required when O(state=started).
     type: str
   reason:
     description:
-      - Why, for whoever finds the operation. Required when O(state=started).
+      - Why the job is resynced. People who find the operation read this. Required when O(state=started).
     type: str
   policy:
     description:
-      - When to resync. V(required) does so only where the backup has fallen out of sync, V(older_than) also where the last
-        resync is too long ago, V(always) in any case.
+      - When to resync. V(required) resyncs only when the backup is out of sync, V(older_than) also when the last
+        resync is too old, V(always) in any case.
     type: str
     default: required
     choices: [required, older_than, always]
@@ -59,8 +60,8 @@ options:
     type: int
   operation:
     description:
-      - The id of the operation to cancel or to continue. Required when O(state=canceled) or O(state=continued), so that nobody
-        cancels what they did not mean.
+      - The id of the operation to cancel or to continue. Required when O(state=canceled) or O(state=continued), so
+        that nobody cancels the wrong operation.
     type: str
 seealso:
   - module: mongodb_ops.backup.operation_info
@@ -95,22 +96,22 @@ needed:
   type: bool
   sample: true
 why:
-  description: Why one is needed, or not.
+  description: Why a resync is needed, or not.
   returned: success
   type: str
   sample: the oplog of every member begins after what was captured last
 attached:
-  description: Whether an operation of the same owner was open already.
+  description: Whether the task attached to an open operation of the same owner.
   returned: success
   type: bool
   sample: false
 operation:
-  description: The operation; null where none is needed, and in check mode unless one is open already.
+  description: The operation; null when none is needed, and in check mode unless one is already open.
   returned: success
   type: dict
   sample: {id: resync-7, kind: resync, owner: alice, reason: alert of Monday night, state: queued, step: preflight}
 plan:
-  description: What the preflight found; null where the provider made none.
+  description: The plan that the preflight made; null when the provider made none.
   returned: success
   type: dict
   sample:
@@ -119,7 +120,7 @@ plan:
     estimated_sync_seconds: 340.0
     window_seconds: 180000.0
 error:
-  description: What went wrong. Its C(details) hold the plan where the preflight failed.
+  description: What went wrong. When the preflight failed, C(details) hold the plan.
   returned: failure
   type: dict
   sample: {code: operation_open, message: "Expected no open operation, found resync-7 of bob", retry: false, details: {}}
@@ -132,8 +133,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 ARGUMENTS = JOB.merge(
     Arguments(

@@ -12,8 +12,9 @@ module: snapshot
 short_description: Take, hold, prove or delete a snapshot of a job
 version_added: 0.1.0
 description:
-  - A snapshot is known by its name, and there is one at most of each name.
-  - Taking and proving a snapshot are operations. The task returns at once; M(mongodb_ops.backup.operation_info) follows it.
+  - A snapshot is identified by its name. There is at most one snapshot of each name.
+  - Taking and proving a snapshot are operations. The task returns at once; M(mongodb_ops.backup.operation_info)
+    follows the operation.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -35,15 +36,15 @@ options:
   state:
     description:
       - V(present) takes the snapshot unless there is one of this name.
-      - V(held) keeps it from being removed by the retention, V(released) no longer does so.
-      - V(proven) proves it by restoring it, unless that has been done.
-      - V(absent) deletes it.
+      - V(held) keeps the retention from removing the snapshot. V(released) ends this.
+      - V(proven) proves the snapshot by restoring it, unless it is proven already.
+      - V(absent) deletes the snapshot.
     type: str
     default: present
     choices: [present, held, released, proven, absent]
   owner:
     description:
-      - Who wants it.
+      - The owner of the operation.
     type: str
     required: true
   prove:

@@ -12,8 +12,8 @@ module: snapshot_info
 short_description: List the snapshots of a job
 version_added: 0.1.0
 description:
-  - Returns the snapshots of a job, the newest first, and which points in time can be restored.
-  - The points in time are read from the repository. Where it cannot be read, RV(ranges) is null and a warning says why.
+  - Returns the snapshots of a job, the newest first, and the points in time that can be restored.
+  - The points in time are read from the repository. When it cannot be read, RV(ranges) is null and a warning says why.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -63,7 +63,7 @@ snapshots:
       type: str
       sample: "12"
     optime:
-      description: The point of the oplog whose data it holds.
+      description: The optime of the snapshot.
       type: dict
       sample: {time: 1767225600, increment: 1, iso: "2026-01-01T00:00:00Z"}
     generation:
@@ -79,7 +79,7 @@ snapshots:
       type: str
       sample: good
     held:
-      description: Whether the retention leaves it alone.
+      description: Whether the snapshot is kept from the retention.
       type: bool
       sample: false
     proven_at:
@@ -100,7 +100,7 @@ snapshots:
       sample: 4b1f0a77
 ranges:
   description:
-    - From when to when every point in time can be restored, the oldest first; all of them whatever O(name) says.
+    - The ranges in which every point in time can be restored, the oldest first. O(name) does not limit them.
     - Null when the repository could not be read.
   returned: success
   type: list
@@ -111,15 +111,15 @@ ranges:
       type: int
       sample: 1
     from:
-      description: The first point of the oplog, a snapshot.
+      description: The first point of the range, a snapshot.
       type: dict
       sample: {time: 1767225600, increment: 1, iso: "2026-01-01T00:00:00Z"}
     to:
-      description: The last point of the oplog that is stored; the same as RV(ranges[].from) where there is only the snapshot.
+      description: The last stored point of the oplog; the same as RV(ranges[].from) when there is only the snapshot.
       type: dict
       sample: {time: 1767232800, increment: 7, iso: "2026-01-01T02:00:00Z"}
     seconds:
-      description: How long it is.
+      description: The length of the range.
       type: int
       sample: 7200
 """

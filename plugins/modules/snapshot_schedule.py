@@ -13,7 +13,7 @@ short_description: Pause and resume the scheduled snapshots of a job
 version_added: 0.1.0
 description:
   - O(state=paused) adds a lease of the owner, O(state=running) removes it. Snapshots are paused while anybody has a lease.
-  - A lease of somebody else is never touched, so after O(state=running) snapshots may still be paused.
+  - The module never touches a lease of another owner. So after O(state=running) snapshots may still be paused.
   - Capture goes on while snapshots are paused.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
@@ -36,16 +36,16 @@ options:
     choices: [paused, running]
   owner:
     description:
-      - Whose lease it is. The same name is needed to remove it.
+      - The owner of the lease. The same name is needed to remove it.
     type: str
     required: true
   reason:
     description:
-      - Why the snapshots are paused, for whoever finds them paused. Required when O(state=paused).
+      - Why the snapshots are paused. People who find them paused read this. Required when O(state=paused).
     type: str
   for_seconds:
     description:
-      - The lease ends by itself after this time. Without it, it stays until it is removed.
+      - The lease expires by itself after this time. By default it stays until it is removed.
       - Running the task again starts the time again, which is a change.
     type: int
 """
@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leases:
-  description: Every lease that there is now, or in check mode would be.
+  description: Every lease after the task, or in check mode every predicted lease.
   returned: success
   type: list
   elements: dict
@@ -82,7 +82,7 @@ leases:
       type: str
       sample: rolling upgrade of the replica set
     expires_at:
-      description: When it ends by itself; null when it does not.
+      description: When the lease expires; null when it does not expire.
       type: str
       sample: "2026-01-01T02:00:00Z"
 snapshots_paused:
@@ -102,8 +102,9 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     sentence,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer, Provider, demand
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 ARGUMENTS = JOB.merge(
     Arguments(

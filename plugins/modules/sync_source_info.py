@@ -12,7 +12,7 @@ module: sync_source_info
 short_description: Read which member a backup reads from, and why
 version_added: 0.1.0
 description:
-  - Returns the member that a resync would copy from, and for every other member why it was not chosen.
+  - Returns the member that a resync would copy from, and the reason why each other member was not chosen.
   - Does not fail when no member is eligible; RV(chosen) is null then.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 chosen:
-  description: The member to read from; null when none is eligible.
+  description: The member to read from; null when no member is eligible.
   returned: success
   type: str
   sample: b.example.com:27017
@@ -74,23 +74,23 @@ members:
       type: bool
       sample: true
     reason:
-      description: Why it was chosen or not.
+      description: Why the member was chosen or not.
       type: str
       sample: the secondary with the least lag
     lag_seconds:
-      description: How far it is behind the primary; null where it is not known.
+      description: How far the member is behind the primary; null when it is not known.
       type: float
       sample: 0.0
     hidden:
-      description: Whether it is hidden.
+      description: Whether the member is hidden.
       type: bool
       sample: false
     priority:
-      description: Its priority in elections.
+      description: The member's priority in elections.
       type: float
       sample: 1.0
     delay_seconds:
-      description: How much later than the primary it applies on purpose.
+      description: The configured delay of the member.
       type: int
       sample: 0
 """

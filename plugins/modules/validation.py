@@ -14,7 +14,7 @@ version_added: 0.1.0
 description:
   - Starts an operation that compares the backup with its source. The task returns at once;
     M(mongodb_ops.backup.operation_info) follows it, and its result has a report per collection.
-  - A validation of the same owner that is open already is attached to and not started again.
+  - If the same owner has an open validation, the task attaches to it and starts no new one.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -30,13 +30,13 @@ attributes:
 options:
   owner:
     description:
-      - Who wants to know.
+      - The owner of the operation.
     type: str
     required: true
   level:
     description:
-      - How thoroughly to compare. V(counts) counts documents, V(sample) compares some, V(digest) compares every byte of
-        every document. Indexes and options are always compared.
+      - How thoroughly to compare. V(counts) counts documents, V(sample) compares some documents, V(digest) compares
+        every byte of every document. Indexes and options are always compared.
     type: str
     default: digest
     choices: [counts, sample, digest]
@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 attached:
-  description: Whether a validation of the same owner was open already.
+  description: Whether the task attached to an open validation of the same owner.
   returned: success
   type: bool
   sample: false

@@ -6,8 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import Variables, variable
+
+#: The results of a preflight after which there is something to do.
+_READY = ("planned", "attached")
 
 
 def batches(jobs: Iterable[Mapping[str, Any]], size: int) -> list[list[str]]:
@@ -24,6 +29,33 @@ def batches(jobs: Iterable[Mapping[str, Any]], size: int) -> list[list[str]]:
             made.append(batch)
         batch.append(job)
     return [[job["job"] for job in batch] for batch in made]
+
+
+def resync_batches(jobs: Iterable[Variables], size: int, order: Sequence[str] | None = None) -> list[list[str]]:
+    """Return the hosts of the jobs that have something to do, in batches.
+
+    `order` has the hosts of a run that has an order of its own, and no others are in its batches.
+    """
+    known = {str(its["inventory_hostname"]): its for its in jobs}
+    places = (_place(host, known[host]) for host in (known if order is None else order) if _is_ready(known[host]))
+    return batches(places, size)
+
+
+def _is_ready(its: Variables) -> bool:
+    return variable(its, "__resync_outcome", {}).get("result") in _READY
+
+
+def _place(host: str, its: Variables) -> dict[str, str]:
+    machine, cluster = (str(variable(its, name) or host) for name in ("backup_agent_host", "backup_cluster"))
+    return {"job": host, "machine": machine, "cluster": cluster}
+
+
+def job_line(parts: Sequence[Sequence[str]], hosts: Sequence[str]) -> dict[str, Any]:
+    """Return the hosts as a play takes them, with the sizes of its batches. Those that are in no batch come with the last one."""
+    working = [host for part in parts for host in part]
+    full = [len(part) for part in parts[:-1]]
+    idle = [host for host in hosts if host not in working]
+    return {"jobs": [*working, *idle], "sizes": [*full, len(hosts) - sum(full)]}
 
 
 def _collide(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
+
 #: Without a terminal, a line is printed when this much time or this much of a phase has gone by.
 LINE_SECONDS, LINE_PERCENT = 60.0, 5.0
 
@@ -95,16 +97,6 @@ def _describe(progress: Mapping[str, Any], percent: float) -> str:
     eta = progress.get("eta_seconds")
     left = f", about {duration(eta)} left" if eta is not None and "left" not in text else ""
     return f"{place}:{measured}{text}{left}" if measured or text else f"{place}{left}"
-
-
-def duration(seconds: float) -> str:
-    """Say a length of time the way people do."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 @dataclass(frozen=True)

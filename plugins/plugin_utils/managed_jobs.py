@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import deployment
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.project import parts
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import deployment
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import parts
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import job_name
 
 Host = dict[str, Any]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 
-#: How many days ahead are looked at. What is due later is not forecast.
+#: How many days ahead the forecast reaches.
 HORIZON_DAYS = 3650
 
 _DAY_MINUTES = 24 * 60

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.agents import agent_answer
 
 MACHINE_PROCESSORS = 1.0
 """What is left to the machine itself, whatever the number of jobs."""
@@ -21,11 +22,8 @@ Json = Mapping[str, Any]
 
 def parsed(stdout: str, stderr: str) -> Json:
     """Return an answer of the agent; what is none becomes an error of the same form."""
-    try:
-        found = json.loads(stdout)
-    except ValueError:
-        found = None
-    if isinstance(found, dict) and "ok" in found:
+    found = agent_answer(stdout)
+    if "ok" in found:
         return found
     said = " ".join((stderr or stdout).split())[-300:] or "nothing"
     return {

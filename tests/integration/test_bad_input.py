@@ -18,7 +18,7 @@ import bson
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import Login
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.login import Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 from lab import Member, ReplicaSet, clock
 from lab.binaries import find_mongod
@@ -105,7 +105,7 @@ def test_arbiter_as_the_seed(mixed: ReplicaSet) -> None:
     """It knows the set as well as any other member."""
     record = read(mixed.addresses[3])
     assert 5 == len(record["members"])
-    say("the address of an arbiter", f"the members are found out from it; verdict {record['verdict']}")
+    say("the address of an arbiter", f"the other members are discovered from it; verdict {record['verdict']}")
 
 
 def test_recovering(mixed: ReplicaSet) -> None:
@@ -157,7 +157,7 @@ def test_rollback(tmp_path: Path) -> None:
     members = [Member(priority=2, mongod_args=("--setParameter", hang)), Member(), Member()]
     with ReplicaSet("orders", members, directory=tmp_path / "rs", set_parameters=ENABLED) as replica_set:
         with replica_set.member_client(0, w=3, journal=True) as client:
-            # In all journals: a member that is killed before that has no common point to go back to, and copies everything anew.
+            # In all journals: a member that is killed before that has no common point to go back to, and copies everything again.
             client["shop"]["orders"].insert_one({"_id": "all have it"})
         for number in (1, 2):
             replica_set.kill_member(number)
@@ -228,7 +228,7 @@ def test_unreachable(mixed: ReplicaSet) -> None:
 def test_nobody_there() -> None:
     """The address leads nowhere."""
     found = refusal("127.0.0.1:1")
-    assert "found nobody who listens there" in found
+    assert "found no server that listens there" in found
     say("an address where nobody listens", found)
 
 

@@ -1,10 +1,14 @@
-"""The benchmarks can be run: the smallest one, as small as it can be. What they measure is looked at by people."""
+"""The benchmarks can be run: the smallest one, as small as it can be. People judge what they measure."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.release
 
 ROOT = Path(__file__).parents[2]
 

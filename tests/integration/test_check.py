@@ -58,7 +58,7 @@ def test_jobs_are_checked_beside_each_other(orders: ReplicaSet, agent: Agent, tm
         [record["job"] for record in result["jobs"]],
     )
     gone, both, alone = result["jobs"]
-    assert "found nobody who listens there" in gone["oplog_error"]
+    assert "found no server that listens there" in gone["oplog_error"]
     assert ("warning", "tailing", "orders") == (both["verdict"], both["backup"]["state"], both["oplog"]["replica_set"])
     assert ("ok", None, 2) == (alone["verdict"], alone["backup"], len(alone["oplog"]["members"]))
     assert orders.root is not None

@@ -110,7 +110,7 @@ def test_the_cache_is_used_and_holds_no_password(orders: ReplicaSet, tmp_path: P
 @pytest.mark.parametrize(
     ("expected", "options"),
     [
-        ("found nobody who listens there", {"login_uri": "mongodb://127.0.0.1:1/"}),
+        ("found no server that listens there", {"login_uri": "mongodb://127.0.0.1:1/"}),
         ("check login_user, login_password", {"login_user": "root", "login_password": "wrong"}),
     ],
 )

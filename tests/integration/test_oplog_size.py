@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.connection import Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize import plan
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_facts import Step, Wish
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize_run import Wire, carry_out
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import plan
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import Step, Wish
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.run import Wire, carry_out
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.connection import Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 from lab import Member, ReplicaSet
 from tests.integration import task

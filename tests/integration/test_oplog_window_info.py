@@ -78,7 +78,7 @@ def test_a_dead_member_hides_nobody(orders: ReplicaSet, tmp_path: Path) -> None:
 
 
 def test_the_rate_of_writing_is_read_from_a_secondary(orders: ReplicaSet, tmp_path: Path) -> None:
-    """A young oplog is read as a whole; what it would hold at these rates is reckoned for every member."""
+    """A young oplog is read as a whole; what it would hold at these rates is computed for every member."""
     succeeded, result = play(tmp_path, login_uri=orders.uri, bucket_seconds=30)
     assert succeeded
     rate = result["write_rate"]

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.gathering import KINDS, gather
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.project import Project
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.gathering import KINDS, gather
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import Project
 from tests.integration.task import ROOT, play
 from tests.ops_manager import Emulator
 from tests.unit.plugins.small_api import KEYS, Said, SmallApi
@@ -173,7 +173,7 @@ def test_cut_and_restarted_servers_are_read_to_the_end() -> None:
 
 
 def test_a_lost_write_is_not_repeated() -> None:
-    """The window is there once although its answer was lost; whoever reads sees it."""
+    """The window is there once, although its answer was lost, and a read shows it."""
     with Emulator() as emulator:
         project = Project(client(emulator), "orders")
         assert project.windows() == []

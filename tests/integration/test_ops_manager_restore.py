@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery, download, proof
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.scratch import Scratch
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery, download, proof
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.scratch import Scratch
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 from lab.data import load
@@ -186,7 +186,7 @@ def test_the_scratch_mongod_listens_on_a_socket_only(tmp_path: Path) -> None:
 
 
 def test_a_mongod_that_was_killed_tells_nothing_about_the_data(tmp_path: Path) -> None:
-    """Whoever killed it, the snapshot is not to be taken for damaged; nor where there is no mongod at all."""
+    """A killed mongod does not make the snapshot damaged, and neither does a missing one."""
     (tmp_path / "data").mkdir()
     scratch = Scratch(WISH.mongod, str(tmp_path / "data"), 256, 60)
 
@@ -321,7 +321,7 @@ def test_ops_manager_delivers_a_sharded_cluster(emulator: Emulator, tmp_path: Pa
 HALF = """
 import sys
 from pathlib import Path
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import delivery
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery
 from tests.unit.plugins.module_utils.ops_manager.delivering import PATIENCE, Api, Network, serving
 
 with serving() as shelf:

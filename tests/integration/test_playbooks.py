@@ -48,13 +48,6 @@ def site(sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory) 
         found.close()
 
 
-def test_jobs_are_put_into_batches() -> None:
-    """Never two of one machine or of one cluster together; the playbook beside this file asserts which."""
-    playbook = Path(__file__).parent / "playbooks/batches.yml"
-    done = subprocess.run(["ansible-playbook", str(playbook)], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert 0 == done.returncode, done.stdout
-
-
 def test_a_resync_that_is_not_needed_changes_nothing(site: Site) -> None:
     """A run over jobs that are in sync ends well and without a change."""
     printed = site.run("resync", "-e", "backup_confirm=yes")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from bson.timestamp import Timestamp
 
-from backup_agent import machine, resources
+from backup_agent.machine import limits, resources
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 from tests.integration.agent.harness import contents, started
@@ -188,7 +188,7 @@ def test_two_jobs_that_only_together_are_too_much(
 ) -> None:
     """Each would fit, both do not: no agent is started, what is missing is named, also in a run for one of them."""
     crowded = Crowded(tmp_path_factory.mktemp("c"), sets)
-    have = machine.memory_bytes()
+    have = limits.memory_bytes()
     cache = int((0.6 * have - resources.AGENT_BYTES - resources.RESTIC_BYTES) / 2 - resources.MONGOD_BYTES) // 2**20
     too_large = ("-e", f"backup_head_cache_mb={cache}")
     state = crowded.directory / "state"

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backup_agent.watch import Finding
-from backup_agent.watch_output import metrics
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.report.metrics import check_metrics
+from backup_agent.watch.look import Finding
+from backup_agent.watch.output import metrics
 from tests.integration.records import AWKWARD, Json, records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -352,11 +353,8 @@ MISSING = {
 def test_documentation_names_every_metric_and_alert() -> None:
     """docs/checks.md has a row for each, and none that is not there."""
     documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/checks.md").read_text(), re.M))
-    template = (ROOT / "roles/report/templates/metrics.prom.j2").read_text()
-    variables = yaml.safe_load((ROOT / "roles/report/vars/main.yml").read_text())
     names = {
-        *re.findall(r"^# HELP (mongodb_\w+)", template, re.M),
-        *(m["name"] for m in variables["__report_metrics"]),
+        *(metric["name"] for metric in check_metrics([], "2026-01-31T04:05:06Z")),
         *re.findall(r"^# HELP (mongodb_\w+)", metrics([]).decode(), re.M),
     }
     alerts = set(re.findall(r"alert: (\w+)", ALERTS.read_text()))

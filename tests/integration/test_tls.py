@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.login import Login
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.login import Login
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 from lab import Member, ReplicaSet
 from lab.certificates import PASSWORD, Certificates
@@ -143,7 +143,7 @@ def test_an_expired_certificate(secured: Secured) -> None:
             over.set()
             thread.join()
     print(caught.value.message)
-    assert "found a certificate that has expired; renew that of the mongod" in caught.value.message
+    assert "found a certificate that has expired; renew the certificate of the mongod" in caught.value.message
 
 
 def greet(listener: socket.socket, context: ssl.SSLContext, over: threading.Event) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_commands import Budget
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.rate_reading import read_rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_commands import Budget
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_reading import read_rates
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from lab.binaries import find_mongod
 from lab.mongod import Mongod
 from lab.oplogs import DAY, SHAPES, START, fill

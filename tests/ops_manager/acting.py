@@ -158,7 +158,7 @@ class Acting(Building):
             return snapshotting.begin(self.world, self._project_of(cluster_id), job, now).id
 
     def snapshots(self, cluster_id: str) -> list[Snapshot]:
-        """Return the records of all snapshots of a cluster, to be looked at or changed."""
+        """Return the records of all snapshots of a cluster, to be read or changed."""
         with self.world.lock:
             self.world.look()
             return list(self.job(cluster_id).snapshots)
@@ -166,12 +166,10 @@ class Acting(Building):
     def snapshot_archive(self, snapshot_id: str, path: Path, part_id: str | None = None) -> None:
         """Put down the file that a restore of a snapshot delivers, of one replica set or of all."""
         with self.world.lock:
-            for project in self.world.projects.values():
-                for job in project.jobs.values():
-                    if any(snapshot.id == snapshot_id for snapshot in job.snapshots):
-                        for part in job.parts:
-                            if part_id in (None, part.id):
-                                self.world.archives[snapshot_id, part.id] = path
+            jobs = (job for project in self.world.projects.values() for job in project.jobs.values())
+            job = next(job for job in jobs if any(snapshot.id == snapshot_id for snapshot in job.snapshots))
+            parts = [part.id for part in job.parts if part_id in (None, part.id)]
+            self.world.archives |= {(snapshot_id, part): path for part in parts}
 
     def _agent(self, project: Project, hostname: str, kind: str) -> Agent:
         return next(one for one in project.agents if (one.hostname, one.type_name) == (hostname, kind))

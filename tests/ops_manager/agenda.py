@@ -1,4 +1,4 @@
-"""The clock, and what will happen at which moment of it; nothing happens but when somebody looks."""
+"""The clock, and a plan of what will happen when. Something happens only when somebody calls `look`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Clock:
 
 
 class Agenda:
-    """Actions by moment. An action gets the moment it was planned for, not the one at which somebody looked."""
+    """Actions by moment. An action gets the moment that it was planned for, not the moment of the call."""
 
     def __init__(self) -> None:
         self._count = itertools.count()
@@ -43,7 +43,7 @@ class Agenda:
         return sum(entry[2] == key for entry in self._planned)
 
     def advance(self, now: datetime) -> None:
-        """Do everything that is due, in order; what that plans for the past is done as well."""
+        """Do everything that is due, in order, including actions that are planned meanwhile for a past moment."""
         while self._planned and self._planned[0][0] <= now:
             moment, _count, _key, action = heapq.heappop(self._planned)
             action(moment)

@@ -30,7 +30,7 @@ class Asked:
 
     method: str
     path: str
-    """Without what comes before the version of the API."""
+    """The path without the part before the version of the API."""
     query: dict[str, list[str]]
     body: Any
     status: int | None = None

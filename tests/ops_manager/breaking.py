@@ -1,4 +1,4 @@
-"""What the faults do to a request and to the server."""
+"""How faults affect a request and the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.ops_manager.server import Server
 
 
 class Breaker:
-    """Lets faults happen; the methods of tests and of people are here as well."""
+    """Makes faults happen; the methods for tests and people are here as well."""
 
     def __init__(self) -> None:
         self.faults = Faults()
@@ -78,7 +78,7 @@ class Breaking:
     def proxy_page(
         self, method: str | None = None, path: str = "", *, status: int = 502, times: int | None = 1
     ) -> Fault:
-        """Answer with the HTML page of a proxy that finds nobody behind it."""
+        """Answer with the HTML page of a proxy that reaches no server."""
         return self._breaker.faults.add(Fault("page", method, path, "before", times, status))
 
     def hang(

@@ -1,4 +1,4 @@
-"""The part of the controls that puts projects, clusters, hosts and agents there."""
+"""The part of the controls that adds projects, clusters, hosts and agents."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ HOUR = timedelta(hours=1)
 
 
 class Building:
-    """Adds what there is; a project that is not named is the first."""
+    """Adds projects and what is in them. The default project is the first."""
 
     world: World
     project_id: str
 
     def add_project(self, name: str, agents: bool = True) -> str:
-        """Add a project, with two backup agents of which one works, a monitoring and an automation agent."""
+        """Add a project, with two backup agents, one active and one standby, a monitoring agent and an automation agent."""
         with self.world.lock:
             project = Project(name, self.world.org_id)
             self.world.projects[project.id] = project

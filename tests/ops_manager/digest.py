@@ -17,7 +17,7 @@ REALM = "MMS Public API"
 
 @dataclass(frozen=True)
 class Key:
-    """A pair of keys, and what may be done with it: the roles in the projects (all projects where none is named)."""
+    """A pair of keys and its rights: the roles in the projects (in all projects when none is named)."""
 
     public: str
     private: str = field(repr=False)
@@ -32,7 +32,7 @@ class Nonce:
 
 
 class NotAuthenticated(Exception):
-    """A challenge is the answer."""
+    """The answer is a challenge."""
 
     def __init__(self, challenge: WWWAuthenticate, stale: bool) -> None:
         super().__init__("challenge")
@@ -61,7 +61,7 @@ class Guard:
         return key
 
     def forget_nonces(self) -> None:
-        """Let every nonce be out of date at once."""
+        """Make every nonce expire at once."""
         self._nonces.clear()
 
     def _challenge(self, stale: bool) -> NotAuthenticated:

@@ -22,7 +22,7 @@ class Emulator(Acting, Breaking):
     """Ops Manager with one project and one pair of keys that may do everything in it."""
 
     code = CODE
-    """What the second factor wants to hear."""
+    """The code that the second factor accepts."""
 
     def __init__(
         self,
@@ -67,11 +67,11 @@ class Emulator(Acting, Breaking):
         return pair
 
     def skip(self, seconds: float) -> None:
-        """Move the server's clock ahead, so that what is due by then has happened."""
+        """Move the server's clock ahead, and do everything that is due by then."""
         self.switches.clock_skew += seconds
 
     def forget_nonces(self) -> None:
-        """Let every nonce be out of date at once."""
+        """Make every nonce expire at once."""
         self.guard.forget_nonces()
 
     def die(self) -> None:

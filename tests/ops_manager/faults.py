@@ -37,6 +37,15 @@ class Fault:
     def concerns(self, method: str, path: str) -> bool:
         return self.method in (None, method) and re.search(self.path, path) is not None
 
+    def skipped(self) -> bool:
+        """Say whether this request is one of those that go well before, and count it."""
+        self.skip -= 1
+        return self.skip >= 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.times is not None and self.happened >= self.times
+
 
 class Faults:
     """The faults that are still to happen, the oldest first."""
@@ -62,12 +71,8 @@ class Faults:
         """Return the fault of this request, and count it."""
         with self._lock:
             for fault in self._waiting:
-                if fault.concerns(method, path):
-                    if fault.skip > 0:
-                        fault.skip -= 1
-                        continue
+                if fault.concerns(method, path) and not fault.skipped():
                     fault.happened += 1
-                    if fault.times is not None and fault.happened >= fault.times:
-                        self._waiting.remove(fault)
+                    self._waiting = [one for one in self._waiting if not one.is_over]
                     return fault
         return None

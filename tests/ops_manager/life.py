@@ -48,7 +48,7 @@ def _started(world: World, project: Project, job: Job, syncs: bool, at: datetime
 
 
 def stop(world: World, project: Project, job: Job, at: datetime) -> None:
-    """Enter STOPPED: snapshots stay until they expire, what runs is given up."""
+    """Enter STOPPED: snapshots stay until they expire, and running work is given up."""
     _enter(world, project, job, "STOPPED", at)
     snapshotting.halt(world, job, at)
 

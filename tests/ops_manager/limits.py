@@ -12,7 +12,7 @@ from tests.ops_manager.world import World
 
 
 class Limits:
-    """Counts requests by project; the count begins anew with every window of time."""
+    """Counts requests by project; the count starts from zero in every window of time."""
 
     def __init__(self, world: World) -> None:
         self._world = world

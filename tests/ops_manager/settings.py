@@ -1,4 +1,4 @@
-"""How long things take, and how what the documentation leaves open is answered."""
+"""How long things take, and how the emulator answers where the documentation is silent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass
 class Timing:
-    """Durations in seconds; what takes hours in the product takes fractions of a second here."""
+    """Durations in seconds. Work that takes hours in the product takes fractions of a second here."""
 
     patch: float = 0.1
     """How long a GET shows the old value after an accepted PATCH of a backup configuration."""
@@ -38,7 +38,7 @@ class Timing:
 
 @dataclass
 class Switches:
-    """What differs between versions and accounts, or what nobody has documented; may be changed while it runs."""
+    """Behaviour that differs by version or account, or is not documented. It may be changed while the emulator runs."""
 
     spelling: Literal["old", "new"] = "new"
     fractions: bool = False

@@ -11,7 +11,7 @@ from tests.ops_manager.world import World
 
 
 def interrupt(world: World, job: Job, at: datetime) -> None:
-    """Give up the snapshot that is made, and end the stretch of oplog history."""
+    """Give up the snapshot in progress, and end the stretch of oplog history."""
     world.agenda.drop((job.cluster.id, "snapshot"))
     job.snapshots = [snapshot for snapshot in job.snapshots if snapshot.complete]
     for stretch in job.stretches:

@@ -1,4 +1,4 @@
-"""An initial sync: its phases replica set by replica set, what starts it over, what it closes."""
+"""An initial sync: its phases for each replica set, what starts it over, and which alerts it closes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.ops_manager.world import World, naming
 def begin(
     world: World, project: Project, job: Job, parts: Sequence[Cluster], at: datetime, clears_alert: bool = True
 ) -> None:
-    """Begin an initial sync of replica sets of a job, beside those of its others; no snapshot is made meanwhile."""
+    """Begin an initial sync of replica sets of a job; syncs of its other replica sets go on. No snapshot is made meanwhile."""
     sync = job.sync or Sync([], at, clears_alert)
     snapshotting.interrupt(world, job, at)
     sync.parts = [part for part in sync.parts if part not in parts] + list(parts)

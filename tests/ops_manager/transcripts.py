@@ -50,7 +50,7 @@ class Stage:
         self.printed: list[str] = []
 
     def run(self, playbook: str, *arguments: str) -> str:
-        """Run a playbook, whatever comes of it, and keep the command and what it printed."""
+        """Run a playbook, which may fail, and keep the command and its output."""
         command = self.office.command(playbook, *arguments)[:-2]
         process = self.office.start(playbook, *arguments)
         printed, _ = process.communicate(timeout=300)
@@ -75,7 +75,7 @@ class Stage:
 
 
 def _short_task(task: str) -> str:
-    """Return a task without what says nothing; nothing for one that only checks or was skipped."""
+    """Return the informative lines of a task; nothing for a task that only checks or was skipped."""
     title, _, rest = task.partition("\n")
     lines = [line for line in rest.splitlines() if line.strip() and not NOISE.match(line)]
     if any(line.startswith("fatal: ") for line in lines):
@@ -99,7 +99,7 @@ def hand_off(stage: Stage) -> None:
 def _press(stage: Stage) -> None:
     until(lambda: waits_for_the_button(stage.om), "a resync waits for the button")
     moment = len(stage.om.requests)
-    # The next tasks have to have asked, so that what they say while they wait is seen.
+    # Wait until the next tasks have asked, so that their messages while they wait are in the transcript.
     until(lambda: len(stage.om.requests) > moment + 40, "it has waited for a while")
     press_button(stage.om, stage.cluster)
 
@@ -110,7 +110,7 @@ def straight(stage: Stage) -> None:
 
 
 def api_dies(stage: Stage) -> None:
-    """The API dies when the backup is to be started again; once gone on with, once given up."""
+    """The API dies when the backup is to be started again. One resync goes on afterwards, and one is canceled."""
     stage.tell("Here the API dies: the request that starts the backup again is the last that it gets.")
     stage.om.die_at("PATCH", "/backupConfigs", skip=1)
     stage.run("resync", *CONFIRMED)

@@ -14,11 +14,11 @@ from tests.ops_manager.settings import Switches, Timing
 SYNC_EVENTS = ("SYNC_PENDING_AUDIT", "SYNC_REQUIRED_AUDIT", "INITIAL_SYNC_STARTED_AUDIT", "INITIAL_SYNC_FINISHED_AUDIT")
 
 EVENT_FIELDS = ("alertId", "hostname", "Port", "metricName", "currentValue", "replicaSetName", "shardName")
-"""What an event tells of its object: by the documentation, not the cluster."""
+"""What an event says about its object; according to the documentation it does not name the cluster."""
 
 
 class World:
-    """The state behind the API. Whoever reads or changes it holds the lock and has called `look` first."""
+    """The state behind the API. To read or change it, hold the lock and call `look` first."""
 
     def __init__(self, timing: Timing, switches: Switches) -> None:
         self.timing = timing

@@ -35,6 +35,8 @@ PLAYBOOK = re.compile(r"(?:mongodb_ops\.backup\.|playbooks/)([a-z_]+)(?:\.yml)?"
 FULL_NAME = re.compile(r"\bmongodb_ops\.backup\.([a-z_]+)")
 ALERT = re.compile(r"\bMongoDB(?:Backup|Oplog)[A-Z]\w+")
 PATH = re.compile(r"(?:bin|docs|lab|playbooks|roles|plugins|inventories|tests|molecule|agent|extensions)/[\w./-]+")
+#: How many characters a line of text may have. Tables, code, and a link that stands alone may be longer.
+WIDTH = 120
 #: A word in the place of what a reader fills in.
 PLACEHOLDER = re.compile(r"^[^a-z]*$|…")
 
@@ -47,6 +49,12 @@ def name_of(page: Path) -> str:
 def prose(text: str) -> str:
     """Return a page without its blocks of code."""
     return FENCE.sub("", text)
+
+
+def too_long(text: str) -> list[str]:
+    """Return the lines of text that are longer than `WIDTH`."""
+    long = (line for line in prose(text).splitlines() if len(line) > WIDTH and " " in line.strip())
+    return [line for line in long if not line.startswith("    ") and not line.lstrip().startswith("|")]
 
 
 def anchors(text: str) -> set[str]:
@@ -141,7 +149,7 @@ def wrong_in_agent_call(arguments: list[str]) -> str | None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 class TestPage:
     def test_links_lead_somewhere(self, page: Path) -> None:
-        """A file that was moved, or a heading that was renamed, is found out."""
+        """A file that was moved, or a heading that was renamed, is detected."""
         broken = []
         for link in LINK.findall(prose(page.read_text())):
             path, _hash, anchor = link.partition("#")
@@ -158,7 +166,7 @@ class TestPage:
         assert set() == set(FULL_NAME.findall(page.read_text())) - known_names()
 
     def test_playbooks_and_their_variables_exist(self, page: Path) -> None:
-        """Whoever copies a command gets the playbook, and a variable that something reads."""
+        """A copied command names a playbook that exists, and variables that something reads."""
         wrong = []
         for arguments in called(page.read_text(), "ansible-playbook"):
             books = [match[1] for word in arguments if (match := PLAYBOOK.fullmatch(word))]
@@ -187,6 +195,12 @@ class TestPage:
     def test_alerts_exist(self, page: Path) -> None:
         """An alert that a page says to act on can fire."""
         assert set() == set(ALERT.findall(page.read_text())) - alerts()
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "agent/README.md"], ids=name_of)
+def test_lines_are_short(page: Path) -> None:
+    """A page can be read, compared and mended in a terminal."""
+    assert [] == too_long(page.read_text())
 
 
 def test_every_page_is_in_the_site() -> None:
@@ -223,6 +237,12 @@ class TestTheseChecks:
         assert {"from-the-repository-alone", "resources"} == anchors(
             "# From the repository, alone!\n### `resources`\n```\n# not me\n```\n"
         )
+
+    def test_only_text_is_held_to_the_width(self) -> None:
+        """Lines of tables and of code, and addresses alone, cannot be broken."""
+        long = "word " * 30
+        kept = f"```\n{long}\n```\n\n    {long}\n\n| {long} |\n[{long.replace(' ', '-')}](x)\n"
+        assert [long.strip()] == [line.strip() for line in too_long(f"{kept}\n{long}\nshort\n")]
 
     def test_commands_are_read_from_blocks_and_sentences(self) -> None:
         """A continued line is one command, a prompt and a comment belong to none."""

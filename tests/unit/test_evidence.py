@@ -20,7 +20,7 @@ CLAIMS = rows(PAGE, "claim")
 MARKS = {row["mark"] for row in rows(PAGE, "mark")}
 UTILS = ROOT / "plugins/module_utils"
 SOURCES = [
-    *sorted((UTILS / "ops_manager").glob("*.py")),
+    *sorted((UTILS / "ops_manager").rglob("*.py")),
     UTILS / "providers/ops_manager.py",
     ROOT / "plugins/plugin_utils/managed_jobs.py",
 ]
@@ -52,8 +52,8 @@ def is_set(node: ast.AST) -> bool:
 
 def file_of(name: str) -> Path:
     """Return the file of a name in the column `code`."""
-    folders = (UTILS / "ops_manager", UTILS, ROOT / "plugins")
-    return next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
+    found = (*(UTILS / "ops_manager").glob(f"*/{name}"), UTILS / name, ROOT / "plugins" / name)
+    return next((path for path in found if path.is_file()), UTILS / name)
 
 
 @pytest.mark.parametrize("row", CLAIMS, ids=lambda row: row["claim"][:40])
@@ -63,13 +63,13 @@ class TestClaim:
         assert row["mark"] in MARKS
 
     def test_says_where_it_is_from_and_what_follows(self, row: dict[str, str]) -> None:
-        """Whoever doubts a claim can look it up, and sees what depends on it."""
+        """A reader who doubts a claim can look it up, and sees what depends on it."""
         assert row["claim"]
         assert row["source"]
         assert row["what we do because of it"]
 
     def test_names_code_that_exists(self, row: dict[str, str]) -> None:
-        """A row about code that was renamed or removed is found out."""
+        """A row about code that was renamed or removed is detected."""
         file, _colon, symbol = row["code"].strip("`").partition(":")
         assert symbol in set(symbols(ast.parse(file_of(file).read_text())))
 

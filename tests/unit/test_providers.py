@@ -32,7 +32,7 @@ class TestFact:
         assert ("yes" if getattr(facts, name) else "no") == MATRIX[name][facts.name]
 
     def test_says_what_to_do_instead(self, name: str, facts: Facts) -> None:
-        """Whoever is refused reads the way out, in the error and on the page."""
+        """A refusal names the way out, in the error and on the page."""
         if not getattr(facts, name):
             assert MATRIX[name]["where it is no"]
             assert name in facts.instead or not name.startswith("can_")

@@ -60,7 +60,7 @@ def integration_texts() -> str:
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 class TestModule:
     def test_is_named_as_documented(self, module: Path) -> None:
-        """The documentation of one module copied to another is found out."""
+        """The documentation of one module copied to another is detected."""
         assert module.stem == load(module, "DOCUMENTATION")["module"]
 
     def test_supports_check_mode(self, module: Path) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from backup_agent.errors import BadConfiguration
 
@@ -107,7 +108,7 @@ class Config(_Strict):
 
     @property
     def disk_reserve_bytes(self) -> int:
-        """With less room than this on a disk, whatever writes to it waits."""
+        """With less room than this on a disk, everything that writes to it waits."""
         return self.disk_reserve_mb * 1024 * 1024
 
     @property
@@ -148,18 +149,18 @@ class Config(_Strict):
 
 
 def _explain(error: ValidationError) -> str:
-    parts = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"]) or "the file"
-        if item["type"] == "extra_forbidden":
-            parts.append(f"{where}: unknown key; remove it or correct its spelling")
-        elif item["type"] == "missing":
-            parts.append(f"{where}: missing; add it")
-        elif item["loc"][-1] == "uri":
-            parts.append(f"{where}: {item['msg']}")  # what was found may hold a password
-        else:
-            parts.append(f"{where}: {item['msg']}, found {item['input']!r}")
-    return "; ".join(parts)
+    return "; ".join(map(_explain_one, error.errors()))
+
+
+def _explain_one(item: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in item["loc"]) or "the file"
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key; remove it or correct its spelling"
+    if item["type"] == "missing":
+        return f"{where}: missing; add it"
+    if item["loc"][-1] == "uri":
+        return f"{where}: {item['msg']}"  # what was found may hold a password
+    return f"{where}: {item['msg']}, found {item['input']!r}"
 
 
 def load(path: Path) -> Config:
@@ -174,7 +175,7 @@ def load(path: Path) -> Config:
             f"expected a readable configuration file, found {path}: {error.strerror}; name it with --config"
         ) from error
     except UnicodeDecodeError as error:
-        raise BadConfiguration(f"{path}: expected text in UTF-8, found other bytes; write the file anew") from error
+        raise BadConfiguration(f"{path}: expected text in UTF-8, found other bytes; save the file as UTF-8") from error
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -194,6 +195,6 @@ def load(path: Path) -> Config:
     return config
 
 
-def digest(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """Return the SHA-256 of the configuration file, to show which one a daemon runs with."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -19,7 +19,7 @@ class AgentError(Exception):
         self.message = message
         self.details = details
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the `error` object of the envelope."""
         return {"code": self.code, "message": self.message, "details": self.details}
 

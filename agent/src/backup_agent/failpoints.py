@@ -47,24 +47,25 @@ def reach(name: str, **context: Any) -> None:
 
 def _carry_out(name: str, action: str, context: dict[str, Any]) -> None:
     word, _, value = action.partition(":")
-    if word == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif word == "error":
-        raise OperationFailed(f"failure point {name} was reached and {VARIABLE} asks for an error; unset it")
-    elif word == "stop":
-        time.sleep(float(value))
-    elif word == "run":
-        _run(name, value, context)
-    elif word == "hold":
-        _hold(Path(value), name)
-    else:
-        raise BadConfiguration(
-            f"{VARIABLE}: expected kill, error, stop:SECONDS, run:PATH or hold:DIRECTORY, found {action!r}; correct it"
-        )
+    match word:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "error":
+            raise OperationFailed(f"failure point {name} was reached and {VARIABLE} asks for an error; unset it")
+        case "stop":
+            time.sleep(float(value))
+        case "run":
+            _run(name, value, context)
+        case "hold":
+            _hold(Path(value), name)
+        case _:
+            raise BadConfiguration(
+                f"{VARIABLE}: expected kill, error, stop:SECONDS, run:PATH or hold:DIRECTORY, found {action!r}; correct it"
+            )
 
 
 def _hold(directory: Path, name: str) -> None:
-    """Wait as long as whoever made the file `NAME.hold` leaves it there; the process is running meanwhile, not stopped."""
+    """Wait while the file `NAME.hold` exists. Meanwhile the process runs and is not stopped."""
     wanted, held = directory / f"{name}.hold", directory / f"{name}.held"
     if wanted.exists():
         held.touch()

@@ -24,6 +24,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.errors import AgentError, BadConfiguration, Transient
+from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.values import Client
 
 SET_NAME = "backup-head"
 OPLOG_MB = 256
@@ -41,7 +43,6 @@ EVICTION = "eviction_dirty_trigger=60,eviction_dirty_target=30,eviction_updates_
 """A transaction of one document of 16 MB is twice that in the cache, with its oplog entry: a small cache must have room for a few
 of them. The engine's own limits (20 % dirty, 10 % updates) are made for caches of gigabytes that many clients share."""
 
-Client = MongoClient[dict[str, Any]]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -239,16 +240,7 @@ class Mongod:
 
     def _become_primary(self) -> None:
         with contextlib.closing(self._connect()) as client:
-            member = {"_id": 0, "host": str(self.socket)}
-            try:
-                client.admin.command("replSetGetStatus")
-            except OperationFailure as error:
-                if error.code == NOT_YET_INITIALIZED:
-                    client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [member]})
-                elif error.code == INVALID_SET_CONFIG:
-                    self._move(client, member)
-                else:
-                    raise
+            self._configure(client, {"_id": 0, "host": str(self.socket)})
 
             def primary() -> bool:
                 with contextlib.suppress(PyMongoError):
@@ -256,6 +248,17 @@ class Mongod:
                 return False
 
             self._wait(primary)
+
+    def _configure(self, client: Client, member: dict[str, Any]) -> None:
+        try:
+            client.admin.command("replSetGetStatus")
+        except OperationFailure as error:
+            if error.code == NOT_YET_INITIALIZED:
+                client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [member]})
+                return
+            if error.code != INVALID_SET_CONFIG:
+                raise
+            self._move(client, member)
 
     def _move(self, client: Client, member: dict[str, Any]) -> None:
         """Tell the set that its member has another socket now (the configuration was changed)."""
@@ -329,3 +332,16 @@ def alive_or_transient(mongod: Mongod) -> None:
     """Raise Transient when the process has gone away, so that the loop starts it again."""
     if not mongod.alive:
         raise Transient(f"expected the head to run, it ended; {mongod.last_words()}")
+
+
+def make_plain(client: Client) -> None:
+    """Take out what the head needed and a restored server must not have; the client is of a standalone.
+
+    That is `local` (the head's set, with its name and its member on a socket), the agent's own database, and the records of the
+    agent's own transactions. Afterwards the directory starts as a plain mongod and as the first member of a new set.
+    """
+    client.drop_database("local")
+    client.drop_database(OWN_DATABASE)
+    for collection in ("transactions", "image_collection", "system.sessions"):
+        client.config.drop_collection(collection)
+    client.admin.command("fsync")

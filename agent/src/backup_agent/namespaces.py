@@ -23,7 +23,7 @@ CONFIG_COPIED = (
 replica set has nothing but that, and a shard's caches are filled again from the config servers."""
 
 REMEMBERED = 4096
-"""How many namespaces what was found out about them is kept of: it is asked for every entry of the oplog."""
+"""How many namespaces the cache holds. It is asked for every entry of the oplog."""
 
 ORDERED: CodecOptions[SON[str, Any]] = CodecOptions(document_class=SON)
 """Keeps the order of keys, which is part of the meaning of an index."""

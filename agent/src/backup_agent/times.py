@@ -14,7 +14,7 @@ from bson.timestamp import Timestamp
 
 ZERO = Timestamp(0, 0)
 LAST_INCREMENT = 2**32 - 1
-"""With it a timestamp stands for the end of its second: no entry has one as high."""
+"""A timestamp with this increment stands for the end of its second: no entry has an increment this high."""
 
 
 def now_iso() -> str:
@@ -50,12 +50,16 @@ def moment(text: str) -> str:
     return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def timestamp_iso(ts: Timestamp) -> str:
+    """Return the second of a timestamp as `now_iso` writes it."""
+    return datetime.fromtimestamp(ts.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def timestamp_json(ts: Timestamp | None) -> dict[str, Any] | None:
     """Return the contract's form of a BSON timestamp, or None."""
     if ts is None:
         return None
-    iso = datetime.fromtimestamp(ts.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"time": ts.time, "increment": ts.inc, "iso": iso}
+    return {"time": ts.time, "increment": ts.inc, "iso": timestamp_iso(ts)}
 
 
 def timestamp_from_json(value: dict[str, Any] | None) -> Timestamp | None:
@@ -67,8 +71,7 @@ def show(ts: Timestamp | None) -> str:
     """Return a timestamp as people read it in sentences: the UTC time and the increment."""
     if ts is None:
         return "none"
-    moment = datetime.fromtimestamp(ts.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return moment if ts.inc == LAST_INCREMENT else f"{moment}#{ts.inc}"
+    return timestamp_iso(ts) if ts.inc == LAST_INCREMENT else f"{timestamp_iso(ts)}#{ts.inc}"
 
 
 def seconds_between(later: Timestamp | None, earlier: Timestamp | None) -> int | None:
@@ -85,6 +88,6 @@ class OpTime:
     ts: Timestamp
     term: int
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the timestamp's fields and `term`."""
         return {"time": self.ts.time, "increment": self.ts.inc, "term": self.term}

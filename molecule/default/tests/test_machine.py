@@ -1,4 +1,4 @@
-"""What an operator would look at on a machine with agents, by hand."""
+"""What an operator would check by hand on a machine with agents."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_files_are_closed_to_others(host: Host, path: str, owner: str, mode: int
 
 @pytest.mark.parametrize("directory", ["/var/lib/backup-agent", "/srv/backups"])
 def test_nothing_below_belongs_to_root(host: Host, directory: str) -> None:
-    """What root looked at, the agent can still write."""
+    """After root has used the commands, the agent can still write all its files."""
     assert host.run(f"find {directory} -mindepth 1 ! -user backup-agent").stdout == ""
 
 

@@ -1,4 +1,4 @@
-"""A maintenance that ends in time, and one that does not: the agent's oplog is gone, and the backup is read again under cuts."""
+"""A maintenance that ends in time, and one that overruns: the cursor is lost, and the resync survives cuts of the network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Event = dict[str, object]
 
 
 def test_maintenance_that_ends_in_time() -> None:
-    """Begin asks the gate, records who and until when, and stops; end starts, waits and takes the record back."""
+    """Begin asks the gate, records who and until when, and stops; end starts, waits and removes the record."""
     begun = playbook(
         "maintenance_begin", "-e", "maintenance_hosts=agent1 maintenance_minutes=10 maintenance_reason='new kernel'"
     )

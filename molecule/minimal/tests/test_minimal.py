@@ -8,7 +8,7 @@ CONTROL = ("/opt/backup-agent/venv/bin/supervisorctl", "-c", "/opt/backup-agent/
 
 
 def test_the_machine_is_what_it_is_taken_for() -> None:
-    """No systemd, and no way to any index: what is installed came from the controller."""
+    """There is no systemd, and no way to any index: everything that is installed came from the controller."""
     assert run("agent1", "cat", "/proc/1/comm").strip() != "systemd"
     assert run("agent1", "sh", "-c", "ip route | grep default", check=False) == ""
 
@@ -29,7 +29,7 @@ def test_supervisor_listens_on_its_socket_only() -> None:
 
 
 def test_maintenance_works_without_systemd() -> None:
-    """Begin stops the program, end starts it and takes the record back."""
+    """Begin stops the program; end starts it and removes the record."""
     playbook("maintenance_begin", "-e", "maintenance_hosts=agent1 maintenance_minutes=5 maintenance_reason=disk")
     assert not agent("orders", "status")["agent"]["alive"]
 

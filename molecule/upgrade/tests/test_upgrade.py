@@ -98,7 +98,7 @@ def test_an_upgrade_keeps_what_the_agent_knows() -> None:
 
 
 def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
-    """Its agent does not come up: the old version runs again, with its state, also where the new one had changed the schema."""
+    """The new agent does not come up: the old one runs again with its state, even after a change of the schema."""
     working, link = version(), run("agent1", "readlink", LINK)
     broken = made("9.9.9", **{**BROKEN, **NEXT_SCHEMA})
 
@@ -112,7 +112,7 @@ def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
 
 
 def test_a_version_that_does_not_back_up_is_taken_back(made: Variant) -> None:
-    """Its agent comes up and says that it is alive, but follows nothing: that is not enough."""
+    """The new agent comes up and says that it is alive, but follows nothing. That is not enough."""
     working, link = version(), run("agent1", "readlink", LINK)
     broken = made("9.9.8", **NO_HEAD)
 
@@ -124,7 +124,7 @@ def test_a_version_that_does_not_back_up_is_taken_back(made: Variant) -> None:
 
 
 def test_an_upgrade_that_was_interrupted_is_finished() -> None:
-    """Whoever runs it again finds the agent that was stopped for it, although the link is right already."""
+    """A second run starts the agent that the first run stopped, although the link is already right."""
     link = run("agent1", "readlink", LINK).strip()
     change = {"old": link, "running": ["backup-agent@orders.service"], "label": link.rpartition("/")[2]}
     run("agent1", "systemctl", "stop", "backup-agent@orders")
@@ -148,7 +148,7 @@ def test_an_agent_that_is_too_new_is_not_misunderstood(made: Variant) -> None:
 
 
 def test_the_way_back_to_the_version_before() -> None:
-    """Provisioning with the older one again takes it from where it was left, and the job goes on."""
+    """Provisioning with the older version again goes on where it stopped, and the job runs."""
     provision()
 
     assert version() not in ("9.0.0", "0.0.9")

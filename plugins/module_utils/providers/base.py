@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-
-Answer = dict[str, Any]
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 #: Runs a command, given as a list, and returns exit code, standard output and standard error.
 Runner = Callable[[list[str]], tuple[int, str, str]]
@@ -105,7 +104,10 @@ class Provider(Protocol):
         """Remove the owner's own lease and nobody else's; returns `changed` and `leases`."""
 
     def begin_maintenance(self, owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None) -> Answer:
-        """Record the owner's maintenance with a lease, or renew both; returns `changed`, `maintenance` and `leases`."""
+        """Record the owner's maintenance with a lease, or renew both.
+
+        Returns `changed`, `renewed` (whether a recorded one goes on), `maintenance` and `leases`.
+        """
 
     def end_maintenance(self, owner: str) -> Answer:
         """Remove the owner's own record and lease; returns `changed`, and what there is of others."""
@@ -146,6 +148,6 @@ def demand(facts: Facts, fact: str) -> None:
 
 def refuse(facts: Facts, fact: str) -> NoReturn:
     """Refuse a verb that the backend does not have."""
-    remedy = facts.instead.get(fact, "see the provider matrix in docs/ for what to do instead")
+    remedy = facts.instead.get(fact, "docs/providers.md says what to do instead")
     expected = f"a provider that {fact.replace('_', ' ')}"
     raise FixInput(sentence(expected=expected, found=facts.name, remedy=remedy), code="unsupported")

@@ -20,12 +20,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     sentence,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Answer,
-    Facts,
-    RestoreRequest,
-    Runner,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Facts, RestoreRequest, Runner
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 #: The version of the agent's command line that this collection speaks; the one before it is accepted as well.
 API = 1
@@ -96,23 +92,19 @@ class Embedded:
         return self._ask("schedule", "resume", "--owner", owner)
 
     def begin_maintenance(self, owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None) -> Answer:
-        if self.check_mode:
-            status = self._status_with_maintenance()
-            return prediction.maintenance_begun(status, owner, reason, for_seconds, latest_safe_restart)
         latest = [] if latest_safe_restart is None else ["--latest-safe-restart", latest_safe_restart]
         limit = ["--for-seconds", str(for_seconds)]
-        return self._ask("maintenance", "begin", "--owner", owner, "--reason", reason, *limit, *latest)
+        # An agent that does not know the option yet is an error: nobody guesses what it would do.
+        dry = ["--dry-run"] if self.check_mode else []
+        return self._ask("maintenance", "begin", "--owner", owner, "--reason", reason, *limit, *latest, *dry)
 
     def end_maintenance(self, owner: str) -> Answer:
-        if self.check_mode:
-            return prediction.maintenance_ended(self._status_with_maintenance(), owner)
-        return self._ask("maintenance", "end", "--owner", owner)
-
-    def _status_with_maintenance(self) -> Answer:
+        if not self.check_mode:
+            return self._ask("maintenance", "end", "--owner", owner)
         status = self.status()
         if "maintenance" not in status:
             raise _too_old("maintenance")
-        return status
+        return prediction.maintenance_ended(status, owner)
 
     def start_resync(self, owner: str, reason: str, policy: str, older_than_days: int | None) -> Answer:
         age = [] if older_than_days is None else ["--older-than-days", str(older_than_days)]

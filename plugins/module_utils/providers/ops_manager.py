@@ -19,32 +19,30 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     FixInput,
     sentence,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import (
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import RESYNC, Journal, from_id
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import snapshots
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import (
     backup_status,
     cancellation,
     decisions,
     preflight,
-    snapshots,
-    steps,
+    requests,
     upkeep,
     wording,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import (
-    operation as operations,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import RESYNC, Journal, from_id
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.wording import Words
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import operation as operations
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.wording import Words
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Answer,
     Facts,
     RestoreRequest,
     Runner,
     refuse,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 _Done = TypeVar("_Done")
 
@@ -72,7 +70,7 @@ FACTS = Facts(
     instead={
         "can_pause_snapshots": _NO_PAUSE,
         "can_explain_source": "the product chooses the member; name one in ops_manager.sync_source, or leave it at SECONDARY",
-        "can_validate": "the product compares nothing with the source; restore a snapshot and look at that",
+        "can_validate": "the product compares nothing with the source; restore a snapshot and prove it",
         "can_take_snapshot": "the product makes snapshots by its schedule; see there when the next one is due",
         "can_restore_point_in_time": "restore a point in time into a managed cluster from the web page",
     },
@@ -101,8 +99,8 @@ class OpsManager:
         return Job.named(self._client, self._options["project"], self._options["cluster"])
 
     @property
-    def _wishes(self) -> steps.Wishes:
-        return steps.Wishes.from_options(self._options)
+    def _wishes(self) -> requests.Wishes:
+        return requests.Wishes.from_options(self._options)
 
     @property
     def _words(self) -> Words:
@@ -149,19 +147,19 @@ class OpsManager:
         answer["plan"] = preflight.plan(job, self._options)
         if self.check_mode:
             return {**answer, "changed": True}
-        journal = self._begun(steps.planned(job, self._wishes, owner, reason))
+        journal = self._begun(requests.planned(job, self._wishes, owner, reason))
         return {**answer, "changed": True, "operation": self._carried(journal)}
 
     def _begun(self, journal: Journal) -> Journal:
         """Write a journal. Without an answer it is not known whether it is there."""
         try:
-            begun = steps.begin(self._job, journal, self._wishes)
+            begun = requests.begin(self._job, journal, self._wishes)
         except ApiError as error:
             if error.is_uncertain:
                 self._leave(error, journal)
             raise
         try:
-            steps.alone(self._job, begun)
+            requests.alone(self._job, begun)
         except ApiError as error:
             self._leave(error, begun)
             raise
@@ -233,7 +231,8 @@ class OpsManager:
         refuse(self.facts, "can_restore_point_in_time")
 
     def restore(self, request: RestoreRequest) -> Answer:
-        return snapshots.restore(self._job, request, self._network, self.check_mode)
+        wanted = (request.target, request.snapshot, request.time)
+        return snapshots.restore(self._job, *wanted, self._network, self.check_mode)
 
     def _open(self, operation: str | None = None) -> Journal | None:
         """Return the journal of an operation, or of the oldest that is open."""
@@ -255,7 +254,7 @@ class OpsManager:
         job = self._job
         view = job.view(journal)
         write = decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
-        after = journal if write is None else steps.perform(write, job, journal, self._wishes)
+        after = journal if write is None else requests.perform(write, job, journal, self._wishes)
         if after is None:
             return self._ended(journal)
         again = job.again()

@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import iso
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Answer
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 OPEN = ("queued", "running")
 
@@ -37,44 +35,6 @@ def maintenance_record(status: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the record that a status shows, without what depends on the time of day."""
     shown = status.get("maintenance")
     return None if shown is None else {k: v for k, v in shown.items() if k not in ("overdue", "seconds_left")}
-
-
-def maintenance_begun(
-    status: Mapping[str, Any], owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None
-) -> Answer:
-    """Predict the record and the lease. A renewal keeps when it began, and moves the end, so it always changes.
-
-    A record whose time has passed although the agent runs was never ended: what begins is new.
-    """
-    found = maintenance_record(status)
-    now = datetime.now(timezone.utc)
-    over = found is not None and found["until"] <= iso(now.timestamp())
-    if found is not None and found["owner"] != owner and not over:
-        raise _others_maintenance(found)
-    ended = over and status["agent"]["alive"]
-    mine = found if found is not None and found["owner"] == owner and not ended else None
-    until = iso((now + timedelta(seconds=for_seconds)).timestamp())
-    record = {
-        "owner": owner,
-        "reason": reason,
-        "began_at": mine["began_at"] if mine else iso(now.timestamp()),
-        "until": until,
-        "latest_safe_restart": latest_safe_restart or (mine["latest_safe_restart"] if mine else None),
-        "oldest": mine["oldest"] if mine else status.get("oldest"),
-        "captured": status.get("captured") or (mine["captured"] if mine else None),
-    }
-    lease = {"owner": owner, "reason": reason, "expires_at": until}
-    leases = [*resumed(status, owner)["leases"], lease]
-    return {"changed": True, "maintenance": record, "leases": sorted(leases, key=lambda found: str(found["owner"]))}
-
-
-def _others_maintenance(found: Mapping[str, Any]) -> AskOperator:
-    message = sentence(
-        expected="no maintenance of anybody else",
-        found=f"that of {found['owner']} ({found['reason']}) until {found['until']}",
-        remedy="wait for its end, or let its owner end it",
-    )
-    return AskOperator(message, code="refused", details={"maintenance": dict(found)})
 
 
 def maintenance_ended(status: Mapping[str, Any], owner: str) -> Answer:

@@ -16,13 +16,13 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import yaml
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from backup_agent.config import load
-from backup_agent.status import collect
-from backup_agent.store import Store
+from backup_agent.daemon.status import collect
+from backup_agent.source.connections import raw_collection
+from backup_agent.state.store import Store
+from backup_agent.values import to_json
 from lab import ReplicaSet
 from lab.binaries import find_mongod
 from lab.repository import make_repository
@@ -30,7 +30,6 @@ from tests.integration.forked import Forked, call
 
 Json = dict[str, Any]
 Client = MongoClient[Json]
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 PASSWORD = "correct horse"
 INTERNAL = ("local", "mongodb_ops_backup_head")
 KEPT = {
@@ -168,14 +167,14 @@ class Agent:
         """Return what `status` shows. Asked often, so in this process: starting the command takes longer than its answer."""
         config = load(self.file)
         with contextlib.closing(Store(config.state_file)) as store:
-            found: Json = json.loads(json.dumps({"ok": True, **collect(config, store)}, default=str))
+            found: Json = json.loads(json.dumps({"ok": True, **collect(config, store).to_json()}, default=str))
         return found
 
     def operation(self, identifier: str | None = None) -> Json:
         """Return an operation, by default the open or the newest one; in this process, as `status`."""
         with contextlib.closing(Store(load(self.file).state_file)) as store:
             found = store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
-        answer: Json = json.loads(json.dumps(found, default=str))
+        answer: Json = json.loads(json.dumps(to_json(found), default=str))
         return answer
 
     def wait_operation(self, state: str = "done", seconds: float = 400, identifier: str | None = None) -> Json:
@@ -265,7 +264,7 @@ def _belongs(database: str, name: str) -> bool:
 
 
 def _described(client: Client, database: str, info: Mapping[str, Any], hashed: str | None) -> Json:
-    where = client.get_database(database, codec_options=RAW)[info["name"]]
+    where = raw_collection(client, f"{database}.{info['name']}")
     listed: Json = {"type": info["type"], "options": {k: v for k, v in info["options"].items() if k != "uuid"}}
     if info["type"] != "collection":
         return listed

@@ -14,7 +14,7 @@ from harness import Agent, an_agent, assert_equal
 from prepared import Prepared
 
 from backup_agent.config import load
-from backup_agent.store import Store
+from backup_agent.state.store import Store
 from lab import ReplicaSet, Writer
 
 MIX = {"insert": 45, "update": 30, "delete": 10, "transaction": 14, "index": 1}
@@ -122,7 +122,7 @@ def test_an_interrupted_sync_reads_no_collection_again_that_was_done(source: Rep
         with contextlib.closing(Store(load(agent.file).state_file)) as store:
             syncing = store.generation("syncing")
         assert syncing is not None
-        return {c["namespace"] for c in syncing["sync"]["collections"] if c["done"] and not c["view"]}
+        return {c.namespace for c in syncing.sync.collections if c.done and not c.view}
 
     with an_agent(tmp_path, source, copy_threads=1) as agent, copy_reads(source) as reads:
         for copied in (1, 2):

@@ -94,9 +94,12 @@ def test_a_window_shorter_than_the_sync_is_refused(source: ReplicaSet, synced: P
         assert f"{answer['plan']['window_seconds']} s" in window["detail"]
 
 
-WITHOUT_COLLMOD = (
-    "from backup_agent import table; table.COMMANDS.pop('collMod'); from backup_agent.__main__ import main; main()"
-)
+WITHOUT_COLLMOD = """
+from backup_agent.replay import rules
+rules.COMMANDS.pop("collMod")
+from backup_agent.__main__ import main
+main()
+"""
 
 
 def test_what_is_not_in_the_table_stops_the_job(source: ReplicaSet, synced: Prepared, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from harness import Agent, an_agent, assert_equal, wait_until
 from prepared import Prepared
 
 from backup_agent.config import load
-from backup_agent.store import Store
+from backup_agent.state.store import Store
 from lab import ReplicaSet, Writer, roll_over
 
 MIX = {"insert": 45, "update": 30, "delete": 10, "transaction": 14, "index": 1}

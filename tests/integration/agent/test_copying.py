@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from backup_agent.copying import Copier, Tally, uuid_of
+from backup_agent.sync.copying import Copier, Tally, uuid_of
 from lab import ReplicaSet
 
 Client = MongoClient[dict[str, Any]]

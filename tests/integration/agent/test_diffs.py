@@ -11,7 +11,7 @@ import pytest
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from backup_agent.diffs import apply_diff
+from backup_agent.replay.diffs import apply_diff
 from lab import Member, ReplicaSet
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)

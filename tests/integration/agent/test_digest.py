@@ -14,8 +14,8 @@ from harness import wait_until
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from backup_agent import digest
-from backup_agent.digest import Side, Span
+from backup_agent.compare import digest
+from backup_agent.compare.digest import Side, Span
 from lab import ReplicaSet
 
 MANY = 30_000

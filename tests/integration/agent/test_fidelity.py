@@ -11,7 +11,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from harness import Json, an_agent, assert_equal
 from hold import Hold
 
-from backup_agent.table import COMMANDS, OPERATIONS, Action
+from backup_agent.replay.rules import COMMANDS, OPERATIONS, Action
 from lab import Member, ReplicaSet, Writer
 
 PARAMETERS = {

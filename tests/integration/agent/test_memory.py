@@ -11,6 +11,8 @@ from harness import Agent, an_agent, assert_equal
 
 from lab import Member, ReplicaSet
 
+pytestmark = pytest.mark.release
+
 LIMIT_MB = 150
 LARGEST = 16 * 1024 * 1024 - 4096
 TRANSACTION_DOCUMENTS = 64
@@ -32,7 +34,7 @@ def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
 
 
 def peak_mb(agent: Agent, phase: str) -> float:
-    """Return and print the peak of the agent's resident memory since it was asked last, and begin anew."""
+    """Return and print the peak of the agent's resident memory since the last call, and start over."""
     process = Path(f"/proc/{agent.pid}")
     lines = (process / "status").read_text().splitlines()
     peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024

@@ -14,8 +14,8 @@ from harness import Agent, an_agent
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import load
-from backup_agent.machine import memory_bytes
-from backup_agent.source import SourceSet, reason
+from backup_agent.machine.limits import memory_bytes
+from backup_agent.source.connections import SourceSet, reason
 from lab import Member, ReplicaSet
 from lab.certificates import Certificates
 

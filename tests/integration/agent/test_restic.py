@@ -11,7 +11,7 @@ import pytest
 
 from backup_agent.config import Repository
 from backup_agent.errors import BadConfiguration, Canceled, Transient
-from backup_agent.restic import RepositoryMissing, Restic, ResticFailed
+from backup_agent.repository.restic import RepositoryMissing, Restic, ResticFailed
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_what_is_stored_is_restored(restic: Restic, source: Path, tmp_path: Path
     assert (source / "data" / "a.wt").read_bytes() == (tmp_path / "target" / "data" / "a.wt").read_bytes()
     assert 100_000 == stored.bytes_total
     assert stored.bytes_added >= 100_000 > again.bytes_added
-    assert [stored.restic_id] == [found["id"][:8] for found in restic.snapshots("name=a", "job=orders")]
+    assert [stored.restic_id] == [found.id[:8] for found in restic.snapshots("name=a", "job=orders")]
     assert [] == restic.snapshots("name=a", "job=other")
     assert seen
 
@@ -122,7 +122,7 @@ def test_a_lock_of_a_living_process_is_respected_and_a_dead_one_is_removed(
     restic: Restic, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else's write makes ours wait, with its owner named; what a killed restic left does not."""
-    monkeypatch.setattr("backup_agent.restic.LOCKED_SECONDS", 5)
+    monkeypatch.setattr("backup_agent.repository.restic.LOCKED_SECONDS", 5)
     stored = restic.backup(source, ["data"], host="orders", tags=["name=a"])
     with subprocess.Popen(
         ["restic", "backup", "--stdin"], env=restic._environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL

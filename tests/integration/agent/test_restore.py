@@ -15,8 +15,8 @@ import pytest
 from bson.timestamp import Timestamp
 from harness import Agent, Client, an_agent, command, contents, started, wait_until
 
-from backup_agent.slices import files
-from backup_agent.store import Store
+from backup_agent.capture.slices import files
+from backup_agent.state.store import Store
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 

@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bson.timestamp import Timestamp
 from harness import Agent, an_agent, wait_until
 
-from backup_agent.store import Store
+from backup_agent.state.store import Store
 from backup_agent.times import iso_in
 from lab import Member, ReplicaSet
 from lab.rollover import roll_over
@@ -83,11 +85,13 @@ def test_an_agent_that_is_away_is_watched(tmp_path: Path) -> None:
 
             with contextlib.closing(Store(Path(agent.settings["directory"]) / "state.sqlite")) as store:
                 # As if the oldest entries had moved on by a day in the seconds since it began.
-                early = {**record["oldest"], "time": record["oldest"]["time"] - 86400}
-                store.observe("maintenance", {**record, "oldest": early})
+                begun = store.maintenance()
+                assert begun is not None
+                assert begun.oldest is not None
+                store.observe("maintenance", replace(begun, oldest=Timestamp(begun.oldest.time - 86400, 1)))
             code, found = watch(agent)
             assert (1, "critical", "source") == (code, found["level"], found["decided_by"]), found
-            assert "s of that a second" in found["text"]
+            assert "s of that each second" in found["text"]
 
             roll_over(source.bare_uri)
             metrics = tmp_path / "watch.prom"
@@ -101,4 +105,4 @@ def test_an_agent_that_is_away_is_watched(tmp_path: Path) -> None:
             code, found = watch(agent)
             assert (1, "critical", False) == (code, found["level"], found["lost"]), found
             assert f"{source.addresses[1]} did not answer" in found["text"]
-            assert "no member that answered has what is needed next" in found["text"]
+            assert "no member that answered has the entry that is needed next" in found["text"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.errors import ApiError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
 from tests.integration.ops_manager.desk import Desk
 from tests.ops_manager import Emulator, Timing
 from tests.ops_manager.faults import When

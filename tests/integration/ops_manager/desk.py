@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.arguments import OPTION
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.arguments import OPTION
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 from tests.integration.ops_manager.persons import press_button, until
 from tests.ops_manager import Emulator

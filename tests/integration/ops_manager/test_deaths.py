@@ -34,7 +34,7 @@ def test_a_second_run_goes_on_after_a_death(method: str, number: int, when: When
 
 @pytest.mark.parametrize(("method", "number", "when"), MATRIX)
 def test_a_cancellation_after_a_death_puts_everything_back(method: str, number: int, when: When) -> None:
-    """Whoever gives up after a death, at once and by the id that was printed, finds the backup as it was before."""
+    """A cancel right after a death, by the printed id, leaves the backup as it was before."""
     with a_desk(method) as desk:
         die_at(desk.om, method, number, when)
         error = dead(desk)

@@ -52,7 +52,7 @@ def test_being_asked_too_often_is_borne(method: str) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(0, "STOP"), (1, "START")])
 def test_a_state_that_is_there_already_is_no_error(number: int, code: str) -> None:
-    """A 409 for a state that the backup has by now is looked at again, and not given up for."""
+    """After a 409 for a state that the backup has by now, the state is read again, and nothing is given up."""
     with a_desk("restart") as desk:
         fault = desk.om.fault(
             "PATCH", "/backupConfigs", error_code=f"CANNOT_{code}_BACKUP_INVALID_STATE", status=409, when="after"

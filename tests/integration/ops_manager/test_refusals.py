@@ -50,7 +50,7 @@ def test_what_cannot_be_resynced_is_refused_in_the_plan(refused: Refused) -> Non
     text = flat(refused.office.run("resync", "--check", rc=2))
     assert f"give {refused.whole} (shop) as cluster, or method hand_off" in text
     assert f"1 will be destroyed: {refused.snapshot} of" in text
-    assert "say backup_confirm_snapshot_loss=true, or choose another method" in text
+    assert "set backup_confirm_snapshot_loss=true, or choose another method" in text
     assert "from 4.2 on the product needs no resync" in text
     assert "backup agent: gone.example.com ACTIVE; start the agent" in text
     assert "sound will be resynced" in text

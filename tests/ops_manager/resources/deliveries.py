@@ -18,13 +18,13 @@ from tests.ops_manager.world import World
 
 @route("GET", "/v2/pull/<token>/<name>", needs="nobody", base="/backup/restore")
 def by_link(call: Call) -> Result:
-    """Deliver to whoever knows the link."""
+    """Deliver to every caller that knows the link."""
     return _deliver(call, _restore(call))
 
 
 @route("GET", "/v3/pull/<token>/<name>", needs="nobody", base="/backup/restore")
 def by_header(call: Call) -> Result:
-    """Deliver to whoever knows the link and sends the header that was announced with it."""
+    """Deliver to every caller that knows the link and sends the header that was announced with it."""
     restore = _restore(call)
     if call.request.headers.get("Authorization") != f"Bearer {restore.auth}":
         raise Problem("USER_UNAUTHORIZED", "The header that belongs to this link is missing.")
@@ -32,11 +32,10 @@ def by_header(call: Call) -> Result:
 
 
 def _restore(call: Call) -> Restore:
-    for project in call.world.projects.values():
-        for job in project.jobs.values():
-            for restore in job.restores:
-                if restore.token == call.values["token"] and restore.status == "FINISHED":
-                    return restore
+    jobs = (job for project in call.world.projects.values() for job in project.jobs.values())
+    for restore in (restore for job in jobs for restore in job.restores):
+        if restore.token == call.values["token"] and restore.status == "FINISHED":
+            return restore
     raise Problem("RESOURCE_NOT_FOUND", "There is no such download.")
 
 

@@ -1,4 +1,4 @@
-"""Maintenance windows: when nobody is told of alerts of some families."""
+"""Maintenance windows, which mute the alerts of some types."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATH = "/groups/<gid>/maintenanceWindows"
 
 @route("GET", PATH)
 def windows(call: Call) -> Result:
-    """Return those that are not over."""
+    """Return the windows that have not ended."""
     found = [window for window in call.project.windows.values() if window.end > call.now]
     return Listing(found, lambda window: _show(call, window))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bson.timestamp import Timestamp
 
-from backup_agent.inventory import Archive, Snapshot
+from backup_agent.repository.inventory import Archive, Snapshot
 
 
 def ts(seconds: int, increment: int = 1) -> Timestamp:

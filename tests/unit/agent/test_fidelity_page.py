@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backup_agent import TESTED_SERVER_MAJORS
-from backup_agent.table import COMMANDS, OPERATIONS
+from backup_agent.replay.rules import COMMANDS, OPERATIONS
 from lab.servers import SERVERS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/fidelity.md").read_text()

@@ -1,4 +1,4 @@
-"""The benchmark of the write rate: what it compares. What it measures is looked at by people."""
+"""The benchmark of the write rate: what it compares. People judge what it measures."""
 
 from __future__ import annotations
 

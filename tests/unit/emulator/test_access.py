@@ -71,7 +71,7 @@ def test_a_nonce_goes_out_of_date(om: Emulator, ask: Asker, reason: str) -> None
 
 
 def test_a_digest_serves_once(om: Emulator, ask: Asker) -> None:
-    """Whoever repeats a request that was overheard is asked anew."""
+    """A client that replays a recorded request gets a new challenge."""
     url = f"{om.url}/api/public/v1.0/groups"
     values = parse_keqv_list(parse_http_list(ask_raw(url)[1].removeprefix("Digest ")))
     proof = f"Digest {ask.digest().get_authorization(urllib.request.Request(url), values)}"
@@ -118,7 +118,7 @@ def test_the_access_list_guards_the_documented_writes(om: Emulator, ask: Asker, 
 
 
 def test_so_many_requests_in_a_minute(om: Emulator, ask: Asker) -> None:
-    """What is too much is refused, with the time to wait where the switch says so, until the minute is over."""
+    """Requests above the limit are refused until the minute is over, with the time to wait if the switch says so."""
     om.timing.rate_window = 0.5
     om.switches.rate_limit = 2
 

@@ -24,7 +24,7 @@ def press(om: Emulator, cluster: str) -> None:
 
 
 def test_the_button_asks_for_a_code(om: Emulator, cluster: str) -> None:
-    """The first press begins nothing, a wrong code neither; the press after the code does."""
+    """The first press begins nothing, and a wrong code begins nothing. The press after the right code begins the resync."""
     assert om.press_resync(cluster) == "code asked for"
     with pytest.raises(ValueError, match="wrong"):
         om.verify("1")
@@ -37,7 +37,7 @@ def test_the_button_asks_for_a_code(om: Emulator, cluster: str) -> None:
 
 
 def test_there_is_no_button_where_there_is_no_resync(om: Emulator) -> None:
-    """Neither for a backup that is stopped nor for one by checkpoints."""
+    """There is no button for a stopped backup, nor for a backup by checkpoints."""
     with pytest.raises(RuntimeError, match="STOPPED"):
         press(om, om.add_replica_set("a", status="STOPPED"))
     with pytest.raises(RuntimeError, match=r"4\.2"):
@@ -66,7 +66,7 @@ def test_a_resync_of_a_replica_set(om: Emulator, ask: Asker, cluster: str) -> No
 
 
 def test_no_snapshot_is_made_during_a_sync(om: Emulator, ask: Asker, cluster: str) -> None:
-    """Neither by schedule nor by hand; one that runs is given up."""
+    """No snapshot is made by schedule or by hand, and a running snapshot is given up."""
     om.begin_snapshot(cluster)
     om.never_finish_sync = True
     press(om, cluster)

@@ -62,7 +62,7 @@ def test_the_report_can_be_read_while_it_is_written(tmp_path: Path) -> None:
 
 
 def test_a_roll_over_waits_for_members_that_still_have_the_entry() -> None:
-    """The entry itself must be gone too: whoever stopped exactly there needs it to go on."""
+    """The entry itself must be gone too: a reader that stopped exactly there needs it to go on."""
     oldest = {"a": Timestamp(100, 1), "b": Timestamp(100, 2), "c": Timestamp(99, 9)}
 
     assert Progress(0, 0, oldest, past=Timestamp(100, 1)).waiting_for == ["a", "c"]

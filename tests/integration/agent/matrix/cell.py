@@ -15,8 +15,9 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from backup_agent.config import load
-from backup_agent.restic import Restic
-from backup_agent.store import Store
+from backup_agent.repository.restic import Restic
+from backup_agent.state.records import Params
+from backup_agent.state.store import Store
 from matrix.bench import Bench
 from matrix.disks import Disk, copy_tree, remove_tree
 from matrix.steps import Step
@@ -119,13 +120,13 @@ class Cell:
 
     def begin(self, kind: str) -> None:
         """Ask for an operation, as the command line does."""
-        params: dict[str, Json] = {
-            "snapshot": {"name": SNAPSHOT, "prove": True},
-            "validation": {"level": "digest"},
-            "resync": {},
+        params: dict[str, Params | None] = {
+            "snapshot": Params(name=SNAPSHOT, prove=True),
+            "validation": Params(level="digest"),
+            "resync": None,
         }
         with self.store as store:
-            self.operation = store.start_operation(kind, "matrix", "a cell", params[kind])[0]["id"]
+            self.operation = store.start_operation(kind, "matrix", "a cell", params[kind])[0].id
 
     # What faults do ---------------------------------------------------------------------------------------------------
 
@@ -193,12 +194,12 @@ class Cell:
     def snapshots(self) -> list[str]:
         """Return the names of the snapshots that are listed."""
         with self.store as store:
-            return [s["name"] for s in store.snapshots()]
+            return [s.name for s in store.snapshots()]
 
     def ever_alerted(self) -> set[str]:
         """Return the kinds of every alert that was ever raised on this job."""
         with self.store as store:
-            return store.alert_kinds()
+            return {str(row["kind"]) for row in store._rows("SELECT DISTINCT kind FROM alerts")}
 
     def wait_done(self) -> None:
         """Wait until the operation is done, if there is one, and the job tails."""
@@ -218,12 +219,12 @@ class Cell:
 
     def _compare_snapshots(self) -> None:
         config = load(self.agent.file)
-        stored = [s["id"] for s in Restic(config.repository, config.directory / "restic-cache").snapshots()]
+        stored = [s.id for s in Restic(config.repository, config.directory / "restic-cache").snapshots()]
         with self.store as store:
             known = store.snapshots()
         assert len(known) == 2, str(known)
-        assert sorted(s["restic_id"][:8] for s in known) == sorted(identifier[:8] for identifier in stored)
-        assert all(s["state"] == "good" and s["proven_at"] for s in known), str(known)
+        assert sorted(s.restic_id[:8] for s in known) == sorted(identifier[:8] for identifier in stored)
+        assert all(s.state == "good" and s.proven_at for s in known), str(known)
 
     def close(self) -> None:
         """Stop everything and delete the files."""

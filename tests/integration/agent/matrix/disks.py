@@ -77,7 +77,7 @@ class Disk:
     # A disk that loses power ------------------------------------------------------------------------------------------
 
     def photograph(self, to: Path) -> None:
-        """Copy what the disk has now. Whoever writes to it must have been stopped: a write in between makes it begin again."""
+        """Copy what the disk has now. Its writers must have been stopped: a write in between makes it start over."""
         deadline = time.monotonic() + QUIET_SECONDS
         while True:
             before = self._writes()

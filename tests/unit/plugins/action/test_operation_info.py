@@ -158,7 +158,7 @@ def test_asks_no_oftener_than_the_backend_wants(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_outage_leaves_the_operation_as_it_was_seen_last(follow: Any) -> None:
-    """Whoever has to put something back reads in the result what that is; the product cannot be asked any more."""
+    """The result says what has to be put back; the product cannot be asked any more."""
     waits = state("running")[1]
     waits["operation"]["left_behind"] = ["window w1 mutes alerts"]
     code, output = follow([(0, waits), DOWN], go_on=True, unreachable_grace_seconds=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ansible_collections.mongodb_ops.backup.plugins.filter.job_batches import FilterModule
 
-job_batches = FilterModule().filters()["job_batches"]
+filters = FilterModule().filters()
 
 
 def test_two_of_a_machine_are_two_batches() -> None:
@@ -16,4 +16,12 @@ def test_two_of_a_machine_are_two_batches() -> None:
     jobs = [
         {"job": name, "machine": machine, "cluster": name} for name, machine in (("a", "m"), ("b", "m"), ("c", "n"))
     ]
-    assert [["a", "c"], ["b"]] == job_batches(jobs, 2)
+    assert [["a", "c"], ["b"]] == filters["job_batches"](jobs, 2)
+
+
+def test_jobs_that_are_to_be_resynced() -> None:
+    """Their batches are what a play lines up."""
+    hosts = [{"inventory_hostname": name, "__resync_outcome": {"result": "planned"}} for name in ("a", "b", "c")]
+    made = filters["resync_batches"](hosts, 2)
+    assert [["a", "b"], ["c"]] == made
+    assert {"jobs": ["a", "b", "c", "d"], "sizes": [2, 2]} == filters["job_line"](made, ["a", "b", "c", "d"])

@@ -30,7 +30,7 @@ class TestFailure:
 
 class TestSentence:
     def test_is_one_line(self) -> None:
-        """A message of several lines would be cut by whoever shows only the first."""
+        """A message of several lines would be cut by programs that show only the first."""
         assert "Expected a b, found c; do d." == sentence(expected="a\nb", found="c", remedy="do  d")
 
 

@@ -38,7 +38,7 @@ def check(*jobs: dict[str, Any], **params: Any) -> list[dict[str, Any]]:
 
 class TestCheckJobs:
     def test_an_agent_without_a_source(self, executable_agent: Any) -> None:
-        """The backup alone is looked at, and nothing is said about the oplog."""
+        """Only the backup is checked, and nothing is said about the oplog."""
         executable_agent.answer("status", STATUS)
         (record,) = check(job(agent_command=str(executable_agent.path), agent_config="/etc/orders.yml"))
         assert ("ok", [], "embedded") == (record["verdict"], record["reasons"], record["provider"])
@@ -54,7 +54,7 @@ class TestCheckJobs:
         assert ["good", "none", "gone", "empty"] == [record["job"] for record in records]
         assert ["ok", "unknown", "unknown", "unknown"] == [record["verdict"] for record in records]
         assert "set agent_command to the path" in records[1]["backup_error"]
-        assert "found nobody who listens there" in records[2]["oplog_error"]
+        assert "found no server that listens there" in records[2]["oplog_error"]
         assert "there is nothing to check" in records[3]["reasons"][0]
 
     def test_a_mistake_of_ours_is_said_without_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:

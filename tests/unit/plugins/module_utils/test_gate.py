@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.forecast import slack_seconds
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.gate import Plan, judge
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.gate import Maintenance, judge
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.forecast import slack_seconds
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 HOUR = 3600
@@ -56,7 +56,7 @@ def job(name: str = "orders", **parts: Any) -> dict[str, Any]:
 
 def gate(*jobs: Any, downtime: float = 60, margin: float = 60, rate: str = "p95") -> dict[str, Any]:
     """Ask the gate."""
-    return judge(jobs, Plan(downtime, margin, rate), NOW)
+    return judge(jobs, Maintenance(downtime, margin, rate), NOW)
 
 
 class TestWithoutAnAgent:
@@ -67,7 +67,7 @@ class TestWithoutAnAgent:
         assert "2026-01-01T09:00:00Z" == answer["latest_safe_restart"]
 
     def test_a_window_that_is_shorter_than_the_forecast(self) -> None:
-        """Writes are heavier now than the rate that is reckoned with: what is seen counts."""
+        """Writes are heavier now than the assumed rate: the observed rate counts."""
         assert 5 * HOUR == gate(job(oplog=oplog(5)))["seconds_until_lost"]
 
     def test_a_young_oplog_is_not_short(self) -> None:
@@ -110,7 +110,7 @@ class TestWithAnAgent:
             ("the source is silent", {"backup": backup(headroom_hours=None)}),
             ("backup not read: no agent", {"backup_error": "no agent", "oplog": oplog(20)}),
             ("oplog not read: refused", {"oplog_error": "refused", "backup": backup()}),
-            ("nothing is known", {}),
+            ("neither its oplog nor its backup was checked", {}),
             ("has no primary", {"oplog": {**oplog(20), "verdict": "unknown", "reasons": ["the set has no primary"]}}),
             (
                 "no sign of life",
@@ -191,9 +191,16 @@ class TestSeveralJobs:
 
 class TestPlan:
     @pytest.mark.parametrize(
-        "plan", [Plan(0, 60), Plan(-1, 60), Plan(60, -1), Plan(60, float("inf")), Plan(float("nan"), 1)]
+        "maintenance",
+        [
+            Maintenance(0, 60),
+            Maintenance(-1, 60),
+            Maintenance(60, -1),
+            Maintenance(60, float("inf")),
+            Maintenance(float("nan"), 1),
+        ],
     )
-    def test_nonsense(self, plan: Plan) -> None:
+    def test_nonsense(self, maintenance: Maintenance) -> None:
         """A downtime of nothing, or a negative margin, would make anything safe."""
         with pytest.raises(FixInput, match="Expected"):
-            plan.check()
+            maintenance.check()

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
-    Finding,
-    reasons,
-    worst,
-    worst_first,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import Finding, reasons, worst, worst_first
 
 
 class TestWorst:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import connection, window_check
+from ansible_collections.mongodb_ops.backup.plugins.module_utils import window_check
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import RetryLater
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 
 DEFAULTS = {name: option.get("default") for name, option in connection.LOGIN.options.items()}
@@ -26,7 +27,7 @@ class TestRead:
         """A member that is gone becomes a reason and not an exception."""
         reading = window_check._read(LOGIN, Member("127.0.0.1:1", "SECONDARY"), "rs0")
         assert reading.window is None
-        assert "Expected an answer from 127.0.0.1:1, found nobody who listens there" in reading.why_not
+        assert "Expected an answer from 127.0.0.1:1, found no server that listens there" in reading.why_not
 
 
 class TestDemandAWindow:

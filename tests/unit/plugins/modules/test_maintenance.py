@@ -31,14 +31,13 @@ YOURS = {**MINE, "owner": "you"}
 BEGUN = {"state": "begun", "owner": "me", "reason": "kernel", "for_seconds": 3600, "latest_safe_restart": LATEST}
 ENDED = {"state": "ended", "owner": "me", "reason": None, "for_seconds": None, "latest_safe_restart": None}
 BEGIN = ("maintenance", "begin", "--owner", "me", "--reason", "kernel", "--for-seconds", "3600")
+DRY = (*BEGIN, "--latest-safe-restart", LATEST, "--dry-run")
 
 
-def status(record: Any, *leases: Any, alive: bool = False) -> dict[str, Any]:
+def status(record: Any, *leases: Any) -> dict[str, Any]:
     """Return what the agent, which is down, shows while there is this record."""
     shown = None if record is None else {**record, "overdue": False, "seconds_left": 5}
-    optimes = {"oldest": {"time": 1}, "captured": {"time": 2}}
-    seen = {"verdict": "warning", "agent": {"alive": alive}, **optimes}
-    return {"ok": True, "maintenance": shown, "leases": list(leases), **seen}
+    return {"ok": True, "verdict": "warning", "maintenance": shown, "leases": list(leases)}
 
 
 class TestRun:
@@ -102,53 +101,34 @@ class TestRun:
 
 
 class TestCheckMode:
-    def run(self, create_module: Any, agent: Any, shown: dict[str, Any], options: dict[str, Any]) -> Any:
-        agent.expect("status", answer=shown)
+    def run(self, create_module: Any, agent: Any, options: dict[str, Any]) -> Any:
         module = create_module(check_mode=True, **options)
         return maintenance.run(module, Embedded(module.params, agent, True))
 
     def test_begins(self, create_module: Any, agent: Any) -> None:
-        """The record is predicted with what the agent has observed, and the lease beside those of others."""
-        other = {"owner": "you", "reason": "audit", "expires_at": None}
-        outcome = self.run(create_module, agent, status(None, other), BEGUN)
-        record = outcome.record["maintenance"]
-        assert outcome.changed
-        assert set(MINE) == set(record)
-        assert ({"time": 1}, {"time": 2}, LATEST) == (
-            record["oldest"],
-            record["captured"],
-            record["latest_safe_restart"],
-        )
-        assert ["me", "you"] == [lease["owner"] for lease in outcome.record["leases"]]
-        assert record["until"] == outcome.record["leases"][0]["expires_at"]
-
-    def test_renews(self, create_module: Any, agent: Any) -> None:
-        """When it began stays, and so does the latest safe restart unless there is another one."""
-        outcome = self.run(create_module, agent, status(MINE, LEASE), {**BEGUN, "latest_safe_restart": None})
-        record = outcome.record["maintenance"]
-        assert (True, MINE["began_at"], LATEST) == (
-            outcome.changed,
-            record["began_at"],
-            record["latest_safe_restart"],
-        )
-        assert 1 == len(outcome.record["leases"])
-
-    def test_renews_nothing_that_was_never_ended(self, create_module: Any, agent: Any) -> None:
-        """The agent ran on after its time: when it began and by when it had to run are of then."""
-        over = {**MINE, "until": LATEST}
-        wanted = {**BEGUN, "latest_safe_restart": None}
-        record = self.run(create_module, agent, status(over, alive=True), wanted).record["maintenance"]
-        assert (True, None) == (record["began_at"] != MINE["began_at"], record["latest_safe_restart"])
+        """The agent is asked what it would do, which is the answer; the difference begins with what there is."""
+        agent.expect("status", answer=status(MINE, LEASE))
+        after = {"maintenance": {**MINE, "until": LATEST}, "leases": [LEASE]}
+        agent.expect(*DRY, answer={"ok": True, "changed": True, "renewed": True, **after})
+        module = create_module(check_mode=True, diff=True, **BEGUN)
+        outcome = maintenance.run(module, Embedded(module.params, agent, True))
+        assert (True, {**after, "renewed": True}) == (outcome.changed, outcome.record)
+        assert {"before": {"maintenance": MINE, "leases": [LEASE]}, "after": after} == outcome.diff
 
     def test_is_refused_as_the_agent_would(self, create_module: Any, agent: Any) -> None:
-        """Another owner's maintenance that is not over is in the way."""
-        with pytest.raises(AskOperator, match="that of you"):
-            self.run(create_module, agent, status(YOURS), BEGUN)
+        """In the agent's words, with the record that is in the way."""
+        error = {"code": "refused", "message": "found that of you", "details": {"maintenance": YOURS}}
+        agent.expect(*DRY, answer={"ok": False, "error": error}, code=3)
+        with pytest.raises(AskOperator, match="that of you") as caught:
+            self.run(create_module, agent, BEGUN)
+        assert YOURS == caught.value.details["maintenance"]
 
-    def test_takes_the_place_of_what_is_over(self, create_module: Any, agent: Any) -> None:
-        """Another owner's maintenance that was overrun is not."""
-        over = {**YOURS, "until": "2026-01-01T00:00:01Z"}
-        assert "me" == self.run(create_module, agent, status(over), BEGUN).record["maintenance"]["owner"]
+    def test_agent_that_cannot_be_asked(self, create_module: Any, agent: Any) -> None:
+        """Of an agent that is too old nothing is guessed: beginning would not be safe to plan."""
+        agent.expect(*DRY, answer="", code=2, err="Usage: …\n\nError: No such option: --dry-run\n")
+        with pytest.raises(FixInput, match="upgrade the agent on this host") as caught:
+            self.run(create_module, agent, BEGUN)
+        assert "agent_too_old" == caught.value.code
 
     @pytest.mark.parametrize(
         ("changed", "left", "record", "leases"),
@@ -161,17 +141,19 @@ class TestCheckMode:
     )
     def test_ends(self, create_module: Any, agent: Any, changed: bool, left: Any, record: Any, leases: Any) -> None:
         """What belongs to the owner would be removed, and nothing else."""
-        outcome = self.run(create_module, agent, status(record, *leases), ENDED)
+        agent.expect("status", answer=status(record, *leases))
+        outcome = self.run(create_module, agent, ENDED)
         assert (changed, left) == (outcome.changed, outcome.record["maintenance"])
 
     def test_old_agent(self, create_module: Any, agent: Any) -> None:
         """One whose status has no maintenance would not know the command either."""
+        agent.expect("status", answer={"ok": True, "verdict": "ok", "leases": []})
         with pytest.raises(FixInput, match="upgrade the agent"):
-            self.run(create_module, agent, {"ok": True, "verdict": "ok", "leases": []}, BEGUN)
+            self.run(create_module, agent, ENDED)
 
 
 class TestMain:
     def test_beginning_needs_a_reason_and_a_time(self, run_main: Any) -> None:
-        """Whoever finds the agent down must be able to read why, and until when."""
+        """People who find the agent down must be able to read why, and until when."""
         code, result = run_main(maintenance, agent_config="/etc/orders.yml", state="begun", owner="me")
         assert (1, "state is begun but all of the following are missing: reason, for_seconds") == (code, result["msg"])

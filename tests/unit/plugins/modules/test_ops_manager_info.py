@@ -20,7 +20,7 @@ COMMON = {"public_key": KEYS[0], "private_key": KEYS[1], "project": ID}
 class TestMain:
     @pytest.mark.parametrize("check_mode", [False, True])
     def test_lists(self, run_main: Any, api: SmallApi, check_mode: bool) -> None:
-        """In check mode like otherwise, and with the time by which ages are reckoned."""
+        """In check mode too, and with the time that ages are computed from."""
         api.answers["GET", f"/groups/{ID}"] = Said({"id": ID, "name": "shop"})
         api.page(f"/groups/{ID}/clusters", {"id": "a4", "typeName": "REPLICA_SET", "clusterName": "orders"})
         code, result = run_main(

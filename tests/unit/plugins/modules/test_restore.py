@@ -99,7 +99,7 @@ class TestRun:
 
 class TestRequestOf:
     def test_an_agent_needs_to_know_for_whom(self) -> None:
-        """Whoever finds the operation asks that first."""
+        """People who find the operation ask that first."""
         with pytest.raises(FixInput, match="owner"):
             restore.request_of({**DEFAULTS, "time": "latest"}, True)
 

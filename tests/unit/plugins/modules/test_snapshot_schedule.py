@@ -71,6 +71,6 @@ class TestRun:
 
 class TestMain:
     def test_pausing_needs_a_reason(self, run_main: Any) -> None:
-        """Whoever finds the snapshots paused must be able to read why."""
+        """People who find the snapshots paused must be able to read why."""
         code, result = run_main(snapshot_schedule, agent_config="/etc/orders.yml", state="paused", owner="me")
         assert (1, "state is paused but all of the following are missing: reason") == (code, result["msg"])

@@ -210,7 +210,7 @@ def night_over(job: Job, resynced: bool) -> Job:
 @settings(max_examples=40, deadline=None)
 @given(FLEETS, BLACKOUTS, st.integers(1, 4))
 def test_every_job_is_resynced_in_the_night_that_was_said(jobs: list[Job], blackouts: list[int], per_run: int) -> None:
-    """With a run in every night: whoever was told a night of the next weeks is resynced in it, and nobody before."""
+    """With a run in every night, each job is resynced in the night that it was told, and not before."""
     nights = closed_on(blackouts)
     said = turns(plan(map(asked, jobs), nights, NIGHT, per_run))
     first: dict[str, str] = {}
@@ -244,7 +244,7 @@ def test_missed_nights_lose_nothing(jobs: list[Job], happens: list[bool], per_ru
 @settings(max_examples=40, deadline=None)
 @given(FLEETS, st.integers(1, 4))
 def test_nobody_is_left_out(jobs: list[Job], per_run: int) -> None:
-    """Each job is named once; whoever is due is in the run, or has a night whenever there are places."""
+    """Each job is named once. A due job is in the run, or has a night when there are places."""
     answered = [asked(job) for job in jobs]
     found = plan(answered, NIGHTLY, NIGHT, per_run)
     assert sorted(job.name for job in jobs) == sorted(turn["job"] for turn in found["turns"])

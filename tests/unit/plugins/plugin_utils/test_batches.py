@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches, job_line, resync_batches
 
 Job = dict[str, str]
 
@@ -54,3 +57,57 @@ def test_a_machine_that_two_share_keeps_them_apart() -> None:
     ]
 
     assert [["a", "c"], ["b"]] == batches(jobs, 3)
+
+
+def host(name: str, result: str | None, **variables: str) -> dict[str, Any]:
+    """Return the variables of a job after its preflight."""
+    outcome = {} if result is None else {"__resync_outcome": {"result": result}}
+    return {"inventory_hostname": name, **outcome, **variables}
+
+
+class TestResyncBatches:
+    HOSTS = (
+        host("orders", "planned", backup_agent_host="backup1"),
+        host("invoices", "planned", backup_agent_host="backup1"),
+        host("shard0", "planned", backup_agent_host="backup2", backup_cluster="shop"),
+        host("shard1", "planned", backup_agent_host="backup3", backup_cluster="shop"),
+        host("healthy", "not needed"),
+        host("silent", "unreachable"),
+        host("waiting", "waits"),
+        host("new", None),
+        host("followed", "attached", backup_agent_host=""),
+    )
+
+    @pytest.mark.parametrize(
+        ("expected", "size"),
+        [
+            ([["orders", "shard0"], ["invoices", "shard1"], ["followed"]], 2),
+            ([["orders", "shard0", "followed"], ["invoices", "shard1"]], 99),
+            ([["orders"], ["invoices"], ["shard0"], ["shard1"], ["followed"]], 1),
+        ],
+    )
+    def test_those_with_something_to_do(self, expected: list[list[str]], size: int) -> None:
+        """Never two of one machine or of one cluster together, and a job without either stands for itself."""
+        assert expected == resync_batches(self.HOSTS, size)
+
+    @pytest.mark.parametrize(
+        ("expected", "order"),
+        [([["shard1", "orders"]], ["shard1", "healthy", "orders"]), ([["followed"]], ["followed"]), ([], [])],
+    )
+    def test_a_run_with_an_order_of_its_own(self, expected: list[list[str]], order: list[str]) -> None:
+        """What is not part of the run is in none of its batches."""
+        assert expected == resync_batches(self.HOSTS, 2, order)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "sizes", "parts", "hosts"),
+    [
+        ("abcd", [2, 2], [["a", "b"], ["c"]], "abcd"),
+        ("dabc", [1, 3], [["d"], ["a"]], "abcd"),
+        ("abc", [3], [], "abc"),
+        ("ab", [2], [["a", "b"]], "ab"),
+    ],
+)
+def test_a_line_of_batches(jobs: str, sizes: list[int], parts: list[list[str]], hosts: str) -> None:
+    """Every host has its place, and those that are in no batch come with the last one."""
+    assert {"jobs": list(jobs), "sizes": sizes} == job_line(parts, list(hosts))

@@ -53,7 +53,7 @@ class TestJob:
         assert ["a_1", "b_1", "c_1", "d_1"] == [member["name"] for member in found["members"]]
 
     def test_order_of_the_source_is_its_own(self) -> None:
-        """Whoever is asked, and in whatever order: a job that stayed the same gets the same address."""
+        """A job that stayed the same gets the same address, whichever member is asked, and in any order."""
         members = [Member("b:1"), Member("a:2"), Member("a:1")]
         uris = {job(None, None, "rs0", order)["variables"]["backup_source_uri"] for order in (members, members[::-1])}
         assert {"mongodb://a:1,a:2,b:1/?replicaSet=rs0"} == uris

@@ -15,7 +15,6 @@ from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
     Shown,
     Silence,
     decide,
-    duration,
     is_outage,
     lines,
     shown_before,
@@ -162,12 +161,3 @@ class TestIsOutage:
     def test_tells_silence_from_an_answer(self, expected: bool, result: dict[str, Any]) -> None:
         """A refusal or a broken module must not be waited for ten minutes."""
         assert expected is is_outage(result)
-
-
-class TestDuration:
-    @pytest.mark.parametrize(
-        ("expected", "seconds"), [("0 s", -1), ("59 s", 59.4), ("1 min 0 s", 59.6), ("2 h 5 min", 7530)]
-    )
-    def test_reads_well(self, expected: str, seconds: float) -> None:
-        """People read minutes and hours."""
-        assert expected == duration(seconds)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.deployment import (
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
     backup_config_of,
     cluster_of,
     host_of,

@@ -113,7 +113,7 @@ def test_dates_that_make_no_sense_are_refused(dates: str) -> None:
     ],
 )
 def test_the_clock_is_that_of_the_zone(zone: str, moment: str, shown: str) -> None:
-    """A moment without a zone is what the clock there shows; summer time is reckoned with."""
+    """A moment without a zone is what the clock there shows; summer time counts."""
     assert at(shown) == wall_clock(zone, moment)
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore_jobs import Patience
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import Patience
 
 Json = dict[str, Any]
 
@@ -27,14 +28,12 @@ PATIENCE = Patience(poll_seconds=0.01, delivery_seconds=5, checksum_seconds=0.2)
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Connection):
     """A connection without anything special."""
 
-    validate_certs: bool = True
-    ca_file: str | None = None
-    client_certificate_file: str | None = None
-    client_key_file: str | None = None
-    proxy: str | None = None
+    url: str = ""
+    public_key: str = ""
+    private_key: str = field(default="", repr=False)
     timeout_seconds: float = 5.0
 
 

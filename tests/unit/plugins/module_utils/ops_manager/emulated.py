@@ -11,12 +11,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Self
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.arguments import OPTION
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.steps import Wishes
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.arguments import OPTION
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Journal
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.requests import Wishes
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 from tests.ops_manager.emulator import Emulator
 
@@ -111,4 +111,4 @@ class Product(Emulator):
 
 def begun(job: Job, wishes: Wishes) -> Journal:
     """Begin a resync, and return its record."""
-    return steps.begin(job, steps.planned(job, wishes, "alice", "alert"), wishes)
+    return requests.begin(job, requests.planned(job, wishes, "alice", "alert"), wishes)

@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.journal import Held, Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.reading import iso_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.syncs import Sync
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.view import Snapshot, View
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.syncs import Sync
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot, snapshot_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -59,5 +60,5 @@ def view(
 
 RUNNING = Sync("orders", wanted=at(10), started=at(20))
 FINISHED = replace(RUNNING, finished=at(500))
-YOUNG = Snapshot("s2", at(600))
-OLD = Snapshot("s1", at(-600))
+YOUNG = snapshot_of({"id": "s2", "created": iso_of(at(600))})
+OLD = snapshot_of({"id": "s1", "created": iso_of(at(-600))})

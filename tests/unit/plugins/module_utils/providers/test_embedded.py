@@ -97,8 +97,8 @@ class TestVerbs:
             ("status", {"leases": [], "verdict": "ok"}, lambda p: p.pause_snapshots("me", "why", None)),
             ("status", {"leases": [], "verdict": "ok"}, lambda p: p.resume_snapshots("me")),
             (
-                "status",
-                {"leases": [], "maintenance": None, "verdict": "ok"},
+                "maintenance begin --owner me --reason why --for-seconds 5 --dry-run",
+                {"changed": True},
                 lambda p: p.begin_maintenance("me", "why", 5, None),
             ),
             ("status", {"leases": [], "maintenance": None, "verdict": "ok"}, lambda p: p.end_maintenance("me")),

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, BackupError, FixInput
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager import steps
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
 
 from ..ops_manager.emulated import Product, until
@@ -148,7 +148,7 @@ class TestStart:
         assert window.id in again["left_behind"][0]
 
     def test_a_failed_look_at_others_says_what_is_left(self, product: Product) -> None:
-        """The record is written, and then nothing can be read: whoever sees the error has to know of the window."""
+        """The record is written, and then nothing can be read: the error has to name the window."""
         product.hang("GET", "/maintenanceWindows", seconds=0.01)
         product.fault("GET", "/maintenanceWindows", status=500)
         with pytest.raises(BackupError) as caught:
@@ -164,7 +164,7 @@ class TestStart:
             product.start(cluster="items", method="terminate")
         assert [] == product.writes()
 
-    def test_whoever_goes_on_confirms_the_loss_too(self, product: Product) -> None:
+    def test_going_on_needs_the_confirmation_of_the_loss_too(self, product: Product) -> None:
         """Attaching with other wishes must not destroy what these wishes would have kept."""
         begun = product.start(**TERMINATE)
         until(lambda: product.seen().status == "STOPPED", "the stop")
@@ -226,7 +226,7 @@ class TestCancel:
         job = product.seen()
         (first,) = job.journals(journals.RESYNC)
         second = replace(first, id="resync-20990101T000000Z-hand_off", began="2099-01-01T00:00:00Z")
-        steps.open_window(job, second, ("BACKUP",), first.ends or job.now)
+        requests.open_window(job, second, ("BACKUP",), first.ends or job.now)
         assert product.provider().cancel_resync(second.id)["changed"]
         assert [begun["id"]] == [one.id for one in product.seen().journals(journals.RESYNC)]
 

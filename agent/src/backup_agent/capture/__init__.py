@@ -1,0 +1,1 @@
+"""Reading majority-committed oplog entries and writing them durably to slices."""

@@ -1,0 +1,215 @@
+"""Capture: tail a secondary's majority-committed oplog and write it durably to slices.
+
+Nothing that was not majority-committed is read, so nothing that was captured can be rolled back. On every connection the
+member must still have exactly the anchor (see `joining`). A member that fails, falls silent or lacks the anchor is left for
+another one, and until one has shown the anchor there is a `problem`: that capture waits is never hidden.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+
+from backup_agent import failpoints
+from backup_agent.capture.joining import Wanted, require
+from backup_agent.capture.slices import SliceWriter
+from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
+from backup_agent.raw import pages
+from backup_agent.raw.held import PIECES
+from backup_agent.source import tested
+from backup_agent.source.connections import SourceSet, member_state
+from backup_agent.source.oplog import edge_entry
+from backup_agent.source.topology import Topology
+from backup_agent.state.room import SLICES, Room
+from backup_agent.times import OpTime, show
+from backup_agent.values import RAW, Client
+
+log = structlog.get_logger(__name__)
+
+AWAIT_MILLISECONDS = 500
+LOOK_SECONDS = 2
+SMALL_PAGE_BYTES = 64 * 1024
+SMALL_PAGE_PAUSE_SECONDS = 0.05
+"""A trickle of entries is gathered for this long, so that it does not cost an fsync for each."""
+RETRY_SECONDS = 1.0
+STOP_SECONDS = 30.0
+"""How often it is logged that capture does not end."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What capture knows at this moment; replaced as a whole, so that it can be read by any thread."""
+
+    member: str | None = None
+    captured: OpTime | None = None
+    majority: OpTime | None = None
+    primary_last_write: OpTime | None = None
+    oldest: OpTime | None = None
+    seen_at: float | None = None
+    """`time.monotonic()` of the last answer of the source."""
+    problem: AgentError | None = None
+    """Why nothing is captured at this moment; None while a member that has the anchor is followed."""
+    version: str | None = None
+    """The version of MongoDB that the followed member runs."""
+
+
+class Capture(threading.Thread):
+    """The thread that captures. It ends by `stop`, or by itself when the anchor is lost for good."""
+
+    def __init__(self, sources: SourceSet, writer: SliceWriter, start: Timestamp, room: Room) -> None:
+        """`start` is the first entry to capture when the writer has none yet."""
+        super().__init__(name="capture", daemon=True)
+        self._sources, self._writer, self._start, self._room = sources, writer, start, room
+        self._halt = threading.Event()
+        self._lock = threading.Lock()
+        self._view = View(captured=writer.anchor.optime if writer.anchor else None)
+
+    @property
+    def view(self) -> View:
+        """What capture knows now."""
+        with self._lock:
+            return self._view
+
+    def _set(self, **fields: object) -> None:
+        with self._lock:
+            self._view = replace(self._view, **fields)  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        """End the thread and wait for it, however long its disk or its member takes: it may be in the middle of a write."""
+        self._halt.set()
+        while self.is_alive():
+            self.join(timeout=STOP_SECONDS)
+            if self.is_alive():
+                log.warning("capture has not ended yet", member=self.view.member, waits_for="its disk or its member")
+
+    def run(self) -> None:
+        """Follow one member after the other until stopped."""
+        while not self._halt.is_set():
+            member = None
+            try:
+                member = self._choose()
+                self._set(member=member)
+                self._follow(member)
+            except ResyncRequired as error:
+                self._set(problem=error)
+                return
+            except Exception as error:  # noqa: BLE001 - a thread that ended unseen would look like a source at rest
+                problem = self._meaning(error)
+                log.warning("capture waits", member=member, reason=problem.message)
+                self._set(problem=problem)
+                if member is not None and not isinstance(problem, NoRoom):
+                    self._sources.failed(member, error)
+                self._halt.wait(RETRY_SECONDS)
+
+    def _meaning(self, error: Exception) -> AgentError:
+        full = self._room.explain(error, SLICES)
+        if full is not None:
+            return NoRoom(full.message, SLICES, **full.details)
+        return error if isinstance(error, AgentError) else Transient(f"capture: {str(error)[:300]}")
+
+    def _choose(self) -> str:
+        topology = self._look(None)
+        chosen = topology.choose() or topology.least_behind()
+        if chosen is None:
+            raise Transient(f"expected a secondary to read the oplog from, found none: {topology.why()}")
+        return chosen.member
+
+    def _require_fit(self, member: str, topology: Topology) -> None:
+        """Leave a member that has fallen behind, or is no longer in the set, when there is a better one."""
+        facts = next((m for m in topology.members if m.member == member), None)
+        chosen = topology.choose()
+        if chosen is not None and (facts is None or not facts.eligible):
+            raise Transient(f"{member}: {facts.reason if facts else 'not in the set'}; going on with {chosen.member}")
+
+    def _look(self, client: Client | None) -> Topology:
+        """Note the optimes that lag and headroom are counted from."""
+        topology = self._sources.topology()
+        fields: dict[str, object] = {"majority": topology.majority, "primary_last_write": topology.primary_optime}
+        if client is not None:
+            oldest = edge_entry(client, newest=False)
+            fields["oldest"] = OpTime(oldest["ts"], oldest.get("t", -1)) if oldest else None
+        self._set(seen_at=time.monotonic(), **fields)
+        return topology
+
+    def _wanted(self) -> Wanted:
+        anchor = self._writer.anchor
+        return Wanted(anchor.optime.ts, anchor) if anchor else Wanted(self._start)
+
+    def _follow(self, member: str) -> None:
+        client = self._sources.prompt(member)
+        wanted = self._wanted()
+        if self.view.problem is None:  # the reason why another one was left says more
+            self._set(problem=Transient(f"expected {wanted} from {member}, it has not answered yet"))
+        self._note_version(client)
+        with pages.opened(client, "local", _tail(wanted.ts), AWAIT_MILLISECONDS) as cursor:
+            self._follow_cursor(member, client, wanted, cursor)
+
+    def _follow_cursor(self, member: str, client: Client, wanted: Wanted, cursor: pages.Cursor) -> None:
+        joined, looked = False, 0.0
+        while not self._halt.is_set():
+            with PIECES.piece(cursor.expected_bytes):
+                page = cursor.next_page()
+                if page:
+                    self._append(page if joined else self._join(page, member, wanted))
+                    self._set(problem=None)
+                    joined = True
+                del page  # or it would be held while the next one is fetched
+            if not cursor.alive:
+                if not joined:  # the server gives no cursor where the oplog ends before the wanted entry
+                    require(self._sources, wanted, member, self._halt.wait)
+                raise Transient(f"the oplog cursor on {member} ended")
+            if time.monotonic() - looked > LOOK_SECONDS:
+                self._look_around(member, client)
+                looked = time.monotonic()
+                if not joined:
+                    require(self._sources, wanted, member, self._halt.wait)
+            if cursor.page_bytes < SMALL_PAGE_BYTES:
+                self._halt.wait(SMALL_PAGE_PAUSE_SECONDS)
+
+    def _note_version(self, client: Client) -> None:
+        version = str(client.server_info()["version"])
+        if version != self.view.version and (text := tested.warning(version)) is not None:
+            log.warning("untested server", reason=text)
+        self._set(version=version)
+
+    def _look_around(self, member: str, client: Client) -> None:
+        if member_state(client) != "SECONDARY":
+            raise Transient(f"{member} is no longer a secondary; choosing another member")
+        self._require_fit(member, self._look(client))
+
+    def _join(self, page: list[bytes], member: str, wanted: Wanted) -> list[bytes]:
+        """Check that the first page begins with the wanted entry, and take the anchor off: it has been captured."""
+        first = RawBSONDocument(page[0], RAW)
+        if not wanted.is_(first):
+            require(self._sources, wanted, member, self._halt.wait)
+            raise Transient(f"{member}: expected its oplog to begin with {wanted}, found {show(first['ts'])}")
+        self._sources.works(member)
+        log.info("capture follows", member=member, entry=show(wanted.ts))
+        return page[1:] if wanted.anchor else page
+
+    def _append(self, page: list[bytes]) -> None:
+        if not page or self._halt.is_set():
+            return
+        first, last = RawBSONDocument(page[0], RAW), RawBSONDocument(page[-1], RAW)
+        failpoints.reach("capture.write")
+        self._room.require(SLICES)
+        self._writer.append(b"".join(page), first, last)
+        failpoints.reach("capture.written")
+        self._set(captured=self._writer.anchor.optime if self._writer.anchor else None)
+
+
+def _tail(since: Timestamp) -> dict[str, Any]:
+    """Return the command that follows the majority-committed oplog from an entry on, that one included."""
+    return {
+        "find": "oplog.rs",
+        "filter": {"ts": {"$gte": since}},
+        "tailable": True,
+        "awaitData": True,
+        "readConcern": {"level": "majority"},
+    }

@@ -1,0 +1,86 @@
+"""`check-config`: checks everything that the configuration names; each check has the value found and the remedy."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+
+from pymongo.errors import PyMongoError
+
+from backup_agent.config import Config
+from backup_agent.errors import AgentError, BadConfiguration
+from backup_agent.head import mongod_version
+from backup_agent.repository.inventory import summary
+from backup_agent.source.connections import SourceSet
+from backup_agent.values import Check
+
+
+def _directory(config: Config) -> str:
+    path = config.directory
+    nearest = next(p for p in (path, *path.parents) if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise BadConfiguration(
+            f"directory: expected one that user {os.geteuid()} may write, found {nearest}: {error.strerror}; "
+            f"create {path} and give it to that user"
+        ) from error
+    return f"{path} can be written"
+
+
+def _mongod(config: Config) -> str:
+    return f"{config.head.mongod} is MongoDB {mongod_version(config.head.mongod)}"
+
+
+def _source(config: Config) -> str:
+    sources = SourceSet(config)
+    try:
+        topology = sources.topology()
+        missing = [m.member for m in topology.members if m.state in ("UNKNOWN", "(not reachable/healthy)")]
+    finally:
+        sources.close()
+    if missing:
+        raise BadConfiguration(
+            f"source: expected every member to answer, these do not: {', '.join(missing)}; start them"
+        )
+    return f"{len(topology.members)} members, {topology.why()}"
+
+
+def _versions(config: Config) -> str:
+    sources = SourceSet(config)
+    try:
+        found = sources.seeds().admin.command("buildInfo")["version"]
+    except PyMongoError as error:  # the check "source" says what is wrong with the connection
+        raise BadConfiguration(f"the source's version is not known: {type(error).__name__}") from error
+    finally:
+        sources.close()
+    head = mongod_version(config.head.mongod)
+    if found.split(".")[:2] != head.split(".")[:2]:
+        raise BadConfiguration(
+            f"head.mongod: expected the source's major version, {found}, found {head}; install that version"
+        )
+    return f"source {found}, head {head}"
+
+
+def check(config: Config) -> list[Check]:
+    """Return the result of every check; none stops the others."""
+    looks = {
+        "directory": _directory,
+        "head.mongod": _mongod,
+        "source": _source,
+        "version": _versions,
+        "repository": summary,
+    }
+    return [_checked(name, look, config) for name, look in looks.items()]
+
+
+def _checked(name: str, look: Callable[[Config], str], config: Config) -> Check:
+    try:
+        return Check(name, ok=True, detail=look(config))
+    except AgentError as error:
+        detail = error.message
+    except OSError as error:
+        detail = f"expected to read and write its files, found: {error}"
+    return Check(name, ok=False, detail=detail, remedy=f"correct {name} in the configuration")

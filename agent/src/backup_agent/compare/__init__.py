@@ -1,0 +1,1 @@
+"""Telling whether two copies of the data are equal: digests, manifests, validation."""

@@ -1,0 +1,361 @@
+"""The job: what the daemon does in one cycle, and what it gives to an operation that runs.
+
+Everything that touches the head or the store's observed values happens in the one thread that calls `cycle`. Only capture and
+the readers of a copy run beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from typing import Any
+
+import structlog
+from bson.timestamp import Timestamp
+from pymongo.errors import PyMongoError
+
+from backup_agent import __version__
+from backup_agent.config import Config
+from backup_agent.daemon import schedule
+from backup_agent.daemon.operations import Runner
+from backup_agent.daemon.runtime import Runtime
+from backup_agent.daemon.status import live
+from backup_agent.errors import (
+    AgentError,
+    BadConfiguration,
+    NoRoom,
+    OperationFailed,
+    ResyncRequired,
+    Shutdown,
+    Transient,
+    Unsupported,
+)
+from backup_agent.head import HeadFailed, Mongod
+from backup_agent.repository import snapshot
+from backup_agent.repository.archive import Archiver
+from backup_agent.source.connections import SourceSet
+from backup_agent.state.records import Agent, Generation, Operation
+from backup_agent.state.room import Room
+from backup_agent.state.store import Store
+from backup_agent.times import OpTime, now_iso, show
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 1.0
+PAUSE_ATTEMPT_SECONDS = 120
+TRIM_SECONDS = 60
+
+
+class Job:
+    """One replica set's backup; implements `operations.Daemon`."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        """Nothing is started yet."""
+        self.config, self.store = config, store
+        self.sources = SourceSet(config)
+        self.room = Room(config, store)
+        self.halt = threading.Event()
+        self._archiver = Archiver(config, store)
+        self._runtime: Runtime | None = None
+        self._runner: Runner | None = None
+        self._beaten = self._trimmed = 0.0
+        self._sentence = "starting"
+        self._started_at = now_iso()
+        if any(alert.kind == "stopped" for alert in store.alerts()):  # no write for nothing: the disk may be full
+            store.close_alerts("stopped")  # a newer version may replay what an older one could not
+
+    # The cycle --------------------------------------------------------------------------------------------------------
+
+    def cycle(self) -> str:
+        """Do what is due and return one sentence about it."""
+        self.room.look()
+        operation = self.store.open_operation()
+        try:
+            self._sentence = self._idle_cycle() if operation is None else self._run(operation)
+        except NoRoom as error:
+            self.room.note(error)
+            self._trim()  # files that are no longer needed may fill the disk
+            self.halt.wait(0.5)
+            self._sentence = f"waiting: {error.message}"
+        self._beat(force=True)
+        return self._sentence
+
+    def _run(self, operation: Operation) -> str:
+        self._runner = Runner(self, operation)
+        try:
+            return self._runner.run()
+        finally:
+            self._runner = None
+
+    def _idle_cycle(self) -> str:
+        current = self.store.generation("current")
+        if current is None:
+            return schedule.first_sync(self.store)
+        causes = self.store.stopped_by()
+        if causes:
+            self.stop_runtime()
+            return f"stopped: {causes[0]}; waiting for a resync"
+        try:
+            self._ensure_running(current)
+            sentence = self._tail()
+        except (ResyncRequired, Unsupported) as error:
+            self.stop_with(error)
+            return f"stopped: {error.message}"
+        except NoRoom:
+            raise
+        except (Transient, HeadFailed, PyMongoError) as error:
+            self.halt.wait(0.5)
+            return f"waiting: {str(error)[:500]}"
+        return schedule.begin_due(self.config, self.store) or sentence
+
+    def _ensure_running(self, current: Generation) -> None:
+        runtime = self._runtime_of(current.number)
+        problem = runtime.view.problem
+        if isinstance(problem, ResyncRequired):
+            raise problem
+        if isinstance(problem, BadConfiguration):
+            log.error("capture", reason=problem.message)
+        runtime.start_head()
+        assert current.sync.start is not None
+        assert current.sync.tc is not None
+        runtime.begin_capture(current.sync.start)
+        if runtime.applied is None:
+            snapshot.ensure_unlocked(runtime.head.client)
+            runtime.begin_apply(current.sync.tc)
+
+    def _tail(self) -> str:
+        assert self._runtime is not None
+        deadline = time.monotonic() + BEAT_SECONDS
+        while self._runtime.apply() and time.monotonic() < deadline and not self.halt.is_set():
+            pass
+        self._trim()
+        view = self._runtime.view
+        if view.problem is not None:
+            return f"tailing, but capture waits: {view.problem.message}"
+        captured = show(view.captured.ts if view.captured else None)
+        applied = self._runtime.applied
+        return f"tailing {view.member}: captured {captured}, applied {show(applied.ts if applied else None)}"
+
+    def _trim(self) -> None:
+        if self._runtime is not None and time.monotonic() - self._trimmed > TRIM_SECONDS:
+            self._trimmed = time.monotonic()
+            archived = self._archiver.through(self._runtime.number) if self.config.archive_interval_minutes else None
+            # Until a first snapshot is there nothing is archived, and what is older than that snapshot is never needed.
+            waiting = self.config.archive_interval_minutes > 0 and bool(self.store.snapshots())
+            if archived is not None or not waiting:
+                self._runtime.trim_slices(self.config.slice_keep_hours * 3600, archived)
+
+    def stop_with(self, error: ResyncRequired | Unsupported) -> None:
+        """Stop the job and raise the alert that says why."""
+        kind, cause = ("resync_required", error.cause) if isinstance(error, ResyncRequired) else ("stopped", error.code)
+        if self.store.raise_alert(kind, cause, {"message": error.message, **error.details}):
+            log.error(kind, cause=cause, reason=error.message)
+        self.stop_runtime()
+
+    # The runtime ------------------------------------------------------------------------------------------------------
+
+    def _runtime_of(self, number: int) -> Runtime:
+        if self._runtime is not None and self._runtime.number != number:
+            self.stop_runtime()
+        if self._runtime is None:
+            self._runtime = Runtime(self.config, self.sources, number, self.room)
+            self.room.generation = number
+        return self._runtime
+
+    def use_generation(self, number: int) -> None:
+        """Work on this generation from now on: what runs of another one is stopped, the head is started."""
+        self._runtime_of(number).start_head()
+
+    def use_current(self) -> None:
+        """Make sure that the current generation runs. Raises OperationFailed when the job has none or is stopped."""
+        current = self.store.generation("current")
+        if current is None:
+            raise OperationFailed("expected a backup, the job has none yet; wait for its initial sync")
+        causes = self.store.stopped_by()
+        if causes:
+            raise OperationFailed(f"expected a job that is in sync, it is stopped ({causes[0]}); resync it first")
+        self._ensure_running(current)
+
+    def stop_runtime(self) -> None:
+        """Stop capture and the head."""
+        if self._runtime is not None:
+            self._runtime.stop()
+            self._runtime = None
+
+    def remove_retired(self) -> None:
+        """Delete the files of generations that are no longer needed."""
+        for number in self.store.retired_generations():
+            if self._runtime is not None and self._runtime.number == number:
+                self.stop_runtime()
+            Runtime(self.config, self.sources, number, self.room).remove()
+
+    def close(self) -> None:
+        """Stop everything."""
+        self._archiver.stop()
+        self.stop_runtime()
+        self.sources.close()
+
+    # What an operation and its steps are given (operations.Daemon) ----------------------------------------------------
+
+    @property
+    def _running(self) -> Runtime:
+        if self._runtime is None:
+            raise Transient("expected a running generation, found none")
+        return self._runtime
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation that is worked on."""
+        return self._running.number
+
+    @property
+    def head(self) -> Mongod:
+        """The head of that generation."""
+        return self._running.head
+
+    def source_member(self) -> str:
+        """Return the secondary to read from. Raises Transient when there is none."""
+        topology = self.sources.topology()
+        chosen = topology.choose()
+        if chosen is None:
+            raise Transient(f"expected a secondary to read from, found none: {topology.why()}")
+        return chosen.member
+
+    def pause_at_latest(self) -> OpTime:
+        """Apply what has been captured and return where the head stands: between transactions, none prepared."""
+        deadline = time.monotonic() + PAUSE_ATTEMPT_SECONDS
+        while time.monotonic() < deadline:
+            self._raise_problem()
+            captured = self._running.view.captured
+            while captured is not None and self.apply_until(captured.ts):
+                self.alive()
+            applied = self._running.applied
+            if (
+                captured is not None
+                and applied is not None
+                and applied.ts >= captured.ts
+                and self._running.between_transactions
+            ):
+                return applied
+            self.alive()
+            time.sleep(0.1)
+        raise Transient(f"expected a moment without a prepared transaction in {PAUSE_ATTEMPT_SECONDS} s, found none")
+
+    def _raise_problem(self) -> None:
+        problem = self._running.view.problem
+        if isinstance(problem, ResyncRequired):
+            raise problem
+
+    def apply_some(self) -> None:
+        """Apply at most one batch, and look after the daemon's other duties."""
+        self._running.apply()
+        self._beat()
+
+    def apply_until(self, until: Timestamp) -> bool:
+        """Apply one batch of entries up to `until`; returns whether there was any."""
+        done = self._running.apply(until)
+        self._beat()
+        return done
+
+    def begin_capture(self, start: Timestamp) -> None:
+        """Begin capturing into the generation's slices."""
+        self._running.begin_capture(start)
+
+    def begin_apply(self, since: Timestamp) -> None:
+        """Begin applying at the stored position."""
+        self._running.begin_apply(since)
+
+    def become_strict(self) -> None:
+        """Store that the head is consistent."""
+        self._running.become_strict()
+
+    def capture_problem(self) -> AgentError | None:
+        """Return why capture cannot go on, or None."""
+        return self._running.view.problem
+
+    def captured(self) -> OpTime | None:
+        """Return the last captured optime."""
+        return self._running.view.captured
+
+    def applied(self) -> OpTime | None:
+        """Return the applied optime."""
+        return self._running.applied
+
+    def tick(self, phase: str, done: float, total: float, unit: str, text: str | None = None) -> None:
+        """Report progress. Raises Canceled or Shutdown when the step must end."""
+        if self._runner is not None:
+            self._runner.report(phase, done, total, unit, text)
+        self.alive()
+
+    def alive(self) -> None:
+        """Raise Canceled or Shutdown when the step must end, NoRoom when it must wait."""
+        self._beat()
+        if self.halt.is_set():
+            raise Shutdown("the daemon is stopping")
+        if self._runner is not None:
+            self._runner.require_room()
+
+    def note(self, **result: Any) -> None:
+        """Add fields to the operation's result."""
+        if self._runner is not None:
+            self._runner.note(**result)
+
+    @property
+    def head_died(self) -> bool:
+        """Whether a generation is worked on and its head does not run."""
+        return self._runtime is not None and not self._runtime.head.alive
+
+    def wait(self, seconds: float) -> None:
+        """Let the job's other work go on for so long. Raises what `alive` does, and ResyncRequired."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.alive()
+            if self._tails():
+                self._raise_problem()
+                with contextlib.suppress(Transient):
+                    self._running.apply()
+                self._trim()
+            time.sleep(0.1)
+
+    def begin_beside(self) -> None:
+        """Let the current generation run beside a step that does not need it, if it can."""
+        with contextlib.suppress(Transient, ResyncRequired, Unsupported, OperationFailed, HeadFailed, PyMongoError):
+            self.use_current()
+
+    def go_on_beside(self) -> None:
+        """Apply a batch if the current generation runs. Its errors do not end the step: the next cycle meets them again.
+
+        Raises Canceled or Shutdown when the step must end.
+        """
+        self.alive()
+        if self._tails():
+            with contextlib.suppress(Transient, ResyncRequired, Unsupported, HeadFailed, PyMongoError):
+                self._running.apply()
+                self._trim()
+
+    def _tails(self) -> bool:
+        """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
+        current = self.store.generation("current")
+        return current is not None and self._runtime is not None and self._runtime.number == current.number
+
+    def _beat(self, force: bool = False) -> None:
+        """Once a second: write what is observed, and see whether the operation was canceled."""
+        if not force and time.monotonic() - self._beaten < BEAT_SECONDS:
+            return
+        self._beaten = time.monotonic()
+        sentence = self._runner.sentence if self._runner else self._sentence
+        agent = Agent(os.getpid(), __version__, self._started_at, now_iso(), sentence)
+        number = self._runtime.number if self._runtime else None
+        view = self._runtime.view if self._runtime else None
+        applied = self._runtime.applied if self._runtime else None
+        self.room.look()
+        if view is not None and isinstance(view.problem, NoRoom):
+            self.room.note(view.problem)
+        with contextlib.suppress(NoRoom):  # `status` says itself that this is old
+            self.store.observe("live", live(agent, number, view, applied))
+        if self._tails() and number is not None and view is not None and view.captured is not None:
+            self._archiver.look(number, view.captured.ts)
+        if self._runner is not None:
+            self._runner.require_wanted()

@@ -1,0 +1,1 @@
+"""What the agent's machine has, and what a job needs of it."""

@@ -1,0 +1,146 @@
+"""What one job needs of its machine, and what the machine has. Looking changes nothing and makes no file.
+
+Several jobs of a machine share its resources. The role backup_agent, which knows all jobs, adds up their needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from backup_agent.config import Config
+from backup_agent.errors import AgentError, Transient
+from backup_agent.machine import disks, limits
+from backup_agent.machine.disks import Amount, Disk
+from backup_agent.source.connections import SourceSet, asked
+from backup_agent.source.oplog import OplogUse, oplog_use
+from backup_agent.source.reach import Reached, reach
+from backup_agent.values import Client, Record
+
+MIB = 1024**2
+
+AGENT_BYTES = 150 * MIB
+"""The bound of tests/integration/agent/test_memory.py. A resync of small documents took 97 MB."""
+
+MONGOD_BYTES = 320 * MIB
+"""A mongod without its cache. Seen with a cache of 256 MB: 280 MB while indexes were built, 124 MB in a proof."""
+
+RESTIC_BYTES = 128 * MIB
+"""restic took 89 MB with a repository of 800 MB; its index grows with the repository."""
+
+PROCESSORS = 0.5
+"""Of a job that tails; a sync or a proof uses what is there."""
+
+UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory(Record):
+    """The memory that a job needs, part by part, and what there is."""
+
+    needed_bytes: int
+    parts: tuple[Amount, ...]
+    have_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Processors(Record):
+    """How many processors a job needs, and how many there are."""
+
+    needed: float
+    have: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resources(Record):
+    """What a job needs of its machine, and what there is (see docs/agent-cli.md)."""
+
+    DERIVED: ClassVar = ("missing",)
+
+    job: str
+    memory: Memory
+    cpu: Processors
+    data_bytes: int
+    oplog: OplogUse
+    disks: tuple[Disk, ...]
+    members: tuple[Reached, ...]
+
+    @property
+    def missing(self) -> list[str]:
+        """A sentence for everything that this job alone has too little of, with the amount."""
+        pairs: list[tuple[str, float, float, Callable[[float], str]]] = [
+            ("memory", self.memory.needed_bytes, self.memory.have_bytes, size),
+            ("processors", self.cpu.needed, self.cpu.have, "{:g}".format),
+            *((f"disk of {disk.path}", disk.needed_bytes, disk.free_bytes, size) for disk in self.disks),
+        ]
+        short = [
+            f"{what}: {show(needed)} needed, {show(have)} there, {show(needed - have)} missing"
+            for what, needed, have, show in pairs
+            if needed > have
+        ]
+        return short + [f"{m.member} cannot be reached from here: {m.detail}" for m in self.members if not m.ok]
+
+
+def look(config: Config) -> Resources:
+    """Return needs and resources.
+
+    Raises Transient with what each member said when the source cannot be asked, BadConfiguration when it refuses the login.
+    """
+    memory, cpu = _memory(config.head.cache_mb), Processors(PROCESSORS, limits.processors())
+    try:
+        return _ask(config, memory, cpu)
+    except AgentError as error:  # that is known without the source, and other jobs of the machine must count with it
+        error.details |= {"job": config.job, "memory": memory, "cpu": cpu}
+        raise
+
+
+def _ask(config: Config, memory: Memory, cpu: Processors) -> Resources:
+    """Add what only the source can tell."""
+    sources = SourceSet(config)
+    try:
+        configuration = sources.configuration()
+        reached = reach(sources, configuration, config.source.replica_set)
+        bearing = {str(m["host"]) for m in configuration["members"] if not m.get("arbiterOnly", False)}
+        data, oplog = _measure(sources, [m.member for m in reached if m.ok and m.member in bearing])
+    finally:
+        sources.close()
+    found = disks.by_device(disks.parts(config, data, oplog), config.disk_reserve_bytes)
+    return Resources(config.job, memory, cpu, data, oplog, tuple(found), tuple(reached))
+
+
+def _memory(cache_mb: int) -> Memory:
+    mongod = MONGOD_BYTES + cache_mb * MIB
+    parts = {"agent": AGENT_BYTES, "head": mongod, "second head or scratch copy": mongod, "restic": RESTIC_BYTES}
+    amounts = tuple(Amount(name, taken) for name, taken in parts.items())
+    return Memory(sum(parts.values()), amounts, limits.memory_bytes())
+
+
+def _measure(sources: SourceSet, names: list[str]) -> tuple[int, OplogUse]:
+    """Return the size of the data with its indexes, and the use of the oplog: of the first member that says both."""
+    refusals = []
+    for name in names:
+        client = sources.prompt(name)
+        try:
+            return asked("dbStats", partial(_data_bytes, client)), oplog_use(client)
+        except Transient as error:
+            refusals.append(f"{name} said: {error.message}")
+    raise Transient(
+        f"expected the sizes of data and oplog from a member, found none: {'; '.join(refusals) or 'no member is reached'}"
+    )
+
+
+def _data_bytes(client: Client) -> int:
+    """Uncompressed sizes, because the head may compress less than the source."""
+    names = [name for name in client.list_database_names() if name not in ("local", "config")]
+    found = [client[name].command("dbStats") for name in names]
+    return sum(int(statistics["dataSize"] + statistics["indexSize"]) for statistics in found)
+
+
+def size(value: float) -> str:
+    """Return a number of bytes as people read it."""
+    unit = 0
+    while abs(value) >= 1024 and unit < len(UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.1f} {UNITS[unit]}" if unit else f"{value:.0f} bytes"

@@ -1,0 +1,1 @@
+"""Applying captured oplog entries to the head."""

@@ -1,0 +1,355 @@
+"""Apply: replay captured entries on the head, in transactions that carry the position with the data.
+
+Data and position commit together (`j: true`), so after a crash replay goes on exactly where it was and needs no leniency.
+From the consistency point on every command must change exactly as many documents as it has operations: anything else means
+that the backup is not what the source was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo.client_session import ClientSession
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.write_concern import WriteConcern
+
+from backup_agent import failpoints
+from backup_agent.errors import ResyncRequired, Transient
+from backup_agent.namespaces import OWN_DATABASE, split
+from backup_agent.raw.held import PIECES
+from backup_agent.raw.memory import without_looking_for_cycles
+from backup_agent.raw.pages import PAGE_BYTES
+from backup_agent.replay.capped import CappedWriter, Touched
+from backup_agent.replay.catalogue import Catalogue
+from backup_agent.replay.groups import Group, Op, grouped, zero_timestamps
+from backup_agent.replay.inserting import DUPLICATE_KEY
+from backup_agent.replay.statements import statement, takes_diffs, without_diffs
+from backup_agent.replay.stream import Position, Stream, Unit, describe
+from backup_agent.state.room import OUT_OF_DISK
+from backup_agent.times import show
+from backup_agent.values import Client
+
+BATCH_OPS = 5000
+BATCH_BYTES = 8 * 1024 * 1024
+UNKNOWN_ERROR = 8
+TOO_LARGE_FOR_CACHE = 388
+"""TransactionTooLargeForCache: the server says this also of a small transaction, while the cache is full of earlier ones."""
+
+Session = ClientSession
+
+
+@dataclass
+class Counts:
+    """What replay met before the consistency point that a strict replay would not accept."""
+
+    upserted: int = 0
+    missing: int = 0
+
+
+@dataclass
+class _Mismatch(Exception):
+    """A command changed fewer documents than it had operations."""
+
+    group: Group
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def secondary_key(self) -> bool:
+        """Whether a unique index other than that of `_id` refused a document."""
+        return any(e.get("code") == DUPLICATE_KEY and "_id" not in e.get("keyPattern", {}) for e in self.errors)
+
+
+class PositionStore:
+    """The applied position, in the agent's own database on the head."""
+
+    def __init__(self, client: Client) -> None:
+        self._collection = client[OWN_DATABASE]["position"]
+
+    def load(self) -> tuple[Position, bool] | None:
+        """Return the position and whether replay is strict, or None on a new head."""
+        found = self._collection.find_one({"_id": "position"})
+        return None if found is None else (Position.from_document(found), bool(found["strict"]))
+
+    def pending(self) -> Position | None:
+        """Return the end of the batch that was begun outside of a transaction and has not been committed."""
+        found = self._collection.find_one({"_id": "position"}) or {}
+        return Position.from_document(found["pending"]) if found.get("pending") else None
+
+    def begin(self, end: Position) -> None:
+        """Note durably where a batch ends that a transaction cannot hold, before anything of it is written.
+
+        After a crash exactly this batch is applied again. `save` takes the note back.
+        """
+        collection = self._collection.with_options(write_concern=WriteConcern(w=1, j=True))
+        collection.update_one({"_id": "position"}, {"$set": {"pending": end.as_document()}})
+
+    def save(self, position: Position, strict: bool, session: Session | None = None, journal: bool = True) -> None:
+        """Write the position, inside the transaction of `session` when there is one."""
+        collection = self._collection
+        if session is None:
+            collection = collection.with_options(write_concern=WriteConcern(w=1, j=journal))
+        document = {"_id": "position", "strict": strict, **position.as_document()}
+        collection.replace_one({"_id": "position"}, document, upsert=True, session=session)
+
+
+class Applier:
+    """Replays a stream on a head. After an exception, make a new one from the stored position."""
+
+    def __init__(self, client: Client, stream: Stream, catalogue: Catalogue, positions: PositionStore) -> None:
+        """The position must have been stored before (`PositionStore.save`)."""
+        loaded = positions.load()
+        if loaded is None:
+            raise Transient("expected an applied position on the head, found none")
+        self.position, self.strict = loaded
+        self.counts = Counts()
+        self.entries = 0
+        """How many operations and commands have been applied."""
+        self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
+        self._diffs = takes_diffs(client)
+        self._expected = PAGE_BYTES
+        """How much memory the next batch is likely to take, after the last one."""
+        self._pending = positions.pending()
+        self._capped = CappedWriter(client, catalogue.name, self._diffs, again=self._pending is not None)
+
+    @property
+    def between_transactions(self) -> bool:
+        """Whether the head stands between two transactions of the source and none is prepared."""
+        return self.between_entries and not self._stream.prepared
+
+    @property
+    def between_entries(self) -> bool:
+        """Whether the head stands between two entries, and not inside of a transaction that takes several batches."""
+        return self.position.index < 0
+
+    def apply_batch(self, until: Timestamp | None = None) -> bool:
+        """Apply one batch, of entries up to and including `until`; returns whether there was anything to do.
+
+        Raises ResyncRequired, Unsupported (the job stops) or Transient (the head went away).
+        """
+        try:
+            with PIECES.piece(self._expected), without_looking_for_cycles():
+                if self._apply_operations(until):
+                    return True
+            return self._apply_command(until)
+        except ConnectionFailure as error:
+            raise Transient(f"the head went away: {error}") from error
+        except OperationFailure as error:
+            if _may_pass(error):
+                advice = "; raise head.cache_mb if this continues" if error.code == TOO_LARGE_FOR_CACHE else ""
+                raise Transient(f"the head could not take a batch now: {error}{advice}") from error
+            raise ResyncRequired(
+                "corruption", f"the head refused a batch after {self.position.optime}: {error}"
+            ) from error
+        except PyMongoError as error:
+            raise Transient(f"the head: {error}") from error
+
+    def _apply_operations(self, until: Timestamp | None) -> bool:
+        before = self._stream.read_bytes
+        batch = self._gather(until, before) if self._pending is None else self._gather_again(self._pending)
+        size = sum(unit.op.size for unit in batch if unit.op)
+        self._expected = max(PAGE_BYTES, size, self._stream.read_bytes - before)
+        if batch:
+            self._write(batch)
+            self._pending = None
+            self.entries += sum(unit.op is not None for unit in batch)
+        return bool(batch)
+
+    def _gather(self, until: Timestamp | None, before: int) -> list[Unit]:
+        """Take the units of the next batch; none when a command comes first, or nothing."""
+        batch: list[Unit] = []
+        size, touched = 0, Touched()
+        while len(batch) < BATCH_OPS and self._stream.read_bytes - before <= BATCH_BYTES:
+            unit = self._stream.peek()
+            if unit is None or unit.command is not None or (until is not None and unit.optime.ts > until):
+                break
+            size += unit.op.size if unit.op else 0
+            if batch and size > BATCH_BYTES:
+                break
+            if unit.op and self._catalogue.capped(unit.op.ui) and touched.repeats(unit.op):
+                break
+            self._stream.take()
+            batch.append(unit)
+        return batch
+
+    def _gather_again(self, end: Position) -> list[Unit]:
+        """Take the units of the batch that was begun before a crash, no fewer and no more.
+
+        What it wrote outside of its transaction is known again only among exactly those.
+        """
+        batch: list[Unit] = []
+        while (unit := self._stream.peek()) is not None and unit.command is None:
+            self._stream.take()
+            batch.append(unit)
+            position = unit.position(None)
+            if (position.optime, position.index) == (end.optime, end.index):
+                return batch
+        raise ResyncRequired(
+            "corruption",
+            f"expected the operations up to {show(end.optime.ts)}, which were being applied, in the slices; found fewer",
+        )
+
+    def _apply_command(self, until: Timestamp | None) -> bool:
+        unit = self._stream.peek()
+        if unit is None or unit.command is None or (until is not None and unit.optime.ts > until):
+            return False
+        self._stream.take()
+        self._command(unit)
+        return True
+
+    def _command(self, unit: Unit) -> None:
+        failpoints.reach("apply.command")
+        self._catalogue.command(unit)
+        failpoints.reach("apply.command_done")
+        self._save(unit)
+        self.entries += 1
+
+    def _save(self, unit: Unit, session: Session | None = None, journal: bool = True) -> None:
+        position = unit.position(self._stream.open_from)
+        self._positions.save(position, self.strict, session, journal)
+        if session is None:
+            self.position = position
+
+    def _write(self, batch: list[Unit]) -> None:
+        ops = [expanded for unit in batch if unit.op is not None for expanded in self._expand(unit.op)]
+        if not ops:
+            self._save(batch[-1], journal=False)
+            return
+        if capped := [op for op in ops if self._catalogue.capped(op.ui)]:
+            self._positions.begin(batch[-1].position(None))
+            self._capped.write(capped)
+            failpoints.reach("apply.capped")
+            ops = [op for op in ops if not self._catalogue.capped(op.ui)]
+        try:
+            self._commit(batch, grouped(ops, self._catalogue.in_order))
+        except _Mismatch as mismatch:
+            self._commit_in_order(batch, ops, mismatch)
+        self.position = batch[-1].position(self._stream.open_from)
+        failpoints.reach("apply.after_commit")
+
+    def _commit(self, batch: list[Unit], groups: list[Group]) -> None:
+        with (
+            self._client.start_session() as session,
+            session.start_transaction(write_concern=WriteConcern(w=1, j=True)),
+        ):
+            for group in groups:
+                self._run(group, session)
+            self._save(batch[-1], session)
+            failpoints.reach("apply.before_commit")
+
+    def _commit_in_order(self, batch: list[Unit], ops: list[Op], mismatch: _Mismatch) -> None:
+        """Try a batch again in the order of the source, when a unique key may have moved from one document to another."""
+        if not mismatch.secondary_key:
+            self._name_the_culprit(ops, mismatch)
+        try:
+            self._commit(batch, grouped(ops, _always))
+        except _Mismatch as again:
+            self._name_the_culprit(ops, again)
+            raise Transient("a batch failed that succeeded when its operations were run one by one") from again
+
+    def _expand(self, op: Op) -> list[Op]:
+        """Leave out operations without a collection (before the consistency point), and add the steps that an insert needs."""
+        if self._catalogue.name(op.ui) is None:
+            if self.strict:
+                raise ResyncRequired(
+                    "unsafe_apply_ops",
+                    f"{describe(op.kind, op.namespace, op.optime)}: expected its collection in the backup, found none",
+                )
+            self.counts.missing += 1
+            return []
+        if op.kind == "i" and self._catalogue.keeps_order(op.ui):
+            return [Op("r", op.ui, op.namespace, op.o, op.o2, op.optime, op.index), op]
+        if op.kind == "i" and self.strict and zero_timestamps(op.o):
+            return [op, Op("z", op.ui, op.namespace, op.o, None, op.optime, op.index)]
+        return [op]
+
+    def _run(self, group: Group, session: Session) -> None:
+        name = self._catalogue.name(group.ui)
+        assert name is not None
+        database, collection = split(name)
+        for part in [group] if self._diffs else without_diffs(self._client, name, group, session):
+            reply = self._client[database].command(
+                statement(collection, part, self.strict), session=session, check=True
+            )
+            self._check(part, reply, reply.get("writeErrors", []))
+
+    def _check(self, group: Group, reply: dict[str, Any], errors: list[dict[str, Any]]) -> None:
+        changed = int(reply["n"])
+        if errors or (self.strict and changed != len(group.ops)):
+            raise _Mismatch(group, errors)
+        if group.kind == "r":
+            return
+        if group.kind == "i":
+            self.counts.upserted += len(group.ops) - len(reply.get("upserted", [])) if not self.strict else 0
+        else:
+            self.counts.missing += len(group.ops) - changed
+
+    def _name_the_culprit(self, ops: list[Op], mismatch: _Mismatch) -> None:
+        """Run the batch again one operation at a time, in a transaction that is then aborted, to name the entry.
+
+        Returns when there is none: then it was the order of the batch that was at fault.
+        """
+        with self._client.start_session() as session:
+            session.start_transaction()
+            try:
+                for op in ops:
+                    self._run_alone(op, session, mismatch)
+            finally:
+                session.abort_transaction()
+
+    def _run_alone(self, op: Op, session: Session, mismatch: _Mismatch) -> None:
+        try:
+            self._run(Group(op.ui, op.kind, [op]), session)
+        except _Mismatch as found:
+            raise self._violation(op, found) from mismatch
+        except OperationFailure as error:
+            if _may_pass(error):
+                raise
+            raise ResyncRequired(
+                "corruption", f"{describe(op.kind, op.namespace, op.optime)}: the head refused it: {error}"
+            ) from error
+
+    def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
+        what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
+        entry = describe(op.kind, op.namespace, op.optime)
+        details = {"op": op.kind, "namespace": op.namespace, "optime": op.optime.to_json(), "id": _shown(op.identity)}
+        if not found.errors:
+            message = (
+                f"{entry}: the {what} names the document with _id {_shown(op.identity)}, which the backup does not have"
+            )
+            return ResyncRequired("unsafe_apply_ops", message, **details)
+        error = found.errors[0]
+        if error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {}):
+            message = f"{entry}: the insert of _id {_shown(op.identity)} meets a document that the backup has already"
+            return ResyncRequired("unsafe_apply_ops", message, **details)
+        return ResyncRequired(
+            "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500], **details
+        )
+
+
+def _may_pass(error: OperationFailure) -> bool:
+    """Whether the error concerns the head's room or other transactions, and not the content of the batch."""
+    return error.code in (OUT_OF_DISK, UNKNOWN_ERROR, TOO_LARGE_FOR_CACHE) or error.has_error_label(
+        "TransientTransactionError"
+    )
+
+
+def _always(_ui: bytes) -> bool:
+    """Every collection keeps the order of the source."""
+    return True
+
+
+def _shown(identity: Any) -> str:
+    """Return an `_id` for messages, shortened."""
+    text = repr(dict(identity)) if isinstance(identity, RawBSONDocument) else repr(identity)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def spool_directory(generation: Path) -> Path:
+    """Return where transactions too large for memory are kept while they are open."""
+    path = generation / "spool"
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path

@@ -1,0 +1,333 @@
+"""The head's catalogue: which collection has which UUID, its indexes, and how commands of the oplog change both.
+
+Entries are addressed by UUID, never by the name in them: while a copy goes on a name may already belong to another collection.
+Collections are created by `applyOps` with the source's UUID; the server then moves a collection that holds the name out of the
+way, as it does for its own secondaries (`createCollectionForApplyOps`, `renameCollectionForApplyOps`).
+
+Every command here can be applied again after a crash: the position moves only after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson import decode
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from bson.son import SON
+from pymongo.errors import OperationFailure
+
+from backup_agent.errors import ResyncRequired, Unsupported
+from backup_agent.namespaces import ORDERED, listed, split, why_not_copied
+from backup_agent.replay.capped import plain_options
+from backup_agent.replay.feature_version import follow
+from backup_agent.replay.groups import Group, Op
+from backup_agent.replay.index_model import IndexModel, uuid_binary
+from backup_agent.replay.statements import statement, takes_diffs, without_diffs
+from backup_agent.replay.stream import Unit, command_name, describe
+from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views, make_catalogue, run_entry
+from backup_agent.times import OpTime
+from backup_agent.values import Client
+
+INDEX_NOT_FOUND = 27
+FIRST_INDEX_VERSION = 1
+
+_AS_SON: CodecOptions[SON[str, Any]] = ORDERED
+
+HANDLERS = {
+    "create": "_on_create",
+    "drop": "_on_drop",
+    "renameCollection": "_on_rename",
+    "collMod": "_on_coll_mod",
+    "createIndexes": "_on_create_indexes",
+    "commitIndexBuild": "_on_create_indexes",
+    "dropIndexes": "_on_drop_indexes",
+    "deleteIndexes": "_on_drop_indexes",
+    "emptycapped": "_on_empty",
+}
+"""The method for each command that the table calls a COMMAND."""
+
+
+class Catalogue:
+    """What the head knows of collections. `strict` is false until the consistency point: then only the model has indexes."""
+
+    def __init__(self, client: Client, strict: bool) -> None:
+        """Read the head's catalogue."""
+        self._client = client
+        self.strict = strict
+        self.model = IndexModel(client)
+        self._not_capped_yet: set[bytes] = set() if strict else set(self.model.capped())
+        self._names: dict[bytes, str] = {}
+        self._capped: set[bytes] = set()
+        self._in_order: dict[bytes, bool] = {}
+        self._diffs = takes_diffs(client)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read names and UUIDs again."""
+        self._in_order.clear()
+        found = [
+            (bytes(info["info"]["uuid"]), f"{database}.{info['name']}", info)
+            for database, info in listed(self._client)
+            if info.get("info", {}).get("uuid") is not None
+        ]
+        self._names = {ui: namespace for ui, namespace, _ in found}
+        self._capped = {ui for ui, _, info in found if info["options"].get("capped")}
+
+    def name(self, ui: bytes) -> str | None:
+        """Return the name that a collection has on the head, or None when it is not there."""
+        return self._names.get(ui)
+
+    def in_order(self, ui: bytes) -> bool:
+        """Say whether operations on a collection may not change places.
+
+        Either it is to become capped, or the index on `_id` has a collation: different `_id`s may name the same document then.
+        """
+        if ui in self._not_capped_yet:
+            return True
+        if ui not in self._in_order:
+            database, collection = split(self._names[ui])
+            specs = self._client[database][collection].list_indexes()
+            self._in_order[ui] = any(spec["name"] == "_id_" and "collation" in spec for spec in specs)
+        return self._in_order[ui]
+
+    # Collections ------------------------------------------------------------------------------------------------------
+
+    def create(self, ui: bytes, namespace: str, options: Mapping[str, Any], id_index: Mapping[str, Any] | None) -> None:
+        """Create a collection with the source's UUID. One that has this UUID already is given this name.
+
+        A temporary collection is made as a lasting one: the head would drop it when it starts, the source says when it goes.
+        """
+        database, collection = split(namespace)
+        wanted = SON([(name, value) for name, value in options.items() if name != "temp"])
+        if not self.strict:
+            wanted, capped = plain_options(wanted)
+            self.model.set_capped(ui, capped)
+            (self._not_capped_yet.add if capped else self._not_capped_yet.discard)(ui)
+        o: SON[str, Any] = SON([("create", collection), *wanted.items()])
+        if id_index is not None and "clusteredIndex" not in options:
+            o["idIndex"] = id_index
+        self._apply_ops(database, ui, o)
+        self.refresh()
+
+    def _apply_ops(self, database: str, ui: bytes, o: Any) -> None:
+        run_entry(self._client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+
+    def drop(self, ui: bytes) -> None:
+        """Drop a collection by its UUID; one that is not there is no error."""
+        name = self.name(ui)
+        self.model.forget(ui)
+        if name is not None:
+            database, collection = split(name)
+            self._client[database].command(SON([("drop", collection), ("writeConcern", JOURNALED)]))
+            self.refresh()
+
+    def capped(self, ui: bytes) -> bool:
+        """Say whether a collection of the head is capped."""
+        return ui in self._capped
+
+    def keeps_order(self, ui: bytes) -> bool:
+        """Say whether a collection is to become capped, so that what is inserted belongs at its end."""
+        return ui in self._not_capped_yet
+
+    # Indexes ----------------------------------------------------------------------------------------------------------
+
+    def missing_indexes(self) -> list[tuple[str, list[SON[str, Any]]]]:
+        """Return (namespace, indexes to build) for every collection of the model."""
+        wanted = []
+        for ui, name in sorted(self._names.items(), key=lambda item: item[1]):
+            specs = [spec for spec in self.model.indexes(ui) if spec["name"] != "_id_" and not spec.get("clustered")]
+            if specs:
+                wanted.append((name, specs))
+        return wanted
+
+    def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
+        """Build indexes; those that exist are left as they are. Raises OperationFailure."""
+        database, collection = split(namespace)
+        self._client[database].command(
+            SON(
+                [
+                    ("createIndexes", collection),
+                    ("indexes", [_as_asked_for(spec) for spec in specs]),
+                    ("ignoreUnknownIndexOptions", True),
+                    ("writeConcern", JOURNALED),
+                ]
+            )
+        )
+        self._in_order.clear()
+
+    # Commands of the oplog --------------------------------------------------------------------------------------------
+
+    def command(self, unit: Unit) -> None:
+        """Apply one catalogue entry. Raises Unsupported or ResyncRequired, naming it."""
+        entry = unit.command
+        assert entry is not None
+        if entry["op"] != "c":
+            self._outside(entry, unit.optime)
+            return
+        name = command_name(entry["o"])
+        database = split(entry["ns"])[0]
+        ui = bytes(entry["ui"]) if "ui" in entry else None
+        try:
+            getattr(self, HANDLERS[name])(database, ui, entry, unit.optime)
+        except OperationFailure as error:
+            raise ResyncRequired(
+                "corruption", f"{describe('c', entry['ns'], unit.optime, name)}: the head refused it: {error}"
+            ) from error
+
+    def _known(self, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> str | None:
+        """Return the head's name of an entry's collection.
+
+        None while the copy is being made consistent: the collection was dropped before it could be copied.
+        """
+        name = None if ui is None else self.name(ui)
+        if name is None and self.strict:
+            raise ResyncRequired(
+                "unsafe_apply_ops",
+                f"{describe('c', entry['ns'], optime, command_name(entry['o']))}: "
+                "expected its collection in the backup, found none",
+            )
+        return name
+
+    def _on_create(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        o = entry["o"]
+        namespace = f"{database}.{o['create']}"
+        if o["create"] == SYSTEM_VIEWS:
+            make_catalogue(self._client, database, ui)
+            return
+        if ui is None:
+            raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
+        if self.name(ui) == namespace:
+            return
+        fields = _decoded(o)
+        options = {k: v for k, v in fields.items() if k not in ("create", "idIndex")}
+        self.create(ui, namespace, options, fields.get("idIndex"))
+        if not self.strict:
+            self.model.add(ui, [])
+
+    def _on_drop(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        if entry["o"]["drop"] == SYSTEM_VIEWS:
+            drop_views(self._client, database)
+        elif ui is not None:
+            self.drop(ui)
+
+    def _on_rename(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        o = entry["o"]
+        target = o["to"]
+        dropped = o.get("dropTarget")
+        if isinstance(dropped, bytes) and bytes(dropped) != ui:
+            self.drop(bytes(dropped))
+        name = self._known(ui, entry, optime)
+        if name is None or name == target or ui is None:
+            return
+        renamed = SON([("renameCollection", name), ("to", target), ("stayTemp", False)])
+        self._apply_ops(split(name)[0], ui, renamed)
+        self.refresh()
+
+    def _on_coll_mod(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        name = self._known(ui, entry, optime)
+        o = _decoded(entry["o"])
+        if name is None or ui is None:
+            if split(entry["ns"])[1] == "$cmd" and "viewOn" in o:
+                raise Unsupported(f"{describe('c', entry['ns'], optime, 'collMod')}: a view changed by a command entry")
+            return
+        if not self.strict:
+            if "index" in o:
+                self.model.modify(ui, o.pop("index"))
+            self._modify_capped(ui, o)
+        if len(o) > 1:
+            o["collMod"] = split(name)[1]
+            self._apply_ops(split(name)[0], ui, o)
+
+    def _modify_capped(self, ui: bytes, o: SON[str, Any]) -> None:
+        """Keep new limits of a collection that is to become capped."""
+        changes = {
+            "size" if name == "cappedSize" else "max": o.pop(name) for name in ("cappedSize", "cappedMax") if name in o
+        }
+        if changes:
+            self.model.set_capped(ui, SON([*(self.model.capped().get(ui) or {}).items(), *changes.items()]))
+
+    def _on_empty(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        name = self._known(ui, entry, optime)
+        if name is not None:
+            everything = [{"q": {}, "limit": 0}]
+            self._client[split(name)[0]].command(
+                SON([("delete", split(name)[1]), ("deletes", everything), ("writeConcern", JOURNALED)])
+            )
+
+    def _on_create_indexes(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        name = self._known(ui, entry, optime)
+        if name is None or ui is None:
+            return
+        specs = _index_specs(_decoded(entry["o"]))
+        if self.strict:
+            self.build(name, specs)
+            return
+        self.model.add(ui, specs)
+
+    def _on_drop_indexes(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
+        name = self._known(ui, entry, optime)
+        if name is None or ui is None:
+            return
+        index = entry["o"]["index"]
+        if not self.strict:
+            self.model.remove(ui, index)
+            return
+        self._in_order.clear()
+        try:
+            self._client[split(name)[0]].command(
+                SON([("dropIndexes", split(name)[1]), ("index", index), ("writeConcern", JOURNALED)])
+            )
+        except OperationFailure as error:
+            if error.code != INDEX_NOT_FOUND:  # dropped already, before a crash
+                raise
+
+    # What a transaction cannot hold -------------------------------------------------------------------------------------
+
+    def _outside(self, entry: RawBSONDocument, optime: OpTime) -> None:
+        if split(entry["ns"])[1] == SYSTEM_VIEWS:
+            apply_entry(self._client, entry, self.strict)
+        elif entry["ns"] == "admin.system.version":
+            follow(self._client, entry, optime)
+        elif why_not_copied(entry["ns"]) is None:
+            self._outside_transaction(entry, optime)
+
+    def _outside_transaction(self, entry: RawBSONDocument, optime: OpTime) -> None:
+        ui = bytes(entry["ui"]) if "ui" in entry else None
+        name = self._known(ui, entry, optime)
+        if name is None or ui is None:
+            return
+        op = Op(entry["op"], ui, entry["ns"], entry["o"], entry.get("o2"), optime, 0)
+        database, collection = split(name)
+        group = Group(ui, op.kind, [op])
+        parts = [group] if self._diffs else without_diffs(self._client, name, group, None)
+        for part in parts:
+            # As before the consistency point, because it may have been done before a crash: an insert replaces.
+            command = statement(collection, part, strict=False)
+            self._client[database].command(SON([*command.items(), ("writeConcern", JOURNALED)]))
+
+
+def _decoded(document: RawBSONDocument) -> SON[str, Any]:
+    return decode(document.raw, _AS_SON)
+
+
+def _as_asked_for(spec: SON[str, Any]) -> SON[str, Any]:
+    """Return what to ask for to get the index that the server describes: it refuses some of its own descriptions.
+
+    One without a collation would take over that of its collection, if it did not say that it has none; those of version 1, which
+    upgraded sets have kept, know no collations. A text index that expires counts as compound once its key is written out.
+    """
+    wanted = SON(spec)
+    if "_fts" in spec["key"] and "expireAfterSeconds" in spec:
+        wanted["key"] = SON([(name, "text") for name in spec["weights"]])
+    if "collation" not in spec and spec.get("v") != FIRST_INDEX_VERSION:
+        wanted["collation"] = SON([("locale", "simple")])
+    return wanted
+
+
+def _index_specs(o: SON[str, Any]) -> list[SON[str, Any]]:
+    """Return the specifications in a `createIndexes` entry (one, inline) or a `commitIndexBuild` entry (several)."""
+    if "commitIndexBuild" in o:
+        return [SON([(k, v) for k, v in spec.items() if k != "ns"]) for spec in o["indexes"]]
+    return [SON([(k, v) for k, v in o.items() if k not in ("createIndexes", "ns")])]

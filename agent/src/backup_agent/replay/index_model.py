@@ -1,0 +1,84 @@
+"""The model of a head's collections at the consistency point: their indexes, and whether they are capped.
+
+Until then a head has `_id` indexes only (a fuzzy copy can hold two documents of one unique key) and no capped collections
+(they would evict documents that the replay still needs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson.binary import Binary
+from bson.son import SON
+from pymongo.write_concern import WriteConcern
+
+from backup_agent.namespaces import ORDERED, OWN_DATABASE
+from backup_agent.values import Client
+
+UUID_SUBTYPE = 4
+
+Specs = list[SON[str, Any]]
+
+
+def uuid_binary(ui: bytes) -> Binary:
+    """Return the BSON value of a collection's UUID."""
+    return Binary(ui, UUID_SUBTYPE)
+
+
+class IndexModel:
+    """The model, in the agent's own database on the head; every change is journaled."""
+
+    def __init__(self, client: Client) -> None:
+        """Nothing is read yet."""
+        self._table = client[OWN_DATABASE].get_collection(
+            "model", codec_options=ORDERED, write_concern=WriteConcern(w=1, j=True)
+        )
+
+    def set_indexes(self, ui: bytes, specs: Specs) -> None:
+        """Write the indexes that a collection is to have."""
+        self._table.update_one({"_id": uuid_binary(ui)}, {"$set": {"indexes": specs}}, upsert=True)
+
+    def indexes(self, ui: bytes) -> Specs:
+        """Return the indexes that a collection is to have."""
+        return list((self._table.find_one({"_id": uuid_binary(ui)}) or {}).get("indexes", []))
+
+    def set_capped(self, ui: bytes, options: Mapping[str, Any] | None) -> None:
+        """Write with what options a collection is to become capped; None: it is not, or has become it."""
+        change = {"$unset": {"capped": 1}} if options is None else {"$set": {"capped": SON(options)}}
+        self._table.update_one({"_id": uuid_binary(ui)}, change, upsert=True)
+
+    def capped(self) -> dict[bytes, SON[str, Any]]:
+        """Return the options of the collections that are to become capped, by UUID."""
+        return {bytes(found["_id"]): found["capped"] for found in self._table.find({"capped": {"$exists": True}})}
+
+    def forget(self, ui: bytes) -> None:
+        """Forget a collection that was dropped."""
+        self._table.delete_one({"_id": uuid_binary(ui)})
+
+    def add(self, ui: bytes, specs: Specs) -> None:
+        """Add indexes; one of the same name is replaced."""
+        names = {spec["name"] for spec in specs}
+        self.set_indexes(ui, [spec for spec in self.indexes(ui) if spec["name"] not in names] + specs)
+
+    def remove(self, ui: bytes, index: str) -> None:
+        """Take an index away, or with `*` all of them."""
+        self.set_indexes(ui, [spec for spec in self.indexes(ui) if index != "*" and spec["name"] != index])
+
+    def modify(self, ui: bytes, change: Mapping[str, Any]) -> None:
+        """Change the options of an index as `collMod` does."""
+        specs = self.indexes(ui)
+        for spec in specs:
+            if spec["name"] == change.get("name") or spec["key"] == change.get("keyPattern"):
+                _change(spec, change)
+        self.set_indexes(ui, specs)
+
+
+def _change(spec: SON[str, Any], change: Mapping[str, Any]) -> None:
+    """Options that are off are not listed by the server, and an index that became unique no longer prepares for it."""
+    spec.update({name: value for name, value in change.items() if name not in ("name", "keyPattern")})
+    for name in ("hidden", "prepareUnique"):
+        if name in spec and not spec[name]:
+            del spec[name]
+    if spec.get("unique"):
+        spec.pop("prepareUnique", None)

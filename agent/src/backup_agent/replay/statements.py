@@ -1,0 +1,160 @@
+"""Write statements for the head from operations of the oplog: what `insert`, `update` and `delete` have to be told.
+
+Documents and `_id`s are passed through as raw BSON wherever the server takes them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from bson.son import SON
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure
+
+from backup_agent.errors import Unsupported
+from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.raw.elements import is_id_alone, may_name_operators
+from backup_agent.replay.diffs import apply_diff
+from backup_agent.replay.groups import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
+from backup_agent.replay.stream import describe
+from backup_agent.source.connections import raw_collection
+from backup_agent.values import RAW, Client
+
+UNKNOWN_STAGE = 40324
+STAGE = "$_internalApplyOplogUpdate"
+
+PART_BYTES = 8 * 1024 * 1024
+_NOTHING = b"\x05\0\0\0\0"
+_DIFF = 2
+_DIFF_BEGINS = b"\x10$v\0\x02\0\0\0"
+"""The first bytes, after the length, of an update that holds a diff. They are checked before all of it is decoded."""
+
+
+def takes_diffs(client: Client) -> bool:
+    """Say whether the head applies the diffs of oplog updates itself (MongoDB 6.0 does, 5.0 does not)."""
+    probe = {"q": {"_id": "no such document"}, "u": [{STAGE: {"oplogUpdate": {"$v": 2, "diff": {}}}}], "multi": False}
+    try:
+        client[OWN_DATABASE].command(SON([("update", "position"), ("updates", [probe])]))
+    except OperationFailure as error:
+        if error.code == UNKNOWN_STAGE:
+            return False
+        raise
+    return True
+
+
+def query(identity: RawBSONDocument) -> Mapping[str, Any]:
+    """Return the filter that matches one document; `identity` has its `_id`, and in a sharded cluster its shard key too."""
+    raw = bytes(identity.raw)
+    if may_name_operators(raw):
+        value = identity["_id"]
+        if isinstance(value, RawBSONDocument) and next(iter(value.keys()), "").startswith("$"):
+            return {"_id": {"$eq": value}}  # a DBRef, say, which would be read as an operator
+    return identity if is_id_alone(raw) else {"_id": identity["_id"]}
+
+
+def replacement(document: RawBSONDocument) -> Any:
+    """Return the `u` that replaces a document.
+
+    In a plain one, names that begin with a dollar would be read as modifiers, and `Timestamp(0, 0)` would become the time.
+    """
+    if zero_timestamps(document) or (
+        may_name_operators(document.raw) and any(name.startswith("$") for name in document)
+    ):
+        return [{"$replaceWith": {"$literal": document}}]
+    return document
+
+
+def is_diff(op: Op) -> bool:
+    """Say whether an operation is an update that holds a diff."""
+    return op.kind == "u" and (op.o.raw[4:12] == _DIFF_BEGINS or op.o.get("$v") == _DIFF)
+
+
+def update_argument(o: RawBSONDocument, what: Callable[[], str]) -> Any:
+    """Return the `u` of an update statement for an oplog update.
+
+    `$v: 2` entries hold a diff, applied by the server's own `$_internalApplyOplogUpdate`; `$v: 1` entries hold modifiers; an
+    entry without `$v` replaces the document. Raises Unsupported for another version of `what`, the entry's name.
+    """
+    version = _DIFF if o.raw[4:12] == _DIFF_BEGINS else o.get("$v")
+    if version == _DIFF:
+        return [{STAGE: {"oplogUpdate": o}}]
+    if version == 1:
+        return {name: value for name, value in o.items() if name != "$v"}
+    if version is not None:
+        raise Unsupported(f"{what()}: expected an update of version 1 or 2, found {version}")
+    return replacement(o)
+
+
+def statement(collection: str, group: Group, strict: bool) -> SON[str, Any]:
+    """Return the command that executes a group of operations, in order up to the first error."""
+    if group.kind in ("d", "r"):
+        deletes = [{"q": query(op.o if group.kind == "d" else only_id(op.o)), "limit": 1} for op in group.ops]
+        return SON([("delete", collection), ("deletes", deletes)])
+    if group.kind == "i" and strict:
+        documents = [op.o for op in group.ops]
+        return SON([("insert", collection), ("documents", documents), ("bypassDocumentValidation", True)])
+    updates = [_update(op) for op in group.ops]
+    return SON([("update", collection), ("updates", updates), ("bypassDocumentValidation", True)])
+
+
+def _update(op: Op) -> dict[str, Any]:
+    if op.kind == "z":
+        return restore_zeros(op.o, zero_timestamps(op.o))
+    if op.kind == "i":
+        return {"q": query(only_id(op.o)), "u": replacement(op.o), "multi": False, "upsert": True}
+    argument = update_argument(op.o, lambda: describe("u", op.namespace, op.optime))
+    return {"q": query(op.o2 if op.o2 is not None else op.o), "u": argument, "multi": False}
+
+
+# Heads that do not take diffs --------------------------------------------------------------------------------------------
+
+
+def without_diffs(client: Client, name: str, group: Group, session: ClientSession | None) -> Iterator[Group]:
+    """Yield a group's operations with diffs turned into whole documents, a few megabytes of documents at a time.
+
+    The documents are read in the same transaction as they are written. A document that is not there is not made: its statement
+    matches nothing, which the count then shows. Raises Unsupported for an update by modifiers (`$v: 1`) among them.
+    """
+    if not any(is_diff(op) for op in group.ops):
+        yield group
+        return
+    where = raw_collection(client, name)
+    sizes = {
+        id_key(found["_id"]): int(found["size"])
+        for found in where.find(_all_of(group.ops), {"size": {"$bsonSize": "$$ROOT"}}, session=session)
+    }
+    for part in _parts(group.ops, sizes):
+        present = {id_key(found["_id"]): bytes(found.raw) for found in where.find(_all_of(part), session=session)}
+        yield Group(group.ui, group.kind, [_whole(op, present) for op in part])
+
+
+def _all_of(ops: list[Op]) -> dict[str, Any]:
+    return {"_id": {"$in": [(op.o2 if op.o2 is not None else op.o)["_id"] for op in ops]}}
+
+
+def _parts(ops: list[Op], sizes: Mapping[Hashable, int]) -> Iterator[list[Op]]:
+    part: list[Op] = []
+    held = 0
+    for op in ops:
+        size = sizes.get(op.key, 0) + op.size
+        if part and held + size > PART_BYTES:
+            yield part
+            part, held = [], 0
+        part.append(op)
+        held += size
+    yield part
+
+
+def _whole(op: Op, present: dict[Hashable, bytes]) -> Op:
+    key = op.key
+    if op.o.get("$v") == 1:
+        raise Unsupported(
+            f"{describe('u', op.namespace, op.optime)}: expected a diff or a whole document, found modifiers; resync the job"
+        )
+    before = present.get(key)
+    if before is not None:
+        before = apply_diff(before, bytes(op.o["diff"].raw)) if is_diff(op) else bytes(op.o.raw)
+        present[key] = before
+    return Op("u", op.ui, op.namespace, RawBSONDocument(before or _NOTHING, RAW), op.o2, op.optime, op.index)

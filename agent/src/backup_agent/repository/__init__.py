@@ -1,0 +1,1 @@
+"""The restic repository: snapshots, archived slices, proofs, retention."""

@@ -1,0 +1,215 @@
+"""What a repository holds of a job, and which optimes can be restored from it. Known from restic's tags alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from bson.timestamp import Timestamp
+
+from backup_agent.config import Config
+from backup_agent.errors import BadConfiguration, NotFound
+from backup_agent.repository.restic import Listed, RepositoryMissing, Restic, cache_of
+from backup_agent.state.store import Store
+from backup_agent.times import show, timestamp_json
+from backup_agent.values import Json, Record
+
+SLICES = "slices"
+
+
+def stamp(ts: Timestamp) -> str:
+    """Return a timestamp as it stands in a tag, which must not contain a comma."""
+    return f"{ts.time}-{ts.inc}"
+
+
+def unstamp(text: str) -> Timestamp:
+    """Read what `stamp` returned."""
+    seconds, _, increment = text.partition("-")
+    return Timestamp(int(seconds), int(increment))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stored copy of a head at one optime; replay on it reads from `reads_from`."""
+
+    id: str
+    name: str
+    generation: int
+    optime: Timestamp
+    reads_from: Timestamp
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Stored slices: every entry from `first` to `through`, both included."""
+
+    id: str
+    generation: int
+    first: Timestamp
+    through: Timestamp
+
+
+@dataclass(frozen=True)
+class Range(Record):
+    """Optimes of one generation that can be restored, both ends included."""
+
+    generation: int
+    since: Timestamp
+    until: Timestamp
+
+    def to_json(self) -> Json:
+        """Return the contract's form."""
+        ends = {"from": timestamp_json(self.since), "to": timestamp_json(self.until)}
+        return {"generation": self.generation, **ends, "seconds": self.until.time - self.since.time}
+
+    def __str__(self) -> str:
+        """Return it as a part of a sentence."""
+        return f"{show(self.since)} to {show(self.until)} (generation {self.generation})"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything that a repository holds of a job, oldest first; `jobs` names every job that has something in it."""
+
+    snapshots: tuple[Snapshot, ...]
+    archives: tuple[Archive, ...]
+    job: str | None = None
+    jobs: tuple[str, ...] = ()
+
+    def ranges(self) -> list[Range]:
+        """Return what can be restored, oldest first: single optimes of snapshots, and stretches of oplog after them."""
+        return ranges(self.snapshots, self.archives)
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Return a snapshot by its name. Raises NotFound."""
+        for found in self.snapshots:
+            if found.name == name:
+                return found
+        names = ", ".join(s.name for s in self.snapshots) or "none"
+        raise NotFound(f"expected the name of a snapshot in the repository, found {name!r}; it has {names}")
+
+
+def without(found: Inventory, bad: Iterable[str]) -> Inventory:
+    """Return an inventory without snapshots that are known not to be what was stored. Pure."""
+    names = set(bad)
+    return replace(found, snapshots=tuple(s for s in found.snapshots if s.name not in names))
+
+
+def unusable(store: Store, wanted: str | None) -> list[str]:
+    """Return the names of the snapshots not to restore from: those being removed, and bad ones but that asked for by name."""
+    bad = [s.name for s in store.snapshots() if s.state == "bad" and s.name != wanted]
+    return bad + store.removals()
+
+
+def _tags(found: Listed) -> dict[str, str]:
+    return dict(tag.partition("=")[::2] for tag in found.tags or ())
+
+
+def _second(text: str) -> str:
+    """Return one of restic's times, which have nanoseconds and the zone of the machine, as all times of the agent are."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inventory:
+    """Read what a repository holds of a job; None stands for the only job in it.
+
+    Raises BadConfiguration when it holds several, or what restic's errors mean. A snapshot of an agent that did not tag optimes
+    is left out: it can be restored with restic itself.
+    """
+    everything = [(found, _tags(found)) for found in restic.snapshots(tick=tick)]
+    jobs = sorted({tags["job"] for _, tags in everything if "job" in tags})
+    if job is None and len(jobs) > 1:
+        raise BadConfiguration(f"expected one job in the repository, found {', '.join(jobs)}; name one with --job")
+    job = job or (jobs[0] if jobs else None)
+    ours = [(found, tags) for found, tags in everything if tags.get("job") == job]
+    snapshots = [
+        Snapshot(
+            found.id,
+            tags["name"],
+            int(tags["generation"]),
+            unstamp(tags["optime"]),
+            unstamp(tags["from"]),
+            _second(found.time),
+        )
+        for found, tags in ours
+        if {"name", "generation", "optime", "from"} <= tags.keys()
+    ]
+    archives = [
+        Archive(found.id, int(tags["generation"]), unstamp(tags["first"]), unstamp(tags["through"]))
+        for found, tags in ours
+        if tags.get("kind") == SLICES
+    ]
+    return Inventory(
+        tuple(sorted(snapshots, key=lambda s: (s.generation, s.optime))),
+        tuple(sorted(archives, key=lambda a: (a.generation, a.through))),
+        job,
+        tuple(jobs),
+    )
+
+
+def stretches(archives: Iterable[Archive]) -> list[Archive]:
+    """Return archives of one generation joined where they overlap, oldest first; the id is that of the last one. Pure."""
+    joined: list[Archive] = []
+    for archive in sorted(archives, key=lambda a: (a.first, a.through)):
+        if joined and archive.first <= joined[-1].through:
+            last = joined.pop()
+            later = archive if archive.through >= last.through else last
+            archive = Archive(later.id, last.generation, last.first, later.through)  # noqa: PLW2901 - the joined one
+        joined.append(archive)
+    return joined
+
+
+def ranges(snapshots: Iterable[Snapshot], archives: Iterable[Archive]) -> list[Range]:
+    """Return the optimes that can be restored. Pure."""
+    found: list[Range] = []
+    every = list(archives)
+    for snapshot in sorted(snapshots, key=lambda s: (s.generation, s.optime)):
+        until = snapshot.optime
+        for stretch in stretches(a for a in every if a.generation == snapshot.generation):
+            if stretch.first <= snapshot.reads_from and stretch.through > until:
+                until = stretch.through
+        last = found[-1] if found else None
+        if last is not None and last.generation == snapshot.generation and snapshot.optime <= last.until:
+            found[-1] = Range(last.generation, last.since, max(last.until, until))
+        else:
+            found.append(Range(snapshot.generation, snapshot.optime, until))
+    return found
+
+
+def chain(archives: Iterable[Archive], generation: int, since: Timestamp, until: Timestamp) -> list[Archive] | None:
+    """Return the fewest archives that hold every entry from `since` to `until`, oldest first; None when some miss. Pure."""
+    ours = [a for a in archives if a.generation == generation]
+    found: list[Archive] = []
+    reached = since
+    while True:
+        best = max((a for a in ours if a.first <= reached), key=lambda a: a.through, default=None)
+        if best is None or (found and best.through <= reached):
+            return None
+        found.append(best)
+        reached = max(reached, best.through)
+        if reached >= until:
+            return found
+
+
+def summary(config: Config) -> str:
+    """Say in a few words what a job's repository holds. One that is not there yet is made when the first snapshot is taken.
+
+    Raises RepositoryMissing when snapshots have been stored in it, or what restic's errors mean.
+    """
+    try:
+        with cache_of(config.directory) as cache:
+            return f"{len(Restic(config.repository, cache).snapshots())} snapshots in the repository"
+    except RepositoryMissing:
+        if _was_used(config):
+            raise
+    return "no repository yet; it is made when the first snapshot is taken"
+
+
+def _was_used(config: Config) -> bool:
+    if not config.state_file.exists():  # a check must not make the file: it would belong to the user of the check
+        return False
+    with contextlib.closing(Store(config.state_file)) as store:
+        return bool(store.snapshots())

@@ -1,0 +1,366 @@
+"""restic, called as a program. It stores the snapshots: deduplicated, encrypted, verified.
+
+The location goes by environment variable, since some kinds carry a password; the repository's password only by file name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backup_agent.config import Repository
+from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
+from backup_agent.values import Json, Record
+
+TICK_SECONDS = 0.2
+TERMINATE_SECONDS = 20
+KEPT_ERROR_LINES = 20
+LOCKED_SECONDS = 120
+"""How long a command waits for the lock of another process."""
+
+LOCKED_RETRY_SECONDS = 2.0
+READING = ("restore", "dump", "snapshots", "stats", "cat")
+"""Commands that change nothing: on a repository that cannot be written they do without a lock."""
+
+PR_SET_PDEATHSIG = 1
+
+Tick = Callable[[], None]
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in total."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def cache_of(job_directory: Path) -> Iterator[Path]:
+    """Yield restic's cache of a job to the user of its agent, and one that does not stay to anybody else.
+
+    What another user (root, who checks a configuration) leaves in the job's own cache, the agent could not read.
+    """
+    if job_directory.exists() and job_directory.stat().st_uid == os.geteuid():
+        yield job_directory / "restic-cache"
+        return
+    with tempfile.TemporaryDirectory(prefix="restic-cache-") as directory:
+        yield Path(directory)
+
+
+def _die_with_parent() -> None:
+    """End restic when the agent ends: then the files that restic reads are no longer locked."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ResticFailed(OperationFailed):
+    """restic ended with an error that a retry does not mend."""
+
+
+class Gone(ResticFailed):
+    """What was asked for is not in the repository any more: it was forgotten meanwhile."""
+
+
+class RepositoryMissing(BadConfiguration):
+    """There is no repository at the location."""
+
+
+class Locked(Transient):
+    """Another process works on the repository, or one that has died left its lock."""
+
+
+class ReadOnly(BadConfiguration):
+    """The repository cannot be written, not even a lock."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What `backup` stored."""
+
+    restic_id: str
+    bytes_added: int
+    bytes_total: int
+
+
+def _nothing() -> None:
+    """Do nothing while restic runs."""
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Record):
+    """A snapshot as restic lists it; `time` has nanoseconds and the zone of the machine that stored it."""
+
+    id: str
+    time: str
+    tags: tuple[str, ...] | None = None
+
+
+class Restic:
+    """One repository."""
+
+    def __init__(self, repository: Repository, cache: Path) -> None:
+        """Nothing is run yet. `cache` is a directory of the job's own."""
+        self._repository, self._cache = repository, cache
+
+    # What can be asked of it ------------------------------------------------------------------------------------------
+
+    def prepare(self, *tags: str, first_use: bool, tick: Tick = _nothing) -> list[Listed]:
+        """Make the repository ready for a write, creating it when this is the first use; returns what has these tags already.
+
+        Raises RepositoryMissing when there is none although there once was: its disk may not be mounted, and a new one must not
+        be put in its place.
+        """
+        try:
+            return self.snapshots(*tags, tick=tick)
+        except RepositoryMissing:
+            if not first_use:
+                raise
+        self._run(["init"], tick)
+        return []
+
+    def backup(
+        self,
+        directory: Path,
+        paths: Sequence[str],
+        *,
+        host: str,
+        tags: Sequence[str],
+        exclude: Sequence[str] = (),
+        progress: Progress = _no_progress,
+        tick: Tick = _nothing,
+    ) -> Stored:
+        """Store paths that are relative to a directory. What `tick` raises ends restic first.
+
+        Raises Transient, BadConfiguration or ResticFailed; also when restic could not read every file.
+        """
+        missing = [path for path in paths if not (directory / path).exists()]
+        if missing:  # restic only warns about a path that is not there
+            raise ResticFailed(
+                f"restic backup: expected {', '.join(missing)} in {directory}, found none; is the head's directory complete?"
+            )
+        arguments = ["backup", "--host", host]
+        arguments += [part for tag in tags for part in ("--tag", tag)]
+        arguments += [part for pattern in exclude for part in ("--exclude", pattern)]
+        summary: Json = {}
+        for message in self._messages([*arguments, "--", *paths], tick, directory):
+            if message.get("message_type") == "status":
+                progress(int(message.get("bytes_done", 0)), int(message.get("total_bytes", 0)))
+            elif message.get("message_type") == "summary":
+                summary = message
+        if "snapshot_id" not in summary:
+            raise ResticFailed(
+                "restic backup: expected a summary with the id of the snapshot, found none; see the agent's log"
+            )
+        return Stored(summary["snapshot_id"], summary["data_added"], summary["total_bytes_processed"])
+
+    def restore(self, restic_id: str, target: Path, tick: Tick = _nothing) -> None:
+        """Restore a snapshot into a directory. Every block's checksum is verified by restic."""
+        self._run(["restore", restic_id, "--target", str(target)], tick)
+
+    def dump(self, restic_id: str, path: str, tick: Tick = _nothing) -> str:
+        """Return a file of a snapshot."""
+        return self._run(["dump", restic_id, path], tick)
+
+    def snapshots(self, *tags: str, tick: Tick = _nothing) -> list[Listed]:
+        """Return the snapshots that have all of these tags, oldest first."""
+        arguments = ["snapshots", *(["--tag", ",".join(tags)] if tags else [])]
+        found = json.loads(self._run(arguments, tick) or "null") or []
+        return sorted(map(Listed.from_json, found), key=lambda snapshot: snapshot.time)
+
+    def forget(self, restic_ids: Sequence[str], tick: Tick = _nothing, prune: bool = True) -> None:
+        """Remove snapshots, and what only they used. One that is not there is no error."""
+        if restic_ids:
+            self._run(["forget", *restic_ids, *(["--prune"] if prune else [])], tick)
+
+    def stats(self, tick: Tick = _nothing) -> Json:
+        """Return the size of the repository (`total_size`, bytes) and its number of blobs."""
+        found: Json = json.loads(self._run(["stats", "--mode", "raw-data"], tick))
+        return found
+
+    def restore_size(self, restic_ids: Sequence[str], tick: Tick = _nothing) -> int:
+        """Return how many bytes the restored files of snapshots take together."""
+        return sum(
+            int(json.loads(self._run(["stats", "--mode", "restore-size", found], tick))["total_size"])
+            for found in dict.fromkeys(restic_ids)
+        )
+
+    def check(self, part: int, parts: int, tick: Tick = _nothing) -> None:
+        """Let restic verify the structure of the repository, and read one part of so many of its data. Raises ResticFailed."""
+        self._run(["check", f"--read-data-subset={part}/{parts}"], tick)
+
+    # How it is run ----------------------------------------------------------------------------------------------------
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "RESTIC_REPOSITORY": self._repository.location,
+            "RESTIC_PASSWORD_FILE": str(self._repository.password_file),
+            "RESTIC_CACHE_DIR": str(self._cache),
+            "RESTIC_PROGRESS_FPS": "2",
+        }
+
+    def _run(self, arguments: list[str], tick: Tick) -> str:
+        """Run a command. What holds a lock is waited for; the lock of a process that has died is removed first."""
+        deadline, pause = time.monotonic() + LOCKED_SECONDS, 0.0
+        while True:
+            try:
+                return "".join(self._lines(arguments, tick, None))
+            except ReadOnly:
+                if arguments[0] not in READING:
+                    raise
+                arguments = [*arguments, "--no-lock"]
+            except Locked:
+                if time.monotonic() > deadline:
+                    raise
+                with contextlib.suppress(AgentError):
+                    "".join(self._lines(["unlock"], tick, None))
+                _pause(pause, tick)
+                pause = LOCKED_RETRY_SECONDS
+
+    def _messages(self, arguments: list[str], tick: Tick, directory: Path) -> Iterator[Json]:
+        for line in self._lines(arguments, tick, directory):
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+    def _lines(self, arguments: list[str], tick: Tick, directory: Path | None) -> Iterator[str]:
+        """Run restic, yield its output and raise what its end means; `tick` is called all along."""
+        process = self._start(arguments, directory)
+        errors: list[str] = []
+        try:
+            yield from _output(process, errors, tick)
+        except BaseException:
+            _end(process)
+            raise
+        if process.wait():
+            raise explain(arguments[0], process.returncode, "".join(errors), self._repository)
+
+    def _start(self, arguments: list[str], directory: Path | None) -> subprocess.Popen[str]:
+        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            return subprocess.Popen(
+                [self._repository.restic, "--json", *arguments],
+                env=self._environment(),
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - takes no lock that another thread could hold
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise BadConfiguration(
+                f"repository.restic: expected a restic that runs, found {self._repository.restic}: {error.strerror}; "
+                "install it, or correct its path"
+            ) from error
+
+
+def _pause(seconds: float, tick: Tick) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        tick()
+        time.sleep(TICK_SECONDS)
+
+
+def _output(process: subprocess.Popen[str], errors: list[str], tick: Tick) -> Iterator[str]:
+    """Yield the lines of standard output, keep the last ones of standard error."""
+    lines: queue.Queue[str | None] = queue.Queue(maxsize=1000)
+    readers = [
+        threading.Thread(target=_pump, args=(process.stdout, lines.put), daemon=True),
+        threading.Thread(target=_pump, args=(process.stderr, lambda line: _keep(errors, line)), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    while True:
+        tick()
+        try:
+            line = lines.get(timeout=TICK_SECONDS)
+        except queue.Empty:
+            continue
+        if line is None:
+            break
+        yield line
+    readers[1].join(timeout=TERMINATE_SECONDS)
+
+
+def _pump(stream: Any, put: Callable[[str | None], None]) -> None:
+    for line in stream:
+        put(line)
+    put(None)
+
+
+def _keep(lines: list[str], line: str | None) -> None:
+    if line is not None:
+        lines.append(line)
+        del lines[:-KEPT_ERROR_LINES]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let restic remove its lock, then end it."""
+    process.terminate()
+    try:
+        process.wait(timeout=TERMINATE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def explain(command: str, code: int, errors: str, repository: Repository) -> AgentError:
+    """Return the error that restic's last words mean, with what to do. Secrets in URLs are left out."""
+    where, text = redact(repository.location), redact(errors.strip())
+    low = text.lower()
+    if "wrong password" in low or "resolving password failed" in low:
+        return BadConfiguration(
+            f"repository.password_file: restic cannot open {where} with the password in {repository.password_file}; "
+            "give the agent the password that the repository was created with"
+        )
+    if "no space left" in low or "disk quota exceeded" in low:
+        return NoRoom(
+            f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory",
+            "repository",
+        )
+    if code < 0:  # killed from outside: that says nothing about the repository
+        return Transient(f"restic {command}: ended by signal {-code}; it is tried again")
+    if "already locked" in low:
+        return Locked(
+            f"restic {command}: {where} is in use: {_last(text, 4)}; wait for it, or end that process; a lock of a machine that "
+            "is gone for good is removed with restic unlock --remove-all"
+        )
+    if "unable to create lock" in low and any(
+        word in low for word in ("read-only", "permission denied", "access denied")
+    ):
+        return ReadOnly(f"restic {command}: expected to write {where}, found: {_last(text)}; see its rights")
+    if "no matching id found" in low:
+        return Gone(f"restic {command}: expected a snapshot in {where} that is there no more: {_last(text)}; try again")
+    if "is there a repository" in low or "unable to open config file" in low:
+        return RepositoryMissing(
+            f"repository.location: expected a restic repository at {where}, found none; mount its disk, or correct the location"
+        )
+    if any(
+        word in low for word in ("connection refused", "no such host", "i/o timeout", "connection reset", "temporarily")
+    ):
+        return Transient(f"restic {command}: {where} cannot be reached: {_last(text)}; it is tried again")
+    return ResticFailed(f"restic {command}: expected success on {where}, found exit {code}: {_last(text, 3)}")
+
+
+def _last(text: str, lines: int = 1) -> str:
+    return " / ".join(text.splitlines()[-lines:])[:400]
+
+
+def redact(text: str) -> str:
+    """Return text without user names and passwords in URLs."""
+    return re.sub(r"//[^/\s@]+@", "//", text)

@@ -1,0 +1,256 @@
+"""Snapshots: a copy of the head at one optime in the restic repository, and which of them are kept."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bson.timestamp import Timestamp
+from pymongo.errors import PyMongoError
+
+from backup_agent import failpoints
+from backup_agent.compare import manifest
+from backup_agent.config import Config
+from backup_agent.errors import NotFound, OperationFailed, Refused, Transient
+from backup_agent.head import alive_or_transient
+from backup_agent.replay.apply import PositionStore
+from backup_agent.repository.inventory import stamp
+from backup_agent.repository.restic import Restic, Stored, cache_of
+from backup_agent.state.records import Snapshot
+from backup_agent.state.store import Store
+from backup_agent.state.work import Work
+from backup_agent.times import now_iso, show
+from backup_agent.values import Client
+
+MANIFEST = "manifest.json"
+DATA = "data"
+EXCLUDED = ("mongod.lock", "diagnostic.data", "WiredTigerPreplog.*", "WiredTigerTmplog.*")
+"""Belongs to the running process, or is an empty file that the engine makes ahead and removes at any time."""
+
+BACKUP_FILE = "WiredTiger.backup"
+"""Written by the engine when the fsync lock opens its backup cursor: opening a copy without it may lose the checkpoint."""
+
+SETTLE_SECONDS = 60
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def repository(work: Work) -> Restic:
+    """Return the job's repository, with its cache inside the job's directory."""
+    return Restic(work.config.repository, work.config.directory / "restic-cache")
+
+
+# Taking one ---------------------------------------------------------------------------------------------------------------
+
+
+def take(work: Work, name: str, prove_wanted: bool) -> Snapshot:
+    """Take a snapshot of the head and return it; one of that name that is there already is returned as it is.
+
+    The head stands still meanwhile and is unlocked at the end, whatever happens. What restic has under this name and the store
+    does not know is what a crash left: it is forgotten first. Raises Refused for a name that cannot be a tag, Transient,
+    OperationFailed, Canceled, Shutdown.
+    """
+    if not NAME.match(name):
+        raise Refused(f"expected a name of letters, digits and _ . : -, found {name!r}; choose another")
+    known = work.store.snapshot(name)
+    if known is not None:
+        return known
+    restic, tags = repository(work), (f"job={work.config.job}", f"name={name}")
+    ensure_unlocked(work.head.client)
+    left = restic.prepare(*tags, first_use=not work.store.snapshots(), tick=work.alive)
+    restic.forget([found.id for found in left], work.alive, prune=False)
+    optime = work.pause_at_latest()
+    _write_manifest(work, optime, prove_wanted)
+    failpoints.reach("snapshot.manifest", directory=work.head.directory)
+    with locked(work.head.client, work.head.dbpath):
+        failpoints.reach("snapshot.locked", directory=work.head.directory)
+        stored = _upload(work, restic, [*tags, *_optime_tags(work, optime.ts)])
+    failpoints.reach("snapshot.stored", directory=work.head.directory)
+    return _record(work, name, optime.ts, stored)
+
+
+def _write_manifest(work: Work, optime: Any, digests: bool) -> None:
+    client = work.head.client
+    read: dict[str, int] = {}
+    total = max(1, _estimate(client))
+
+    def progress(namespace: str, documents: int) -> None:
+        read[namespace] = documents
+        work.tick("manifest", min(sum(read.values()), total), total, "documents", f"reading {namespace}")
+
+    try:
+        built = manifest.build(
+            client, job=work.config.job, generation=work.generation, optime=optime, digests=digests, progress=progress
+        )
+    except PyMongoError as error:
+        alive_or_transient(work.head)
+        raise Transient(f"manifest: expected the head to be read, found: {error}") from error
+    manifest.save(built, work.head.directory / MANIFEST)
+
+
+def _estimate(client: Client) -> int:
+    entries = manifest.describe(client).values()
+    names = [entry.namespace.partition(".") for entry in entries if entry.kind == manifest.COLLECTION]
+    return sum(client[database][collection].estimated_document_count() for database, _, collection in names)
+
+
+def _upload(work: Work, restic: Restic, tags: Sequence[str]) -> Stored:
+    reached = False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal reached
+        if not reached:
+            reached = True
+            failpoints.reach("snapshot.uploading", directory=work.head.directory)
+        work.tick("upload", done, max(done, total), "bytes")
+
+    job = work.config.job
+    tags = [*tags, f"generation={work.generation}"]
+    return restic.backup(
+        work.head.directory, [DATA, MANIFEST], host=job, tags=tags, exclude=EXCLUDED, progress=progress, tick=work.alive
+    )
+
+
+def _optime_tags(work: Work, optime: Timestamp) -> list[str]:
+    """Say in the repository itself where the copy stands, and from where replay on it must read."""
+    loaded = PositionStore(work.head.client).load()
+    reads_from = (loaded[0].open_from if loaded else None) or optime
+    return [f"optime={stamp(optime)}", f"from={stamp(reads_from)}"]
+
+
+def _record(work: Work, name: str, at: Timestamp, stored: Stored) -> Snapshot:
+    snapshot = Snapshot(
+        name=name,
+        id=uuid.uuid4().hex[:12],
+        generation=work.generation,
+        optime=at,
+        created_at=now_iso(),
+        state="good",
+        held=False,
+        proven_at=None,
+        bytes_added=stored.bytes_added,
+        bytes_total=stored.bytes_total,
+        restic_id=stored.restic_id,
+    )
+    work.store.add_snapshot(snapshot)
+    return snapshot
+
+
+# The lock ------------------------------------------------------------------------------------------------------------------
+
+
+def ensure_unlocked(client: Client) -> None:
+    """Take back every fsync lock: one that an agent left when it died would stop the head's writes for ever."""
+    while client.admin.command("currentOp").get("fsyncLock"):
+        client.admin.command("fsyncUnlock")
+
+
+@contextmanager
+def locked(client: Client, dbpath: Path) -> Iterator[None]:
+    """Hold the fsync lock, with a checkpoint that has everything and the file that makes the directory copyable.
+
+    Raises Transient when the checkpoint does not catch up, OperationFailed when the file does not appear.
+    """
+    try:
+        _lock(client)
+        if not (dbpath / BACKUP_FILE).exists():
+            raise OperationFailed(
+                f"expected {BACKUP_FILE} in {dbpath} while the head is fsync-locked, found none; a copy could not be trusted: "
+                "use a mongod whose engine is WiredTiger"
+            )
+        yield
+    finally:
+        ensure_unlocked(client)
+
+
+def _lock(client: Client) -> None:
+    """Lock at a checkpoint that is not older than what has been applied.
+
+    A standalone opens the last checkpoint and replays no oplog. The checkpoint is taken at the stable timestamp, which
+    follows the majority commit point with a delay, so that "applied" alone does not mean "in the checkpoint".
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    wanted = client.admin.command("replSetGetStatus")["optimes"]["appliedOpTime"]["ts"]
+    while True:
+        client.admin.command("fsync")  # most of the writing happens before the lock
+        client.admin.command("fsync", lock=True)
+        stable = client.admin.command("replSetGetStatus").get("lastStableRecoveryTimestamp")
+        if stable is not None and stable >= wanted:
+            return
+        ensure_unlocked(client)
+        if time.monotonic() > deadline:
+            raise Transient(
+                f"expected the head's checkpoint to reach {show(wanted)}, found {show(stable)}; it is tried again"
+            )
+        time.sleep(0.1)
+
+
+# Keeping them --------------------------------------------------------------------------------------------------------------
+
+
+def known(store: Store, name: str) -> Snapshot:
+    """Return a snapshot by name. Raises NotFound."""
+    found = store.snapshot(name)
+    if found is None:
+        raise NotFound(f"expected the name of a snapshot, found {name!r}; `backup-agent snapshots` lists them")
+    return found
+
+
+def remove(
+    config: Config, store: Store, name: str, within: str | None = None, tick: Callable[[], None] = lambda: None
+) -> bool:
+    """Remove a snapshot from the repository and from the store; returns whether there was one.
+
+    It leaves the list first, then the repository, then the store: whatever ends this in between leaves no snapshot in the list
+    that restic no longer has, and `finish_removals`, or another call, goes on from there. `within` is the operation that this is
+    a part of. Raises OperationOpen while another one is open, Refused when it is held, and what restic's errors mean.
+    """
+    found = store.begin_removal(name, within)
+    if found is None:
+        return False
+    failpoints.reach("removal.begun")
+    with cache_of(config.directory) as cache:
+        Restic(config.repository, cache).forget([found.restic_id], tick)
+    failpoints.reach("removal.forgotten")
+    store.end_removal(found.restic_id)
+    return True
+
+
+def finish_removals(config: Config, store: Store, tick: Callable[[], None]) -> None:
+    """Go on with the removals that were begun and did not come to their end."""
+    for name in store.removals():
+        remove(config, store, name, tick=tick)
+
+
+def retention(snapshots: Sequence[Snapshot], keep_last: int) -> list[str]:
+    """Return the names of the snapshots to remove, oldest first. Pure.
+
+    Kept are the newest `keep_last` good ones, every held one, the newest proven one, and what is younger than the oldest of the
+    good ones that are kept (a bad one can be looked into until then). Without a good one nothing is removed.
+    """
+    newest_first = sorted(snapshots, key=lambda s: s.created_at, reverse=True)
+    good = [s for s in newest_first if s.state == "good"]
+    if not good:
+        return []
+    proven = next((s for s in good if s.proven_at), None)
+    horizon = newest_first.index(good[:keep_last][-1])
+    old = newest_first[horizon + 1 :]
+    return [s.name for s in reversed(old) if not s.held and s is not proven]
+
+
+def due(snapshots: Sequence[Snapshot], interval_hours: float, now: datetime) -> bool:
+    """Return whether the schedule wants a snapshot now (0 hours: never). Pure.
+
+    Times in the future, which a corrected clock leaves behind, do not count.
+    """
+    if interval_hours <= 0:
+        return False
+    times = [datetime.strptime(s.created_at, TIME_FORMAT).replace(tzinfo=UTC) for s in snapshots]
+    newest = max((taken for taken in times if taken <= now), default=None)
+    return newest is None or now - newest >= timedelta(hours=interval_hours)

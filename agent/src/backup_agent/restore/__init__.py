@@ -1,0 +1,1 @@
+"""Restoring a snapshot and the oplog after it into a directory."""

@@ -1,0 +1,1 @@
+"""The state file of a job, and what is written in it."""

@@ -1,0 +1,1 @@
+"""Filling a new head: preflight, copy, consistency point."""

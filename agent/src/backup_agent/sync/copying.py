@@ -1,0 +1,143 @@
+"""Copy collections from a secondary to the head: raw batches, several collections at once.
+
+Every read is majority-committed and not older than Tc (`afterClusterTime`), also on another source. A collection that was copied
+whole stays copied after a crash; one that was interrupted is dropped on the head and copied again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bson.son import SON
+from bson.timestamp import Timestamp
+from pymongo.errors import OperationFailure
+
+from backup_agent.namespaces import listed, split
+from backup_agent.raw import pages
+from backup_agent.raw.held import PIECES
+from backup_agent.replay.inserting import insert
+from backup_agent.replay.views import JOURNALED
+from backup_agent.values import Client
+
+GONE = (26, 175, 136, 43, 11602)
+"""NamespaceNotFound, QueryPlanKilled, CappedPositionLost, CursorNotFound, InterruptedDueToReplStateChange: look again."""
+
+
+class Moved(Exception):
+    """The collection no longer has the name that it was listed with."""
+
+
+@dataclass
+class Tally:
+    """What has been copied, counted by all threads together."""
+
+    documents: int = 0
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def add(self, documents: int, size: int) -> None:
+        """Count one batch."""
+        with self._lock:
+            self.documents += documents
+            self.bytes += size
+
+
+def uuid_of(client: Client, namespace: str) -> bytes | None:
+    """Return the UUID that a name has on a member now."""
+    database, collection = split(namespace)
+    info = next(iter(client[database].list_collections(filter={"name": collection})), None)
+    return uuid_in(info) if info is not None else None
+
+
+def uuid_in(info: Mapping[str, Any]) -> bytes | None:
+    """Return the UUID in a listCollections document; a view has none."""
+    ui = info.get("info", {}).get("uuid")
+    return None if ui is None else bytes(ui)
+
+
+def find_by_uuid(client: Client, ui: bytes) -> str | None:
+    """Return the name that a collection has on a member now, or None when it was dropped."""
+    for database, info in listed(client):
+        if uuid_in(info) == ui:
+            return f"{database}.{info['name']}"
+    return None
+
+
+@dataclass
+class Copier:
+    """Copies single collections from one member to one head."""
+
+    source: Client
+    head: Client
+    after: Timestamp
+    """Tc: nothing older is read."""
+    tally: Tally
+    halt: Callable[[], bool]
+    """Asked between batches; True ends the copy early (canceled, or time is up)."""
+
+    def copy(self, namespace: str, ui: bytes) -> tuple[int, int]:
+        """Copy every document of a collection; returns documents and bytes.
+
+        Raises Moved when the name belongs to another collection by now, PyMongoError when either side fails.
+        """
+        database, collection = split(namespace)
+        try:
+            with pages.opened(self.source, database, self._find(collection)) as cursor:
+                return self._copy_pages(cursor, namespace, ui)
+        except OperationFailure as error:
+            if error.code in GONE and uuid_of(self.source, namespace) != ui:
+                raise Moved(namespace) from error
+            raise
+
+    def _copy_pages(self, cursor: pages.Cursor, namespace: str, ui: bytes) -> tuple[int, int]:
+        documents = size = 0
+        expected = storage(self.source, namespace).get("avgObjSize", 0)
+        while cursor.alive and not self.halt():
+            with PIECES.piece(max(pages.PAGE_BYTES, int(expected))):
+                copied, expected = self._copy_page(cursor, namespace, None if documents else ui)
+            documents, size = documents + copied, size + expected
+        return documents, size
+
+    def _copy_page(self, cursor: pages.Cursor, namespace: str, ui: bytes | None) -> tuple[int, int]:
+        """Copy a page; returns documents and bytes. With a UUID the name must have it, now that something was read by it."""
+        page = cursor.next_page()
+        if ui is not None and uuid_of(self.source, namespace) != ui:
+            raise Moved(namespace)
+        database, collection = split(namespace)
+        copied, size = insert(self.head[database], collection, page)
+        self.tally.add(copied, size)
+        return copied, size
+
+    def _find(self, collection: str) -> dict[str, Any]:
+        """Return the command; a name without documents gives one page of none: it may be empty, or belong to nobody."""
+        concern = {"level": "majority", "afterClusterTime": self.after}
+        return {"find": collection, "hint": {"$natural": 1}, "readConcern": concern}
+
+
+def storage(client: Client, namespace: str) -> Mapping[str, Any]:
+    """Return a collection's storage statistics (`size`, `avgObjSize`, … in bytes), nothing when it is gone."""
+    database, collection = split(namespace)
+    try:
+        found = next(client[database][collection].aggregate([{"$collStats": {"storageStats": {}}}]), {})
+    except OperationFailure:
+        return {}
+    statistics: Mapping[str, Any] = found.get("storageStats", {})
+    return statistics
+
+
+def journal(head: Client) -> None:
+    """Return when everything written to the head so far is durable (its journal is one sequence)."""
+    head["mongodb_ops_backup_head"].command(
+        SON(
+            [
+                ("update", "journal"),
+                ("updates", [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}, "upsert": True}]),
+                ("writeConcern", JOURNALED),
+            ]
+        )
+    )

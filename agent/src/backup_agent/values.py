@@ -1,0 +1,88 @@
+"""The kinds of values that every room of the agent handles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo import MongoClient
+
+from backup_agent.times import timestamp_from_json, timestamp_json
+
+Json = dict[str, Any]
+"""An object of JSON: what the command line prints, what the state and the repository store."""
+
+Document = dict[str, Any]
+"""A document of a server: types of BSON are in it."""
+
+Client = MongoClient[Document]
+"""A client whose documents are dictionaries."""
+
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+"""Only the top level is decoded, and only when asked for. A date beyond the years of Python's calendar is kept as a number."""
+
+
+class Record:
+    """A base of dataclasses with slots that are stored or shown as JSON: how all of them are written and read.
+
+    The slots of a record are its fields, so a record is not the base of another one.
+    """
+
+    __slots__: tuple[str, ...] = ()
+    DERIVED: ClassVar[tuple[str, ...]] = ()
+    """Properties that its JSON shows after its fields."""
+
+    SPARSE: ClassVar[bool] = False
+    """Whether its JSON leaves out what is None."""
+
+    PARTS: ClassVar[Mapping[str, type[Record]]] = {}
+    """The records in its fields, each one alone or several in a tuple."""
+
+    def to_json(self) -> Json:
+        """Return it as JSON, with all that is in it."""
+        found = {name: to_json(getattr(self, name)) for name in (*self.__slots__, *self.DERIVED)}
+        return {name: value for name, value in found.items() if value is not None or not self.SPARSE}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned. What is missing there is as the record has it by default."""
+        return cls(**{name: _read(value[name], cls.PARTS.get(name)) for name in cls.__slots__ if name in value})
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Record):
+    """A thing that was looked at: what was found, and what to do when it is not in order."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def to_json(value: Any) -> Any:
+    """Return a value as JSON, with the records and timestamps that are anywhere in it."""
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, Timestamp):
+        return timestamp_json(value)
+    if isinstance(value, Mapping):
+        return {name: to_json(item) for name, item in value.items()}
+    return [to_json(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _read(value: Any, part: type[Record] | None) -> Any:
+    if isinstance(value, list):
+        return tuple(_read(item, part) for item in value)
+    if part is not None and value is not None:
+        return part.from_json(value)
+    return (
+        timestamp_from_json(value)
+        if isinstance(value, dict) and value.keys() == {"time", "increment", "iso"}
+        else value
+    )

@@ -1,0 +1,1 @@
+"""Looking at jobs whose agent may be away."""

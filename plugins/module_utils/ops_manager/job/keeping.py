@@ -1,0 +1,50 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keeping a snapshot from expiring, letting it expire again, and deleting what may be gone already."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+
+_GONE = ("SNAPSHOT_NOT_FOUND", "MAINTENANCE_WINDOW_NOT_FOUND", "RESOURCE_NOT_FOUND")
+#: A snapshot that is not there, or is a share of that of a sharded cluster, which the API does not touch alone.
+NOT_KEPT = (*_GONE, "CANNOT_DELETE_FROM_CLUSTER_SNAPSHOT")
+
+#: A snapshot whose time is over is not released to be deleted at once, but after this; there is a younger one by then.
+_LEAST_LIFE = timedelta(days=2)
+
+
+def hold(job: Job, snapshot: str) -> None:
+    """Keep a snapshot from expiring. Raises ApiError, with a code of NOT_KEPT where it cannot be kept."""
+    job.write("patch", f"{job.snapshots_path}/{snapshot}", {"doNotDelete": True})
+
+
+def release(job: Job, held: Held) -> None:
+    """Give a snapshot the end that it had, but not one that would delete it at once. One that is gone needs none."""
+    expires = time_of(held.expires)
+    # Without an end it was kept by nobody's wish that is known: the usual answer names one for each that is not held.
+    soonest = job.now + _LEAST_LIFE
+    until = soonest if expires is None else max(expires, soonest)
+    body = {"doNotDelete": False, "expires": iso_of(until)}
+    try:
+        job.write("patch", f"{job.snapshots_path}/{held.snapshot}", body)
+    except ApiError as error:
+        if error.error_code not in NOT_KEPT:
+            raise
+
+
+def drop(job: Job, path: str) -> None:
+    """Delete something that may be gone already."""
+    try:
+        job.write("delete", path)
+    except ApiError as error:
+        if error.error_code not in _GONE:
+            raise

@@ -1,0 +1,145 @@
+"""What can be restored is worked out from tags alone: ranges, gaps, and the fewest archives of a chain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from bson.timestamp import Timestamp
+
+from backup_agent.config import Repository
+from backup_agent.errors import BadConfiguration, NotFound
+from backup_agent.repository.inventory import (
+    Archive,
+    Inventory,
+    Snapshot,
+    chain,
+    inventory,
+    ranges,
+    stamp,
+    stretches,
+    unstamp,
+    without,
+)
+from backup_agent.repository.restic import Restic
+from tests.unit.agent.stored import archive, snapshot, ts
+
+
+def spans(snapshots: list[Snapshot], archives: list[Archive]) -> list[tuple[int, int, int]]:
+    """Return the ranges as generation and seconds."""
+    return [(r.generation, r.since.time, r.until.time) for r in ranges(snapshots, archives)]
+
+
+def test_a_stamp_can_be_read_again() -> None:
+    """Tags must not hold a comma; what was written is what is read."""
+    assert "7-4294967295" == stamp(Timestamp(7, 4294967295))
+    assert Timestamp(7, 4294967295) == unstamp("7-4294967295")
+
+
+def test_a_snapshot_alone_is_one_optime() -> None:
+    """Without stored oplog nothing after it can be promised."""
+    assert [(1, 50, 50)] == spans([snapshot("a", 50)], [])
+
+
+def test_oplog_after_a_snapshot_makes_a_range() -> None:
+    """Overlapping archives are one stretch; later snapshots inside of it do not split it."""
+    archives = [archive("x", 10, 70), archive("y", 60, 100)]
+    assert [(1, 50, 100)] == spans([snapshot("a", 50), snapshot("b", 80)], archives)
+
+
+def test_a_gap_splits_the_range() -> None:
+    """Between two stretches nothing can be restored until the next snapshot."""
+    archives = [archive("x", 10, 60), archive("y", 70, 100)]
+    assert [(1, 50, 60), (1, 80, 100)] == spans([snapshot("a", 50), snapshot("b", 80)], archives)
+
+
+def test_oplog_that_begins_after_a_snapshot_does_not_help_it() -> None:
+    """The entries between the two are missing."""
+    assert [(1, 50, 50)] == spans([snapshot("a", 50)], [archive("x", 51, 90)])
+
+
+def test_an_open_transaction_needs_older_oplog() -> None:
+    """Replay reads from the first entry of a transaction that was open at the snapshot."""
+    assert [(1, 50, 50)] == spans([snapshot("a", 50, reads_from=40)], [archive("x", 45, 90)])
+    assert [(1, 50, 90)] == spans([snapshot("a", 50, reads_from=40)], [archive("x", 40, 90)])
+
+
+def test_generations_do_not_mix() -> None:
+    """The oplog of one generation is never replayed on a snapshot of another."""
+    snapshots = [snapshot("a", 50), snapshot("b", 60, generation=2)]
+    assert [(1, 50, 50), (2, 60, 90)] == spans(snapshots, [archive("x", 10, 90, generation=2)])
+
+
+def test_the_chain_is_as_short_as_can_be() -> None:
+    """Of several archives that go on from where another ends, the one that reaches furthest."""
+    archives = [archive("x", 10, 60), archive("y", 20, 80), archive("z", 75, 100), archive("late", 79, 120)]
+    found = chain(archives, 1, ts(15), ts(90))
+    assert found is not None
+    assert ["x", "y", "late"] == [a.id for a in found]
+
+
+@pytest.mark.parametrize(("since", "until"), [(5, 50), (15, 130), (60, 65)])
+def test_no_chain_over_what_is_missing(since: int, until: int) -> None:
+    """Before the first, after the last, and across a gap: none, not a part of one."""
+    archives = [archive("x", 10, 60), archive("y", 70, 120)]
+    found = chain(archives, 1, ts(since), ts(until))
+    assert found is None
+
+
+def test_stretches_keep_the_longest_end() -> None:
+    """An archive inside of another one does not shorten it."""
+    joined = stretches([archive("x", 10, 100), archive("y", 20, 50)])
+    assert [(10, 100)] == [(a.first.time, a.through.time) for a in joined]
+
+
+def test_a_bad_snapshot_can_be_left_out() -> None:
+    """What a proof found bad is not chosen."""
+    found = Inventory((snapshot("a", 50), snapshot("b", 60)), ())
+    assert ["a"] == [s.name for s in without(found, ["b"]).snapshots]
+
+
+def test_an_unknown_name_is_answered_with_the_names() -> None:
+    """The operator sees what there is."""
+    with pytest.raises(NotFound, match="found 'c'; it has a, b"):
+        Inventory((snapshot("a", 50), snapshot("b", 60)), ()).snapshot("c")
+
+
+def stored(job: str, *tags: str) -> dict[str, object]:
+    """Return what restic lists."""
+    return {"id": "-".join(tags), "time": "2026-01-01T01:00:00.583195581+01:00", "tags": [f"job={job}", *tags]}
+
+
+def restic(tmp_path: Path, listed: list[dict[str, object]]) -> Restic:
+    """Return a repository whose restic answers with a listing."""
+    program = tmp_path / "restic"
+    (tmp_path / "listed").write_text(json.dumps(listed))
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/listed\n")
+    program.chmod(0o755)
+    repository = Repository(location=str(tmp_path / "repo"), password_file=tmp_path / "p", restic=str(program))
+    return Restic(repository, tmp_path / "cache")
+
+
+SNAPSHOT = ("name=a", "generation=1", "optime=50-1", "from=40-2")
+SLICES = ("kind=slices", "generation=1", "first=10-1", "through=90-1")
+
+
+def test_the_only_job_needs_no_name(tmp_path: Path) -> None:
+    """A repository of one job says itself whose it is; a snapshot without optimes is left out."""
+    found = inventory(
+        restic(tmp_path, [stored("orders", "name=old"), stored("orders", *SNAPSHOT), stored("orders", *SLICES)]),
+        None,
+        lambda: None,
+    )
+    assert ("orders", ("orders",)) == (found.job, found.jobs)
+    assert [("a", ts(50), ts(40, 2))] == [(s.name, s.optime, s.reads_from) for s in found.snapshots]
+    assert "2026-01-01T00:00:00Z" == found.snapshots[0].created_at
+    assert [(ts(10), ts(90))] == [(a.first, a.through) for a in found.archives]
+
+
+def test_of_several_jobs_one_is_named(tmp_path: Path) -> None:
+    """Guessing would restore the wrong database."""
+    listed = [stored("orders", *SNAPSHOT), stored("items", *SNAPSHOT)]
+    with pytest.raises(BadConfiguration, match="found items, orders; name one with --job"):
+        inventory(restic(tmp_path, listed), None, lambda: None)
+    assert "items" == inventory(restic(tmp_path, listed), "items", lambda: None).job
