@@ -83,6 +83,28 @@ def call(arguments: list[str], environment: Mapping[str, str], seconds: float = 
         return status, output.read_text(), errors.read_text()
 
 
+_COMMAND = """#!{python} -IS
+import json, os, socket, sys
+
+if sys.argv[-1] == "run":  # the daemon is what its supervisor starts
+    os.execv({agent!r}, [{agent!r}, *sys.argv[1:]])
+connection = socket.socket(socket.AF_UNIX)
+connection.connect({server!r})
+here = f"/proc/{{os.getpid()}}/fd"
+asked = {{"arguments": sys.argv[1:], "environment": dict(os.environ), "output": here + "/1", "errors": here + "/2"}}
+connection.sendall(json.dumps({{**asked, "processors": sorted(os.sched_getaffinity(0))}}).encode() + b"\\n")
+said = connection.makefile()
+said.readline()
+sys.exit(int(said.readline()))
+"""
+
+
+def write_command(path: Path, agent: Path) -> None:
+    """Write a program that runs commands of the agent as `call` does; a daemon is executed, by the installed `agent`."""
+    path.write_text(_COMMAND.format(python=sys.executable, agent=str(agent), server=_server()))
+    path.chmod(0o755)
+
+
 # --- The process that they are forked from -------------------------------------------------------------------------------
 
 _running: dict[int, str] = {}

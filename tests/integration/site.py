@@ -21,6 +21,7 @@ from lab.binaries import find_mongod
 from lab.data import load
 from lab.repository import make_repository
 from tests.integration.agent.harness import PASSWORD, command
+from tests.integration.forked import write_command
 
 ROOT = Path(__file__).parents[2]
 HOLDS = ("copy.done", "validation.range", "switch.before", "proof.restored")
@@ -35,18 +36,23 @@ class Site:
     _installed: ClassVar[Path | None] = None
     """The version of the agent that an earlier site of this process has installed. Nothing changes a version afterwards."""
 
-    def __init__(self, directory: Path, sets: dict[str, ReplicaSet], checkout: Path = ROOT) -> None:
-        """Nothing is provisioned yet.
+    quick = True
+    """Whether it finds what an earlier site has installed, repositories whose passwords are cheap to check, and a command of
+    the agent that need not import it."""
 
-        A site of this checkout finds what an earlier one has installed, and repositories whose passwords are cheap to check.
-        """
+    def __init__(self, directory: Path, sets: dict[str, ReplicaSet], checkout: Path = ROOT) -> None:
+        """Nothing is provisioned yet."""
         self.directory, self.sets, self.checkout = directory, sets, checkout
         self.inventory = directory / "inventory.yml"
-        self.inventory.write_text(yaml.safe_dump(self._inventory()))
-        if checkout == ROOT:
+        inventory = self._inventory()
+        if self.quick:
             for job in sets:
                 make_repository(directory / "repository" / job, PASSWORD)
             self._find_version()
+            quick_command = directory / "backup-agent"
+            write_command(quick_command, directory / "agent/venv/bin/backup-agent")
+            inventory["all"]["vars"]["backup_agent_command"] = str(quick_command)
+        self.inventory.write_text(yaml.safe_dump(inventory))
 
     def _find_version(self) -> None:
         if Site._installed is not None:

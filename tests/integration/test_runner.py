@@ -220,7 +220,7 @@ def kill_in(awx: Awx, stage: str) -> None:
     process.wait()
 
 
-# That a playbook may be killed in each stage is also seen without a runner, in test_playbooks.py.
+# The stages in which a playbook is killed without a runner: test_playbooks.py.
 @pytest.mark.parametrize(
     "stages", [pytest.param(2, id="two"), pytest.param(len(STAGES), id="each", marks=pytest.mark.release)]
 )
