@@ -132,7 +132,6 @@ def play(directory: Path, cases: dict[str, Case]) -> dict[str, Outcome]:
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible/collections"),
         "ANSIBLE_HOME": str(directory),
-        "ANSIBLE_PIPELINING": "1",
     }
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.json"]
     ran = subprocess.run(
