@@ -573,6 +573,7 @@ def test_a_proven_snapshot_takes_three_processes_of_restic(
 ) -> None:
     """One says what is there already, one stores and one restores; the first one of a job also makes the repository."""
     calls, program = tmp_path / "calls", tmp_path / "bin" / "restic"
+    shutil.rmtree(work.config.repository.location)  # the agent makes its own
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\necho "$2" >> {calls}\nexec {shutil.which("restic")} "$@"\n')
     program.chmod(0o755)
