@@ -55,14 +55,14 @@ class Site:
         self.inventory.write_text(yaml.safe_dump(inventory))
 
     def _find_version(self) -> None:
-        if Site._installed is not None:
+        if Site._installed is not None and Site._installed.exists():
             versions = self.directory / "agent" / "versions"
             versions.mkdir(parents=True)
             (versions / Site._installed.name).symlink_to(Site._installed)
 
     def _note_version(self) -> None:
         for complete in (self.directory / "agent" / "versions").glob("*/complete"):
-            Site._installed = Site._installed or complete.parent
+            Site._installed = complete.resolve().parent
 
     def _inventory(self) -> Json:
         here = str(self.directory)

@@ -162,8 +162,8 @@ def test_a_scratch_copy_that_lost_a_document_fails_the_proof(source: ReplicaSet,
 def copied(agent: Agent) -> list[str]:
     """Return the collections that the sync in progress has copied."""
     with contextlib.closing(Store(load(agent.file).state_file)) as store:
-        syncing = store.generation("syncing") or {}
-    return [c["namespace"] for c in (syncing.get("sync") or {}).get("collections", []) if c["done"]]
+        syncing = store.generation("syncing")
+    return [c.namespace for c in (syncing.sync.collections if syncing else ()) if c.done]
 
 
 def test_the_loss_of_the_source_during_the_copy_is_survived(source: ReplicaSet, tmp_path: Path) -> None:

@@ -126,7 +126,9 @@ def test_a_point_in_time_is_what_the_source_held_then(stored: Stored, tmp_path: 
 REPLACING = """#!/bin/sh
 [ -e {here}/replaced ] && exit 0
 touch {here}/replaced
-RESTIC_REPOSITORY={repository} RESTIC_PASSWORD_FILE={password} restic tag --tag kind=slices --add replaced
+export RESTIC_REPOSITORY={repository} RESTIC_PASSWORD_FILE={password}
+restic unlock  # a restore that another test has killed leaves its lock
+restic tag --tag kind=slices --add replaced
 """
 
 
@@ -197,6 +199,7 @@ def test_a_lock_that_a_dead_restic_left_is_no_obstacle(stored: Stored) -> None:
     repository, password = stored.options[1], stored.options[3]
     locks = Path(repository) / "locks"
     environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": password}
+    subprocess.run(["restic", "unlock"], env=environment, check=True, stdout=subprocess.DEVNULL)
     checking = subprocess.Popen(
         ["restic", "check", "--read-data", "--no-cache"], env=environment, stdout=subprocess.DEVNULL
     )
