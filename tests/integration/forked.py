@@ -77,8 +77,8 @@ class Forked:
 
 def call(arguments: list[str], environment: Mapping[str, str], seconds: float = 120) -> tuple[int, str, str]:
     """Run a command of the agent to its end; returns its exit status, what it printed, and its errors."""
-    with tempfile.TemporaryDirectory(prefix="forked-") as directory:
-        output, errors = Path(directory) / "output", Path(directory) / "errors"
+    with tempfile.TemporaryDirectory(prefix="forked-") as where:
+        output, errors = Path(where) / "output", Path(where) / "errors"
         status = Forked(arguments, environment, output, errors).wait(seconds)
         return status, output.read_text(), errors.read_text()
 
@@ -107,6 +107,9 @@ def write_command(path: Path, agent: Path) -> None:
 
 # --- The process that they are forked from -------------------------------------------------------------------------------
 
+directory: Path | None = None
+"""Where the server is to be; one of its own where nobody says so."""
+
 _running: dict[int, str] = {}
 """The address of the server by the process that has started it: a fork of this one needs its own."""
 
@@ -114,14 +117,14 @@ _running: dict[int, str] = {}
 def _server() -> str:
     """Return the address of this process's server, which is started first if need be and ends with this process."""
     if os.getpid() not in _running:
-        directory = Path(tempfile.mkdtemp(prefix="forked-"))
-        address = directory / "s"
+        where = directory or Path(tempfile.mkdtemp(prefix="forked-"))
+        address = where / "s"
         command = [sys.executable, __file__, str(address)]
         root = str(Path(__file__).parents[2])
-        server = processes.spawn(command, directory / "output", env={"PYTHONPATH": root})
+        server = processes.spawn(command, where / "output", env={"PYTHONPATH": root})
         deadline = time.monotonic() + START_SECONDS
         while not address.exists():
-            said = (directory / "output").read_text()
+            said = (where / "output").read_text()
             assert server.poll() is None, said
             assert time.monotonic() < deadline, f"not within {START_SECONDS} s: {said}"
             time.sleep(0.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,8 +34,8 @@ Json = dict[str, Any]
 class Site:
     """An inventory of one machine with two jobs, everything below one directory."""
 
-    _installed: ClassVar[Path | None] = None
-    """The version of the agent that an earlier site of this process has installed. Nothing changes a version afterwards."""
+    shared: ClassVar[Path | None] = None
+    """Where the versions of the agent are kept that sites of this process have installed; nothing changes a version."""
 
     quick = True
     """Whether it finds what an earlier site has installed, repositories whose passwords are cheap to check, and a command of
@@ -55,14 +56,22 @@ class Site:
         self.inventory.write_text(yaml.safe_dump(inventory))
 
     def _find_version(self) -> None:
-        if Site._installed is not None and Site._installed.exists():
-            versions = self.directory / "agent" / "versions"
-            versions.mkdir(parents=True)
-            (versions / Site._installed.name).symlink_to(Site._installed)
+        versions = self.directory / "agent" / "versions"
+        versions.mkdir(parents=True)
+        for kept in Site.shared.iterdir() if Site.shared else ():
+            (versions / kept.name).symlink_to(kept)
 
-    def _note_version(self) -> None:
+    def _keep_version(self) -> None:
+        """Copy what was installed to where later sites find it: the directory of this one goes with its tests."""
         for complete in (self.directory / "agent" / "versions").glob("*/complete"):
-            Site._installed = complete.resolve().parent
+            found = complete.parent
+            kept = Site.shared / found.name if Site.shared else None
+            if kept is None or found.is_symlink() or kept.exists():
+                continue
+            shutil.copytree(found, kept, symlinks=True)
+            for program in (kept / "bin").iterdir():  # what pip installs begins with the path of its interpreter
+                if not program.is_symlink():
+                    program.write_bytes(program.read_bytes().replace(bytes(found), bytes(kept)))
 
     def _inventory(self) -> Json:
         here = str(self.directory)
@@ -123,7 +132,7 @@ class Site:
             os.killpg(process.pid, signal.SIGKILL)
             raise
         assert rc == process.returncode, printed[-6000:]
-        self._note_version()
+        self._keep_version()
         return printed
 
     def agent(self, job: str, *arguments: str) -> Json:
