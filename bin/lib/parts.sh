@@ -97,7 +97,11 @@ on_machines() {
 
 part_memory() { released memory tests/integration/agent/test_memory.py; }
 part_benchmarks() { released benchmarks tests/integration/test_bench.py; }
-part_kills() { released kills tests/integration/agent/test_agent_crash.py tests/integration/test_runner.py; }
+part_kills() {
+  need_collections
+  released kills tests/integration/agent/test_agent_crash.py tests/integration/test_runner.py tests/integration/test_playbooks.py \
+    tests/integration/test_annual_resync.py tests/integration/ops_manager/test_kills.py
+}
 
 # Tests with the mark `release`, which the part integration leaves out.
 released() {

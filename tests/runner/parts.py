@@ -94,11 +94,12 @@ RELEASE = (
     ),
     Part(
         "kills",
-        "an agent and a runner go on wherever they are killed",
+        "an agent, a playbook and a runner go on wherever they are killed",
         paths=(
             *_GOING_ON,
             f"{_AGENT}sync/**",
             "plugins/action/**",
+            "plugins/module_utils/ops_manager/resync/**",
             "roles/resync/**",
             "tests/integration/test_runner.py",
         ),
