@@ -54,7 +54,7 @@ def test_every_act_is_replayed_exactly(walked: ReplicaSet, tmp_path: Path) -> No
     """
     hold = Hold(tmp_path)
     with walked.client(w="majority") as client, an_agent(tmp_path, walked, copy_threads=1) as agent:
-        with Writer(walked.uri, rate=50, mix=LOAD) as writer:
+        with Writer(walked.uri, rate=20, mix=LOAD) as writer:
             copied, during = acts.begin(client, "walk_copied"), acts.begin(client, "walk_during")
             spanning = acts.begin(client, "walk_spanning", acts.SPANNING)
             agent.start(copy_collection_done=hold.action)
@@ -66,7 +66,7 @@ def test_every_act_is_replayed_exactly(walked: ReplicaSet, tmp_path: Path) -> No
             agent.wait_operation(seconds=300)
             counts = writer.stop()
         assert_equal(agent, walked, 180)
-        with Writer(walked.uri, rate=50, mix=LOAD):
+        with Writer(walked.uri, rate=20, mix=LOAD):
             acts.finish(copied)
             acts.finish(acts.begin(client, "walk_tailed"))
         compared = assert_equal(agent, walked, 180)
