@@ -52,6 +52,9 @@ class Site:
             self._find_version()
             quick_command = directory / "backup-agent"
             write_command(quick_command, directory / "agent/venv/bin/backup-agent")
+            beside = directory / "python"  # roles find the agent's Python beside its command
+            beside.write_text(f'#!/bin/sh\nexec {directory}/agent/venv/bin/python "$@"\n')
+            beside.chmod(0o755)
             inventory["all"]["vars"]["backup_agent_command"] = str(quick_command)
         self.inventory.write_text(yaml.safe_dump(inventory))
 
