@@ -5,6 +5,9 @@
 # shellcheck disable=SC2154 # the script that sources this file sets root
 cache=$root/.cache
 
+# What Python compiles is kept, also where the machine says otherwise: every playbook and every agent starts in half the time.
+unset PYTHONDONTWRITEBYTECODE
+
 say() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 2; }
 
@@ -46,7 +49,7 @@ make_environment() {
 install_requirements() {
   local agent=()
   if [ -e agent/pyproject.toml ]; then agent=(--editable agent); fi
-  "$env_dir/bin/uv" pip install --quiet --python "$env_dir/bin/python" --requirement tests/requirements.txt "${agent[@]}"
+  "$env_dir/bin/uv" pip install --quiet --compile-bytecode --python "$env_dir/bin/python" --requirement tests/requirements.txt "${agent[@]}"
 }
 
 # restic and shellcheck are no Python packages, and tests that quietly do without them would be worth nothing.
