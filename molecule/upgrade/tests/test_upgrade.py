@@ -17,7 +17,9 @@ LINK = "/opt/backup-agent/venv"
 Json = dict[str, Any]
 Variant = Callable[..., Path]
 
-BROKEN = {"daemon/loop.py": (r"(?m)^    job = Job\(config, store\)$", '    raise OSError("this version does not work")')}
+BROKEN = {
+    "daemon/loop.py": (r"(?m)^    job = Job\(config, store\)$", '    raise OSError("this version does not work")')
+}
 NO_HEAD = {"head.py": (r'"--bind_ip"', '"--bind_nothing"')}
 NEXT_SCHEMA = {"state/database.py": (r"SCHEMA_VERSION = 1", "SCHEMA_VERSION = 2")}
 
