@@ -37,7 +37,7 @@ part_lint() {
   check "shellcheck" shellcheck --external-sources bin/bench bin/demo bin/docs bin/execution-environment bin/molecule bin/test \
     bin/wheelhouse bin/lib/part bin/lib/*.sh .ci/run
   check "changelog fragments" antsibull-changelog lint
-  check "ansible-test sanity" in_collection_copy sanity_tests
+  check "ansible-test sanity" in_collection_copy sanity_tests --skip-test pylint
 }
 
 part_docs() {
@@ -97,11 +97,12 @@ on_machines() {
 
 part_memory() { released memory tests/integration/agent/test_memory.py; }
 part_benchmarks() { released benchmarks tests/integration/test_bench.py; }
-part_kills() {
+part_rare() {
   need_collections
-  released kills tests/integration/agent/test_agent_crash.py tests/integration/test_runner.py tests/integration/test_playbooks.py \
-    tests/integration/test_annual_resync.py tests/integration/ops_manager/test_kills.py
+  released rare -n 2 --dist loadfile --ignore tests/integration/agent/test_memory.py --ignore tests/integration/test_bench.py \
+    tests/integration
 }
+part_pylint() { check "ansible-test sanity" in_collection_copy sanity_tests --test pylint; }
 
 # Tests with the mark `release`, which the part integration leaves out.
 released() {

@@ -21,7 +21,7 @@ in_collection_copy() {
   git -C "$copy" init --quiet
   git -C "$copy" add --all --force
   stand_in_for_get_pip "$home"
-  (cd "$copy" && HOME=$home "$1") || status=$?
+  (cd "$copy" && HOME=$home "$@") || status=$?
   rm -rf "$work"
   return "$status"
 }
@@ -41,6 +41,7 @@ stand_in_for_get_pip() {
   sed "s/@VERSION@/$version/g" tests/get_pip_stand_in.py > "$folder/get_pip_${version//./_}.py"
 }
 
+# The arguments choose among them.
 sanity_tests() {
-  ansible-test sanity --local --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --color no
+  ansible-test sanity "$@" --local --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --color no
 }

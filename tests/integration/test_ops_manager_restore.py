@@ -242,7 +242,9 @@ def test_ops_manager_delivers_a_replica_set(emulator: Emulator, tmp_path: Path, 
     assert proof.prove(str(tmp_path / "target"), WISH)["equal"]
 
 
-@pytest.mark.parametrize("spoiled", [False, True], ids=["sound", "damaged"])
+@pytest.mark.parametrize(
+    "spoiled", [pytest.param(False, id="sound"), pytest.param(True, id="damaged", marks=pytest.mark.release)]
+)
 def test_a_snapshot_is_brought_to_proven(emulator: Emulator, tmp_path: Path, source: Source, spoiled: bool) -> None:
     """By the module, as a playbook does; a snapshot with damage in it is not proven, and neither leaves its copy behind."""
     cluster = emulator.add_replica_set("rs0")

@@ -183,6 +183,7 @@ def test_a_job_is_restored_from_its_repository_when_all_else_is_lost(
         assert mistake.found == contents(client)
 
 
+@pytest.mark.release  # the sums are unit tests; without systemd and packages from afar, it installs an agent of its own
 def test_two_jobs_that_only_together_are_too_much(
     sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

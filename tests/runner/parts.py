@@ -54,7 +54,6 @@ ORDINARY = (
     Part("unit", "each rule of the code, in every case", 136),
     Part("molecule", "provisioning and maintenance work on machines with systemd", 953, alone=MACHINES),
     Part("demo", "what the README shows can be seen", 116),
-    Part("image", "the execution environment can be built, and a check runs in it", 65),
     Part("docs", "pages, links and commands are sound, and the site can be built", 31),
 )
 #: What costs much and breaks seldom; the longest first.
@@ -93,13 +92,17 @@ RELEASE = (
         ),
     ),
     Part(
-        "kills",
-        "an agent, a playbook and a runner go on wherever they are killed",
+        "rare",
+        "what seldom happens or is tried elsewhere too: kills at every step, jobs that do not fit, damage in a restore",
         paths=(
             *_GOING_ON,
             f"{_AGENT}sync/**",
+            f"{_AGENT}machine/**",
             "plugins/action/**",
             "plugins/module_utils/ops_manager/resync/**",
+            "plugins/module_utils/ops_manager/restore/**",
+            "roles/backup_agent/**",
+            "roles/maintenance/**",
             "roles/resync/**",
             "tests/integration/test_runner.py",
         ),
@@ -110,6 +113,20 @@ RELEASE = (
         paths=(*_PROVISIONED, "molecule/minimal/**"),
         alone=MACHINES,
     ),
+    Part(
+        "image",
+        "the execution environment can be built, and a check runs in it",
+        65,
+        paths=(
+            "bin/execution-environment",
+            "meta/execution-environment.yml",
+            "execution-environment.yml",
+            "meta/**",
+            "roles/check/**",
+            "tests/execution_environment/**",
+        ),
+    ),
+    Part("pylint", "plugins obey the rules of ansible-test's pylint", paths=("plugins/**", "tests/unit/plugins/**")),
     Part(
         "memory",
         "the agent's memory stays below its limit",

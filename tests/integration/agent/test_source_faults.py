@@ -349,6 +349,12 @@ def test_an_overwritten_anchor_is_not_given_up_for_a_silent_member(agent: Agent,
         faults.replace_by_empty(faulty, silent)
 
 
+def write_at(replica_set: ReplicaSet, number: int) -> Timestamp:
+    """Write to this member, as the primary: when its clock leaps it may find that all others are silent, and step down."""
+    faults.step_up(replica_set, number)
+    return write(replica_set)
+
+
 def ahead_of(before: Timestamp, written: Timestamp) -> Timestamp | None:
     """Return an optime that is almost an hour after another one."""
     return written if written.time - before.time > 3000 else None
@@ -364,7 +370,7 @@ def test_the_primarys_clock_jumps_ahead(agent: Agent, faulty: ReplicaSet, clocks
     before = write(faulty)
     for ahead in (3600, 0):
         clocks.set_wall(ahead)
-        written = wait_until("the server sees the time", lambda: ahead_of(before, write(faulty)))
+        written = wait_until("the server sees the time", lambda: ahead_of(before, write_at(faulty, number)))
         require(agent, expected, lambda s, w=written: at(s["captured"]) >= w)
     is_well(agent, faulty, expected)
     plan = agent.call("resync", "--owner", "tests", "--policy", "always", "--dry-run")[1]["plan"]

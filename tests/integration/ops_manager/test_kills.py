@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -37,10 +36,10 @@ KILLS: dict[str, tuple[str, Write, When]] = {
 class Killed:
     """Jobs of which each hangs once, in an emulator of its own, and the runs that are killed then."""
 
-    def __init__(self, directory: Path, stack: contextlib.ExitStack, names: Sequence[str]) -> None:
+    def __init__(self, directory: Path, stack: contextlib.ExitStack) -> None:
         self.office = Office(directory, backup_confirm_snapshot_loss=True)
         self.desks: dict[str, Desk] = {}
-        for name in names:
+        for name in KILLS:
             method = KILLS[name][0]
             om = stack.enter_context(Emulator(Timing(sync=0.3)))
             cluster = om.add_replica_set(name)
@@ -67,19 +66,16 @@ class Killed:
 
 
 # Without a playbook, every request is tried in test_deaths.py.
-@pytest.mark.parametrize(
-    "names",
-    [pytest.param(("kept", "starting"), id="some"), pytest.param(tuple(KILLS), id="all", marks=pytest.mark.release)],
-)
-def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path, names: Sequence[str]) -> None:
+@pytest.mark.release
+def test_a_run_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
     """In whichever step kill -9 hits it, the next run finds the resync, says so, and ends it; nothing is left behind."""
     with contextlib.ExitStack() as stack:
-        killed = Killed(tmp_path, stack, names)
-        for name in names:
+        killed = Killed(tmp_path, stack)
+        for name in KILLS:
             killed.kill(name)
         press_button(killed.desks["kept"].om, killed.desks["kept"].cluster)
         printed = killed.office.run("resync", "-e", "backup_confirm=yes")
-        for name in names:
+        for name in KILLS:
             assert f"{name} is being resynced – operation resync-" in flat(printed)
         for name, desk in killed.desks.items():
             assert {} == desk.nothing_left(), name

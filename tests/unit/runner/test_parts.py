@@ -49,17 +49,6 @@ def test_a_pattern_matches_something(owner: str, pattern: str) -> None:
     assert any(matches(pattern, path) for path in files()), owner
 
 
-def test_tests_that_only_a_release_runs_are_run_by_it() -> None:
-    """The mark leaves a test out of the ordinary run, so a part of a release has to name its file."""
-    marked = [path for path in files() if path.startswith("tests/integration/") and _is_marked(path)]
-    assert marked
-    assert [path for path in marked if path not in FUNCTIONS] == []
-
-
-def _is_marked(path: str) -> bool:
-    return path.endswith(".py") and (ROOT / path).exists() and "pytest.mark.release" in (ROOT / path).read_text()
-
-
 def test_parts_are_named_once() -> None:
     """An ordinary part is not one of a release too."""
     assert len(PARTS) == len(ORDINARY) + len(RELEASE)
@@ -68,7 +57,7 @@ def test_parts_are_named_once() -> None:
 def test_what_a_change_asks_for() -> None:
     """The parts that cover one of the paths, and no other."""
     names = [part.name for part in concerned(RELEASE, ["roles/check/README.md", "molecule/minimal/molecule.yml"])]
-    assert names == ["versions", "minimal"]
+    assert names == ["versions", "minimal", "image"]
     assert concerned(RELEASE, ["README.md"]) == []
     assert "matrix" in [part.name for part in concerned(RELEASE, ["agent/src/backup_agent/sync/copying.py"])]
 
