@@ -9,7 +9,7 @@ import pytest
 from matrix.bench import Bench, a_bench
 from matrix.disks import Disk, can_mount
 from matrix.faults import FAULTS, Fault
-from matrix.run import run_cell, share
+from matrix.run import assert_survived, share
 from matrix.steps import STEPS, Step
 
 CELLS = share()
@@ -33,7 +33,7 @@ def test_a_fault_at_a_step_loses_and_doubles_nothing(bench: Bench, step: Step, f
     """The agent is held at the step, the fault happens, the agent goes on, and the backup is exactly the source."""
     if fault.disks(step) and not can_mount():
         pytest.skip("disks of their own need root and loop devices")
-    run_cell(bench, step, fault)
+    assert_survived(bench, step, fault)
 
 
 def test_a_disk_that_loses_power_keeps_what_was_synced_and_not_the_rest(tmp_path: Path) -> None:

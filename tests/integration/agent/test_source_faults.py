@@ -97,7 +97,9 @@ def followed(agent: Agent, replica_set: ReplicaSet) -> int:
     return number_of(replica_set, agent.status()["source"])
 
 
-def require(agent: Agent, expected: Expected, meets: Callable[[Json], Any] = bool, *, by_command: bool = False) -> Json:
+def assert_status(
+    agent: Agent, expected: Expected, meets: Callable[[Json], Any] = bool, *, by_command: bool = False
+) -> Json:
     """Wait until the status is what the row says of it and meets a condition, then require the alert of the row."""
 
     def seen() -> Json | None:
@@ -120,10 +122,10 @@ def goes_on_elsewhere(agent: Agent, replica_set: ReplicaSet, expected: Expected,
     """Require that what is written while the fault lasts is captured from another member than the one that was left."""
     written = write(replica_set)
     address = replica_set.addresses[left]
-    return require(agent, expected, lambda s: at(s["captured"]) >= written and s["source"] != address)
+    return assert_status(agent, expected, lambda s: at(s["captured"]) >= written and s["source"] != address)
 
 
-def is_well(agent: Agent, replica_set: ReplicaSet, expected: Expected) -> None:
+def assert_well(agent: Agent, replica_set: ReplicaSet, expected: Expected) -> None:
     """Require that the job goes on by itself and holds exactly what the source holds."""
     assert expected.afterwards == "goes on"
     replica_set.wait_healthy()
@@ -137,7 +139,7 @@ def test_a_killed_member_is_left(agent: Agent, faulty: ReplicaSet) -> None:
     expected, victim = row("member killed"), followed(agent, faulty)
     with faults.killed(faulty, victim):
         goes_on_elsewhere(agent, faulty, expected, victim)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_a_hung_member_is_left(agent: Agent, faulty: ReplicaSet) -> None:
@@ -145,7 +147,7 @@ def test_a_hung_member_is_left(agent: Agent, faulty: ReplicaSet) -> None:
     expected, victim = row("member hung"), followed(agent, faulty)
     with faults.hung(faulty, victim):
         goes_on_elsewhere(agent, faulty, expected, victim)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_a_member_whose_packets_are_dropped_is_left(agent: Agent, faulty: ReplicaSet) -> None:
@@ -156,7 +158,7 @@ def test_a_member_whose_packets_are_dropped_is_left(agent: Agent, faulty: Replic
     with partition.Partition(faulty, victim) as cut:
         goes_on_elsewhere(agent, faulty, expected, victim)
         assert cut.dropped > 0
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_a_member_that_becomes_primary_is_left(agent: Agent, faulty: ReplicaSet) -> None:
@@ -164,7 +166,7 @@ def test_a_member_that_becomes_primary_is_left(agent: Agent, faulty: ReplicaSet)
     expected, victim = row("followed member stepped up"), followed(agent, faulty)
     faults.step_up(faulty, victim)
     goes_on_elsewhere(agent, faulty, expected, victim)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_a_removed_member_is_left(agent: Agent, faulty: ReplicaSet) -> None:
@@ -172,7 +174,7 @@ def test_a_removed_member_is_left(agent: Agent, faulty: ReplicaSet) -> None:
     expected, victim = row("member removed"), followed(agent, faulty)
     with faults.removed(faulty, victim):
         goes_on_elsewhere(agent, faulty, expected, victim)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_an_oplog_is_resized(agent: Agent, faulty: ReplicaSet) -> None:
@@ -183,8 +185,8 @@ def test_an_oplog_is_resized(agent: Agent, faulty: ReplicaSet) -> None:
     with faulty.member_client(victim) as client:
         client.local.command("compact", "oplog.rs")
     written = write(faulty)
-    require(agent, expected, lambda s: at(s["captured"]) >= written)
-    is_well(agent, faulty, expected)
+    assert_status(agent, expected, lambda s: at(s["captured"]) >= written)
+    assert_well(agent, faulty, expected)
     faults.replace_by_empty(faulty, victim)  # the server never makes an oplog as small again as the other tests need it
     faulty.wait_healthy()
 
@@ -198,7 +200,7 @@ def test_an_empty_member_takes_the_place_of_one(agent: Agent, faulty: ReplicaSet
     other = followed(agent, faulty)
     with faults.killed(faulty, other):
         goes_on_elsewhere(agent, faulty, expected, other)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_a_member_behind_the_anchor_is_waited_for(agent: Agent, faulty: ReplicaSet) -> None:
@@ -210,14 +212,14 @@ def test_a_member_behind_the_anchor_is_waited_for(agent: Agent, faulty: ReplicaS
         wait_until("it is captured", lambda: at(agent.status()["captured"]) >= written)
         faulty.kill_member(victim)
         try:
-            require(agent, expected, lambda s: s["waiting"] is not None)
+            assert_status(agent, expected, lambda s: s["waiting"] is not None)
         except BaseException:
             faulty.restart_member(victim)
             raise
     written = write(faulty)
     wait_until("the member is followed", lambda: at(agent.status()["captured"]) >= written)
     faulty.restart_member(victim)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_what_is_rolled_back_was_never_captured(agent: Agent, faulty: ReplicaSet) -> None:
@@ -242,7 +244,7 @@ def test_what_is_rolled_back_was_never_captured(agent: Agent, faulty: ReplicaSet
         with faulty.member_client(old) as client:
             assert 0 == client["tests"]["faults"].count_documents({"_id": "lost"})
         assert list((faulty.member(old).directory / "data" / "rollback").rglob("*.bson"))
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
     with agent.head(1) as head:
         assert 0 == head["tests"]["faults"].count_documents({"_id": "lost"})
 
@@ -258,8 +260,8 @@ def test_a_stalled_majority_shows(agent: Agent, faulty: ReplicaSet) -> None:
 
         client["tests"]["faults"].insert_one({"at": time.time()})
         wait_until("the stall is seen", lambda: is_behind(agent.status()), SECONDS)
-        require(agent, expected)
-    is_well(agent, faulty, expected)
+        assert_status(agent, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_a_set_without_a_primary_is_unknown(agent: Agent, faulty: ReplicaSet) -> None:
@@ -268,10 +270,10 @@ def test_a_set_without_a_primary_is_unknown(agent: Agent, faulty: ReplicaSet) ->
     gone = [number for number in range(3) if number != left]
     for number in gone:
         faulty.kill_member(number)
-    require(agent, expected)
+    assert_status(agent, expected)
     for number in gone:
         faulty.restart_member(number, wait=False)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 @contextlib.contextmanager
@@ -306,9 +308,9 @@ def test_the_agents_clock_jumps(agent: Agent, faulty: ReplicaSet, clocks: clock.
         for ahead in (3600, -3600, 0):
             clocks.set_wall(ahead)
             written = write(faulty)
-            status = require(agent, expected, lambda s, w=written: at(s["captured"]) >= w, by_command=True)
+            status = assert_status(agent, expected, lambda s, w=written: at(s["captured"]) >= w, by_command=True)
             assert status["backup_lag_seconds"] < 60
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_all_members_are_gone_for_an_hour(agent: Agent, faulty: ReplicaSet, clocks: clock.Clocks) -> None:
@@ -318,15 +320,15 @@ def test_all_members_are_gone_for_an_hour(agent: Agent, faulty: ReplicaSet, cloc
         wait_ok(agent)
         for number in range(3):
             faulty.kill_member(number)
-        require(agent, expected, by_command=True)
+        assert_status(agent, expected, by_command=True)
         clocks.let_pass(3600)
-        status = require(agent, expected, lambda s: s["backup_lag_seconds"] is None, by_command=True)
+        status = assert_status(agent, expected, lambda s: s["backup_lag_seconds"] is None, by_command=True)
         assert "tailing" == status["state"]
         for number in range(3):
             faulty.restart_member(number, wait=False)
         faulty.wait_healthy()
         assert_equal(agent, faulty)
-    is_well(agent, faulty, expected)
+    assert_well(agent, faulty, expected)
 
 
 def test_an_overwritten_anchor_is_not_given_up_for_a_silent_member(agent: Agent, faulty: ReplicaSet) -> None:
@@ -338,7 +340,7 @@ def test_an_overwritten_anchor_is_not_given_up_for_a_silent_member(agent: Agent,
     others = [faulty.addresses[number] for number in range(3) if number != silent]
     roll_over(faulty.uri, members=others)
     agent.start()
-    require(agent, expected, lambda s: f"{faulty.addresses[silent]}: unreachable" in s["waiting"])
+    assert_status(agent, expected, lambda s: f"{faulty.addresses[silent]}: unreachable" in s["waiting"])
     with faults.removed(faulty, silent):
         alert = agent.wait_state("resync_required")["alerts"][0]
         assert "critical" == agent.status()["verdict"]
@@ -371,8 +373,8 @@ def test_the_primarys_clock_jumps_ahead(agent: Agent, faulty: ReplicaSet, clocks
     for ahead in (3600, 0):
         clocks.set_wall(ahead)
         written = wait_until("the server sees the time", lambda: ahead_of(before, write_at(faulty, number)))
-        require(agent, expected, lambda s, w=written: at(s["captured"]) >= w)
-    is_well(agent, faulty, expected)
+        assert_status(agent, expected, lambda s, w=written: at(s["captured"]) >= w)
+    assert_well(agent, faulty, expected)
     plan = agent.call("resync", "--owner", "tests", "--policy", "always", "--dry-run")[1]["plan"]
     assert plan["window_seconds"] > 3000
 

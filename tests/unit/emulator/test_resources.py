@@ -108,7 +108,7 @@ def test_snapshots_by_schedule(om: Emulator, ask: Asker, cluster: str) -> None:
     """One follows the other while the backup runs."""
     om.timing.snapshot_interval = om.timing.snapshot = 0.1
     om.begin_snapshot(cluster)
-    wait_until("three", lambda: ask.get(f"clusters/{cluster}/snapshots")["totalCount"] >= 3)
+    assert wait_until("three", lambda: ask.get(f"clusters/{cluster}/snapshots")["totalCount"] >= 3)
 
 
 def test_snapshots_on_demand(om: Emulator, ask: Asker, cluster: str) -> None:

@@ -34,7 +34,7 @@ class Result:
         return f"{self.step} × {self.fault}: {'; '.join((ended, *self.notes))} ({self.seconds} s)"
 
 
-def run_cell(bench: Bench, step: Step, fault: Fault) -> list[str]:
+def assert_survived(bench: Bench, step: Step, fault: Fault) -> list[str]:
     """Run one cell and return what was seen on the way. Raises AssertionError, or whatever else went wrong."""
     if step.work != "initial_sync":
         bench.refresh()
@@ -60,7 +60,7 @@ def measured(bench: Bench, step: Step, fault: Fault) -> Result:
     """Run one cell and return how it ended, whatever happens."""
     began, wrong, notes = time.monotonic(), None, []
     try:
-        notes = run_cell(bench, step, fault)
+        notes = assert_survived(bench, step, fault)
     except Exception as error:  # noqa: BLE001 - the matrix is run to its end
         wrong = str(error)
     return Result(step.name, fault.name, seconds_of(began), wrong, tuple(notes))
