@@ -16,11 +16,7 @@ from datetime import datetime, timezone
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
-    Part,
-    Snapshot,
-    snapshot_of,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Part, Snapshot
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.archive import (
     data_directory,
@@ -124,9 +120,9 @@ def _planned(api: Api, order: Order) -> tuple[Answer, Sequence[Part]]:
         raise FixInput(message, code="point_in_time_by_http")
     snapshots = f"{order.path}/snapshots"
     if order.snapshot is None:
-        found = newest([snapshot_of(one) for one in api.pages(snapshots, completed="true")])
+        found = newest([Snapshot.of(one) for one in api.pages(snapshots, completed="true")])
     else:
-        found = demand_complete(snapshot_of(api.get(f"{snapshots}/{order.snapshot}")))
+        found = demand_complete(Snapshot.of(api.get(f"{snapshots}/{order.snapshot}")))
     parts = parts_of(found)
     return _described(order, found, parts), parts
 
