@@ -147,11 +147,11 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 _YEAR_SECONDS = 366 * 86400
@@ -181,7 +181,7 @@ def moment(text: str | None) -> str | None:
         found = None
     if found is None or found.tzinfo is None:
         expected = "latest_safe_restart as a time with its zone, such as 2026-01-31T04:05:06Z"
-        raise FixInput(sentence(expected=expected, found=repr(text), remedy="correct it"), code="bad_option")
+        raise bad_option(expected, repr(text), "correct it")
     return iso_of(found)
 
 
@@ -190,8 +190,7 @@ def change(params: Answer, provider: Provider) -> Answer:
         return provider.end_maintenance(params["owner"])
     seconds = params["for_seconds"]
     if not 1 <= seconds <= _YEAR_SECONDS:
-        expected = f"for_seconds of 1 to {_YEAR_SECONDS}, a year"
-        raise FixInput(sentence(expected=expected, found=str(seconds), remedy="correct it"), code="bad_option")
+        raise bad_option(f"for_seconds of 1 to {_YEAR_SECONDS}, a year", str(seconds), "correct it")
     latest = moment(params["latest_safe_restart"])
     return provider.begin_maintenance(params["owner"], params["reason"], seconds, latest)
 
@@ -213,11 +212,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

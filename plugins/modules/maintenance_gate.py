@@ -136,8 +136,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet, gate
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
 
 ARGUMENTS = fleet.JOBS.merge(
@@ -153,6 +153,8 @@ ARGUMENTS = fleet.JOBS.merge(
 
 
 def run(module: AnsibleModule) -> Outcome:
+    if fleet.needs_pymongo(module.params):
+        continue_with_pymongo(module)
     maintenance = gate.Maintenance(
         module.params["planned_downtime_minutes"], module.params["margin_minutes"], module.params["rate"]
     )
@@ -165,13 +167,7 @@ def run(module: AnsibleModule) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        if fleet.needs_pymongo(module.params):
-            continue_with_pymongo(module)
-        module.exit_json(**run(module).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_module(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

@@ -95,15 +95,10 @@ snapshots_paused:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    RetryLater,
-    sentence,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import RetryLater, bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
 ARGUMENTS = JOB.merge(
@@ -129,8 +124,7 @@ def leases_before(provider: Provider) -> list[Answer]:
 
 def check_duration(seconds: int | None) -> None:
     if seconds is not None and seconds < 1:
-        message = sentence(expected="for_seconds of at least 1", found=str(seconds), remedy="leave it out for no end")
-        raise FixInput(message, code="bad_option")
+        raise bad_option("for_seconds of at least 1", str(seconds), "leave it out for no end")
 
 
 def change(module: AnsibleModule, provider: Provider) -> Answer:
@@ -151,11 +145,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":
