@@ -23,13 +23,7 @@ extends_documentation_fragment:
   - mongodb_ops.backup.jobs
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 seealso:
   - module: mongodb_ops.backup.oplog_window_info
   - module: mongodb_ops.backup.backup_lag_info

@@ -24,14 +24,10 @@ extends_documentation_fragment:
   - mongodb_ops.backup.jobs
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.without_diff
 attributes:
   check_mode:
-    support: full
     details: The module never changes anything. It fails in check mode too.
-  diff_mode:
-    support: none
-  platform:
-    support: full
 options:
   planned_downtime_minutes:
     description:

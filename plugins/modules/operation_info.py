@@ -23,15 +23,10 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
+  - mongodb_ops.backup.attributes.without_diff
 attributes:
   check_mode:
-    support: full
     details: In check mode the operation is read once and not followed.
-  diff_mode:
-    support: none
-  platform:
-    support: full
 options:
   operation:
     description:

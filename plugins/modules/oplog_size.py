@@ -26,13 +26,7 @@ extends_documentation_fragment:
   - mongodb_ops.backup.login
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.with_diff
 options:
   min_hours:
     description:

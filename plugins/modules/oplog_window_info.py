@@ -27,13 +27,7 @@ extends_documentation_fragment:
   - mongodb_ops.backup.login
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 options:
   min_hours:
     description:
