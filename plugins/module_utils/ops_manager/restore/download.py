@@ -16,11 +16,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    GiveUp,
-    RetryLater,
-    sentence,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp, RetryLater, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection, opener
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
 
