@@ -81,16 +81,6 @@ class Project:
         """Return the clusters: replica sets, whole sharded clusters and their parts."""
         return self._all(deployment.Cluster, "/clusters")
 
-    def cluster(self, id_or_name: str | None, among: Sequence[deployment.Cluster] | None = None) -> deployment.Cluster:
-        """Return one cluster. A name means the whole cluster; only what no whole one is called can be the name of a part."""
-        if not id_or_name:
-            raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
-        return pick(self.clusters() if among is None else among, id_or_name)
-
-    def parts(self, cluster: deployment.Cluster) -> list[deployment.Cluster]:
-        """Return the shards and the config servers of a sharded cluster; a replica set is its only part."""
-        return parts(self.clusters(), cluster)
-
     def backup_configs(self) -> list[deployment.BackupConfig]:
         """Return how each cluster is backed up, and whether it is."""
         return self._all(deployment.BackupConfig, "/backupConfigs")
@@ -169,8 +159,13 @@ def _second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def pick(clusters: Sequence[deployment.Cluster], id_or_name: str) -> deployment.Cluster:
-    """Return the cluster that is meant. Raises FixInput, which names what there is."""
+def pick(clusters: Sequence[deployment.Cluster], id_or_name: str | None) -> deployment.Cluster:
+    """Return the cluster that is meant. A name means the whole one; only what no whole one is called is the name of a part.
+
+    Raises FixInput, which names what there is.
+    """
+    if not id_or_name:
+        raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
     by_id = [one for one in clusters if one.id.lower() == id_or_name.lower()]
     whole = [one for one in clusters if not one.is_part and id_or_name in (one.name, one.replica_set)]
     part = [one for one in clusters if one.is_part and id_or_name in (one.replica_set, one.shard)]

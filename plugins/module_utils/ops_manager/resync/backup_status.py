@@ -59,7 +59,7 @@ def record(job: Job, operation: Answer | None) -> Answer:
     the primary's oplog window without the time by which the backup may be behind before the product raises an alert.
     """
     findings = list(_findings(job, operation))
-    snapshot, synced, window = newest(job), job.last_sync(), job.measures.window_seconds
+    snapshot, synced, window = job.newest, job.last_sync(), job.measures.window_seconds
     return {
         "job": job.name,
         "state": _state(job, operation),
@@ -96,11 +96,6 @@ def record(job: Job, operation: Answer | None) -> Answer:
         "verdict": worst([OK, *(finding.verdict for finding in findings)]),
         "reasons": reasons(findings),
     }
-
-
-def newest(job: Job) -> Snapshot | None:
-    """Return the newest complete snapshot from which everything can be restored."""
-    return next((snapshot for snapshot in job.snapshots if snapshot.whole), None)
 
 
 def headroom_seconds(job: Job) -> float | None:
@@ -185,7 +180,7 @@ def _agent_findings(job: Job) -> Iterator[Finding]:
 
 
 def _snapshot_findings(job: Job, operation: Answer | None) -> Iterator[Finding]:
-    found, interval = newest(job), _interval(job)
+    found, interval = job.newest, _interval(job)
     latest = next((snapshot for snapshot in job.snapshots if snapshot.finished), None)
     if latest is not None and not latest.whole:
         flaw = f"misses {', '.join(latest.missing_shards)}" if latest.missing_shards else "may be inconsistent"

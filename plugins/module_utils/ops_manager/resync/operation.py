@@ -82,7 +82,7 @@ def _going_on(journal: Journal, view: View, words: Words) -> Answer:
 def _failed(journal: Journal, view: View, words: Words) -> Answer:
     error = {"code": "not_synced", "message": _NOT_SYNCED.format(began=journal.began), "details": {}}
     steps = [_step(step, step == "preflight", False, journal, view) for step in STEPS]
-    left = wording.left_without_journal(journal.method, view, words)
+    left = wording.halted(journal.method, view, words)
     return {**_record(journal, "failed", "sync"), "steps": steps, "error": error, "left_behind": left}
 
 
