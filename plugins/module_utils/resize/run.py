@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     AskOperator,
@@ -24,16 +23,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
 
 _BETWEEN_LOOKS_SECONDS = 0.5
-
-
-class Servers(Protocol):
-    """The commands that resizing needs; the one real implementation is `Wire`."""
-
-    def status(self) -> tuple[list[Member], Record]:
-        """Return the members and the reply of replSetGetStatus."""
-
-    def resize(self, step: Step) -> None:
-        """Resize the oplog of one member and see that it has the new size."""
 
 
 class Wire:
@@ -142,7 +131,7 @@ def problems(members: Sequence[Member], status: Record, max_lag_seconds: float) 
 
 
 def carry_out(
-    servers: Servers, steps: Sequence[Step], wish: Wish, sleep: Callable[[float], None] = time.sleep
+    servers: Wire, steps: Sequence[Step], wish: Wish, sleep: Callable[[float], None] = time.sleep
 ) -> list[str]:
     """Resize the members of the steps that change anything, secondaries first; return their addresses in the order of doing.
 
@@ -167,7 +156,7 @@ def _next(left: Sequence[Step], members: Sequence[Member]) -> Step:
     return min(left, key=lambda step: step.facts.address in primary)
 
 
-def _healthy(servers: Servers, wish: Wish, sleep: Callable[[float], None]) -> list[Member]:
+def _healthy(servers: Wire, wish: Wish, sleep: Callable[[float], None]) -> list[Member]:
     """Wait until the set is healthy and return its members."""
     until = time.monotonic() + wish.health_timeout_seconds
     while True:

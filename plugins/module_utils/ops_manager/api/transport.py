@@ -20,7 +20,7 @@ from typing import Any
 from urllib import error, request
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, bad_option, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 
 API = "/api/public/v1.0"
 
@@ -157,15 +157,11 @@ def _context(connection: Connection) -> ssl.SSLContext:
     except OSError as wrong:
         files = (connection.ca_file, connection.client_certificate_file, connection.client_key_file)
         named = ", ".join(name for name in files if name)
+        expected = f"certificates and keys in PEM that can be read ({named})"
         remedy = (
             "correct ca_file, client_certificate_file and client_key_file of ops_manager, on the host of the module"
         )
-        message = sentence(
-            expected=f"certificates and keys in PEM that can be read ({named})",
-            found=str(wrong.strerror or wrong.args[-1]),
-            remedy=remedy,
-        )
-        raise FixInput(message, code="bad_option") from None
+        raise bad_option(expected, str(wrong.strerror or wrong.args[-1]), remedy) from None
     if not connection.validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Part, Snapshot
@@ -27,7 +28,6 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
     Downloaded,
 )
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import (
-    Api,
     Delivery,
     Patience,
     RestoreJobs,
@@ -43,6 +43,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: How long the address of an archive is good.
+_EXPIRATION_HOURS = 24
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,6 @@ class Order:
     time: str | None = None
     #: How the job is called in answers.
     job: str | None = None
-    expiration_hours: int = 24
-    #: Restore also where Ops Manager tells no checksum of an archive.
-    without_checksum: bool = False
     patience: Patience = field(default_factory=Patience)
 
     @property
@@ -70,7 +69,7 @@ class Order:
         return f"/groups/{self.project}/clusters/{self.cluster}"
 
 
-def plan(api: Api, order: Order) -> Answer:
+def plan(api: Client, order: Order) -> Answer:
     """Return what `restore` would do, with the same refusals; nothing is changed."""
     planned, parts = _planned(api, order)
     target = Target(order.target)
@@ -82,7 +81,7 @@ def plan(api: Api, order: Order) -> Answer:
     return _answer(True, planned, None)
 
 
-def restore(api: Api, network: Connection, order: Order) -> Answer:
+def restore(api: Client, network: Connection, order: Order) -> Answer:
     """Restore the snapshot, and return when it has been done; a directory that holds just that is no change.
 
     Whatever fails, nothing that a server could be started on is left behind.
@@ -110,7 +109,7 @@ def _answer(changed: bool, planned: Answer | None, record: Answer | None) -> Ans
     return {"changed": changed, "attached": False, "plan": planned, "operation": None, "restore": record}
 
 
-def _planned(api: Api, order: Order) -> tuple[Answer, Sequence[Part]]:
+def _planned(api: Client, order: Order) -> tuple[Answer, Sequence[Part]]:
     if order.time is not None:
         message = sentence(
             expected="a snapshot, since Ops Manager delivers points in time only to a cluster that it manages itself",
@@ -176,7 +175,7 @@ def _disk_errors(path: str) -> Iterator[None]:
 class _Restore:
     """One restore, part by part."""
 
-    def __init__(self, api: Api, network: Connection, order: Order, parts: Sequence[Part], target: Target) -> None:
+    def __init__(self, api: Client, network: Connection, order: Order, parts: Sequence[Part], target: Target) -> None:
         self._api, self._network = api, network
         self._order, self._parts, self._target = order, parts, target
 
@@ -185,7 +184,7 @@ class _Restore:
         delivery = Delivery(
             self._api, f"{self._order.path}/restoreJobs", planned["snapshot"], self._parts, self._order.patience
         )
-        jobs = delivery.usable() or delivery.order(self._order.expiration_hours, time_of(planned["snapshot_expires"]))
+        jobs = delivery.usable() or delivery.order(_EXPIRATION_HOURS, time_of(planned["snapshot_expires"]))
         jobs = delivery.wait(jobs)
         archives = [
             self._deliver(delivery, jobs, number, directory)
@@ -206,7 +205,7 @@ class _Restore:
         archive = os.path.join(self._target.working, f"{number}.tar.gz")
         source = source_of(jobs.found[number])
         downloaded = Download(source, archive, self._network).run()
-        checked = self._compare(downloaded, delivery.checksum(jobs, number), jobs.names[number])
+        _compare(downloaded, delivery.checksum(jobs, number), jobs.names[number])
         unpacked = os.path.join(self._target.working, f"{number}.unpacked")
         os.mkdir(unpacked, 0o700)
         unpack(archive, unpacked)
@@ -216,7 +215,7 @@ class _Restore:
             "part": self._parts[number].name,
             "sha1": downloaded.sha1,
             "bytes": downloaded.bytes,
-            "compared": checked,
+            "compared": True,
         }
 
     def _place(self, found: str, directory: str) -> None:
@@ -225,22 +224,20 @@ class _Restore:
             os.rmdir(where)
         os.rename(found, where)
 
-    def _compare(self, downloaded: Downloaded, expected: str | None, job: str) -> bool:
-        """Whether the archive was compared with a checksum; one that differs, or cannot be compared unasked, is an error."""
-        if expected is None and self._order.without_checksum:
-            return False
-        if expected is None:
-            message = sentence(
-                expected=f"a SHA-1 of the archive from restore job {job}",
-                found="none",
-                remedy="see the job in Ops Manager, or allow a restore without a checksum",
-            )
-            raise GiveUp(message, code="no_checksum")
-        if expected != downloaded.sha1:
-            message = sentence(
-                expected=f"an archive of SHA-1 {expected} from restore job {job}",
-                found=downloaded.sha1,
-                remedy="nothing of it was unpacked: run this again",
-            )
-            raise GiveUp(message, code="checksum_mismatch", details={"expected": expected, "found": downloaded.sha1})
-        return True
+
+def _compare(downloaded: Downloaded, expected: str | None, job: str) -> None:
+    """Demand the checksum that Ops Manager has for an archive. Without one nobody knows whether all of it arrived."""
+    if expected is None:
+        message = sentence(
+            expected=f"a SHA-1 of the archive from restore job {job}",
+            found="none",
+            remedy="see the job in Ops Manager",
+        )
+        raise GiveUp(message, code="no_checksum")
+    if expected != downloaded.sha1:
+        message = sentence(
+            expected=f"an archive of SHA-1 {expected} from restore job {job}",
+            found=downloaded.sha1,
+            remedy="nothing of it was unpacked: run this again",
+        )
+        raise GiveUp(message, code="checksum_mismatch", details={"expected": expected, "found": downloaded.sha1})

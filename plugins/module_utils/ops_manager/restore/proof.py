@@ -41,8 +41,6 @@ class Wish:
     mongod: str
     cache_mb: int = 512
     start_seconds: float = 600.0
-    #: Read every page and every index entry, not only the structure.
-    full: bool = True
 
 
 def prove(directory: str, wish: Wish, parts: tuple[str, ...] = ("",)) -> Answer:
@@ -84,7 +82,7 @@ def _prove_part(directory: str, part: str, wish: Wish) -> _Found:
     scratch = Scratch(wish.mongod, directory, wish.cache_mb, wish.start_seconds)
     try:
         with scratch.running() as client:
-            _read_all(client, wish, found)
+            _read_all(client, found)
     except Damaged as error:
         found.differences.append(error.message)
     if part:
@@ -92,17 +90,17 @@ def _prove_part(directory: str, part: str, wish: Wish) -> _Found:
     return found
 
 
-def _read_all(client: Any, wish: Wish, found: _Found) -> None:
+def _read_all(client: Any, found: _Found) -> None:
     """Read every collection; one that is damaged keeps no other from being read, as long as the mongod lives."""
     for database in client.list_database_names():
         for name in _collections(client[database]):
-            _look(client[database], name, wish, found)
+            _look(client[database], name, found)
 
 
-def _look(database: Any, name: str, wish: Wish, found: _Found) -> None:
+def _look(database: Any, name: str, found: _Found) -> None:
     full_name = f"{database.name}.{name}"
     try:
-        documents = _read(database, name, wish)
+        documents = _read(database, name)
     except OperationFailure as error:
         found.differences.append(f"{full_name}: {_words(error)}")
     except _Different as error:
@@ -126,9 +124,10 @@ def _collections(database: Any) -> list[str]:
     )
 
 
-def _read(database: Any, name: str, wish: Wish) -> int:
+def _read(database: Any, name: str) -> int:
     """Return how many documents were read; raises _Different where the server finds fault, or counts otherwise."""
-    result = database.command("validate", name, full=wish.full)
+    # Full: every page and every index entry, not only the structure.
+    result = database.command("validate", name, full=True)
     if not result.get("valid"):
         said = [shortened(str(text)) for text in result.get("errors") or () if not is_dump(str(text))]
         raise _Different("not valid: " + "; ".join(said[:_QUOTED] or ["it does not say why"]))

@@ -137,15 +137,8 @@ class Scratch:
         where = ["--dbpath", self._directory, "--logpath", self._log]
         # The socket as the only address to listen on; the usual one in /tmp would be a second.
         listen = ["--bind_ip", self._socket, "--nounixsocket"]
-        return [
-            self._mongod,
-            *where,
-            *listen,
-            "--wiredTigerCacheSizeGB",
-            str(self._cache_mb / 1024),
-            *layout,
-            *parameters,
-        ]
+        cache = ["--wiredTigerCacheSizeGB", str(self._cache_mb / 1024)]
+        return [self._mongod, *where, *listen, *cache, *layout, *parameters]
 
     def _start(self) -> None:
         parent = os.getpid()
