@@ -177,12 +177,7 @@ class OpsManager:
 
     @staticmethod
     def _open_already(found: Journal, opened: Answer) -> AskOperator:
-        message = sentence(
-            expected="no open operation on this job",
-            found=f"resync {found.id} of {found.owner} ({found.reason})",
-            remedy="wait for it, or cancel it by its id",
-        )
-        return AskOperator(message, code="operation_open", details={"operation": opened})
+        return prediction.operation_open(f"resync {found.id} of {found.owner} ({found.reason})", opened)
 
     def cancel_resync(self, operation: str) -> Answer:
         found = self._open(operation)

@@ -9,7 +9,7 @@ The journal is written first and removed last. It names everything that is left 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,14 +39,14 @@ class Wishes:
     sync_source: str
     hand_off_minutes: float
     mute_hours: float
-    mute: tuple[str, ...]
+    mute: Sequence[str]
     confirm_snapshot_loss: bool
     poll_seconds: float
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Wishes:
         """Take them from the module's parameters."""
-        return cls(**{**{one.name: options[one.name] for one in fields(cls)}, "mute": tuple(options["mute"])})
+        return cls(**{one.name: options[one.name] for one in fields(cls)})
 
     @property
     def mute_seconds(self) -> float:
@@ -88,7 +88,7 @@ def begin(job: Job, journal: Journal, wishes: Wishes) -> Journal:
     return open_window(job, journal, wishes.mute, job.now + timedelta(seconds=wishes.mute_seconds))
 
 
-def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetime) -> Journal:
+def open_window(job: Job, journal: Journal, mute: Sequence[str], ends: datetime) -> Journal:
     """Make the maintenance window that holds a journal, and return the journal with it."""
     body = {
         "alertTypeNames": list(mute),
