@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.check_record import (
     Part,
@@ -44,27 +44,25 @@ _SOURCE = {name: dict(option) for name, option in connection.LOGIN.options.items
 _SOURCE["login_host"].pop("default")
 
 #: The option `jobs`, which every module that checks many jobs has.
-JOBS = respawn.PYTHON.merge(
-    Arguments(
-        options={
-            "jobs": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    **_SOURCE,
-                    **{name: dict(option) for name, option in AGENT.options.items()},
-                    **thresholds.THRESHOLDS.options,
-                    "name": {"type": "str", "required": True},
-                    "cluster": {"type": "str"},
-                    "machine": {"type": "str", "default": "controller"},
-                    "min_hours": {"type": "float", "default": 24},
-                },
+JOBS = respawn.PYTHON.extended(
+    options={
+        "jobs": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                **_SOURCE,
+                **{name: dict(option) for name, option in AGENT.options.items()},
+                **thresholds.THRESHOLDS.options,
+                "name": {"type": "str", "required": True},
+                "cluster": {"type": "str"},
+                "machine": {"type": "str", "default": "controller"},
+                "min_hours": {"type": "float", "default": 24},
             },
-            "rates": {"type": "bool", "default": True},
-            "parallel": {"type": "int", "default": 16},
         },
-    )
+        "rates": {"type": "bool", "default": True},
+        "parallel": {"type": "int", "default": 16},
+    },
 )
 
 

@@ -144,13 +144,13 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
-ARGUMENTS = JOB.merge(thresholds.THRESHOLDS).merge(Arguments(options={"oplog": {"type": "dict"}}))
+ARGUMENTS = JOB.merge(thresholds.THRESHOLDS).extended(options={"oplog": {"type": "dict"}})
 
 
 def run(module: AnsibleModule, provider: Provider) -> Outcome:

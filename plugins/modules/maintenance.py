@@ -139,7 +139,7 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
@@ -149,17 +149,15 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import A
 
 _YEAR_SECONDS = 366 * 86400
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "state": {"type": "str", "required": True, "choices": ["begun", "ended"]},
-            "owner": {"type": "str", "required": True},
-            "reason": {"type": "str"},
-            "for_seconds": {"type": "int"},
-            "latest_safe_restart": {"type": "str"},
-        },
-        required_if=(("state", "begun", ("reason", "for_seconds")),),
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "state": {"type": "str", "required": True, "choices": ["begun", "ended"]},
+        "owner": {"type": "str", "required": True},
+        "reason": {"type": "str"},
+        "for_seconds": {"type": "int"},
+        "latest_safe_restart": {"type": "str"},
+    },
+    required_if=(("state", "begun", ("reason", "for_seconds")),),
 )
 
 

@@ -131,20 +131,17 @@ jobs:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet, gate
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
 
-ARGUMENTS = fleet.JOBS.merge(
-    Arguments(
-        options={
-            "planned_downtime_minutes": {"type": "float", "required": True},
-            "margin_minutes": {"type": "float", "default": 60},
-            "rate": {"type": "str", "choices": list(gate.RATES), "default": "p95"},
-            "fail": {"type": "bool", "default": True},
-        }
-    )
+ARGUMENTS = fleet.JOBS.extended(
+    options={
+        "planned_downtime_minutes": {"type": "float", "required": True},
+        "margin_minutes": {"type": "float", "default": 60},
+        "rate": {"type": "str", "choices": list(gate.RATES), "default": "p95"},
+        "fail": {"type": "bool", "default": True},
+    }
 )
 
 

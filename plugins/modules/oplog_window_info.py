@@ -261,21 +261,18 @@ reasons:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import PYTHON, continue_with_pymongo
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 
-ARGUMENTS = connection.LOGIN.merge(PYTHON).merge(
-    Arguments(
-        options={
-            "min_hours": {"type": "float", "default": 24},
-            "rates": {"type": "bool", "default": True},
-            "exact": {"type": "bool", "default": False},
-            "bucket_seconds": {"type": "int"},
-        }
-    )
+ARGUMENTS = connection.LOGIN.merge(PYTHON).extended(
+    options={
+        "min_hours": {"type": "float", "default": 24},
+        "rates": {"type": "bool", "default": True},
+        "exact": {"type": "bool", "default": False},
+        "bucket_seconds": {"type": "int"},
+    }
 )
 
 

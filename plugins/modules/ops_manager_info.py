@@ -199,24 +199,22 @@ windows:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import gathering
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
-ARGUMENTS = AGENT.merge(
-    Arguments(
-        options={
-            "gather": {
-                "type": "list",
-                "elements": "str",
-                "choices": list(gathering.KINDS),
-                "default": list(gathering.DEFAULT),
-            }
-        },
-    )
+ARGUMENTS = AGENT.extended(
+    options={
+        "gather": {
+            "type": "list",
+            "elements": "str",
+            "choices": list(gathering.KINDS),
+            "default": list(gathering.DEFAULT),
+        }
+    },
 )
 
 

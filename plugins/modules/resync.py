@@ -123,29 +123,27 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "state": {"type": "str", "default": "started", "choices": ["started", "continued", "canceled"]},
-            "owner": {"type": "str"},
-            "reason": {"type": "str"},
-            "policy": {"type": "str", "default": "required", "choices": ["required", "older_than", "always"]},
-            "older_than_days": {"type": "int"},
-            "operation": {"type": "str"},
-        },
-        required_if=(
-            ("state", "started", ("owner", "reason")),
-            ("state", "canceled", ("operation",)),
-            ("state", "continued", ("operation",)),
-            ("policy", "older_than", ("older_than_days",)),
-        ),
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "state": {"type": "str", "default": "started", "choices": ["started", "continued", "canceled"]},
+        "owner": {"type": "str"},
+        "reason": {"type": "str"},
+        "policy": {"type": "str", "default": "required", "choices": ["required", "older_than", "always"]},
+        "older_than_days": {"type": "int"},
+        "operation": {"type": "str"},
+    },
+    required_if=(
+        ("state", "started", ("owner", "reason")),
+        ("state", "canceled", ("operation",)),
+        ("state", "continued", ("operation",)),
+        ("policy", "older_than", ("older_than_days",)),
+    ),
 )
 
 

@@ -91,24 +91,22 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "name": {"type": "str", "required": True},
-            "state": {
-                "type": "str",
-                "default": "present",
-                "choices": ["present", "held", "released", "proven", "absent"],
-            },
-            "owner": {"type": "str", "required": True},
-            "prove": {"type": "bool", "default": False},
+ARGUMENTS = JOB.extended(
+    options={
+        "name": {"type": "str", "required": True},
+        "state": {
+            "type": "str",
+            "default": "present",
+            "choices": ["present", "held", "released", "proven", "absent"],
         },
-    )
+        "owner": {"type": "str", "required": True},
+        "prove": {"type": "bool", "default": False},
+    },
 )
 
 

@@ -121,13 +121,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
-ARGUMENTS = JOB.merge(Arguments(options={"name": {"type": "str"}}))
+ARGUMENTS = JOB.extended(options={"name": {"type": "str"}})
 
 
 def run(module: AnsibleModule, provider: Provider) -> Outcome:

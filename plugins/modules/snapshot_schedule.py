@@ -87,23 +87,21 @@ snapshots_paused:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import RetryLater, bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "state": {"type": "str", "required": True, "choices": ["paused", "running"]},
-            "owner": {"type": "str", "required": True},
-            "reason": {"type": "str"},
-            "for_seconds": {"type": "int"},
-        },
-        required_if=(("state", "paused", ("reason",)),),
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "state": {"type": "str", "required": True, "choices": ["paused", "running"]},
+        "owner": {"type": "str", "required": True},
+        "reason": {"type": "str"},
+        "for_seconds": {"type": "int"},
+    },
+    required_if=(("state", "paused", ("reason",)),),
 )
 
 

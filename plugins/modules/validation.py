@@ -66,18 +66,16 @@ operation:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "owner": {"type": "str", "required": True},
-            "level": {"type": "str", "default": "digest", "choices": ["counts", "sample", "digest"]},
-        },
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "owner": {"type": "str", "required": True},
+        "level": {"type": "str", "default": "digest", "choices": ["counts", "sample", "digest"]},
+    },
 )
 
 
