@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api import arguments as ops_manager
+from .ops_manager.api import arguments as ops_manager
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from .arguments import Arguments
+from .errors import BackupError
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
-    CRITICAL,
-    OK,
-    UNKNOWN,
-    WARNING,
-    Finding,
-    reasons,
-    worst,
-)
+from ..topology import Member
+from ..values import iso_of
+from ..verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding, reasons, worst
 
 # The server drops the oldest entries in blocks of up to a tenth of the oplog, so one that turns over is never emptier.
 _TURNING_OVER = 0.9

@@ -11,17 +11,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
-    FixInput,
-    GiveUp,
-    RetryLater,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Facts, RestoreRequest, Runner
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ..errors import AskOperator, BackupError, FixInput, GiveUp, RetryLater, sentence
+from ..values import Answer
+from . import prediction
+from .base import Facts, RestoreRequest, Runner
 
 #: The version of the agent's command line that this collection speaks; the one before it is accepted as well.
 API = 1

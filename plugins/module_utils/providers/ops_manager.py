@@ -14,37 +14,19 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
-    FixInput,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import RESYNC, Journal, from_id
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import snapshots
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import (
-    backup_status,
-    cancellation,
-    decisions,
-    preflight,
-    requests,
-    upkeep,
-    wording,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import operation as operations
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.wording import Words
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Facts,
-    RestoreRequest,
-    Runner,
-    refuse,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ..errors import AskOperator, BackupError, FixInput, sentence
+from ..ops_manager.api.client import Client, Connection
+from ..ops_manager.api.errors import ApiError
+from ..ops_manager.job.job import Job
+from ..ops_manager.job.journal import RESYNC, Journal, from_id
+from ..ops_manager.job.view import View
+from ..ops_manager.restore import snapshots
+from ..ops_manager.resync import backup_status, cancellation, decisions, preflight, requests, upkeep, wording
+from ..ops_manager.resync import operation as operations
+from ..ops_manager.resync.wording import Words
+from ..values import Answer
+from . import prediction
+from .base import Facts, RestoreRequest, Runner, refuse
 
 _NO_PAUSE = (
     "the product can only stop a backup altogether (in the web page: Continuous Backup, …, Stop): then no oplog is read"

@@ -11,12 +11,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, Runner
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
+from ..arguments import Arguments
+from ..errors import FixInput, sentence
+from ..outcome import Outcome, run_module
+from .base import Provider, Runner
+from .embedded import Embedded
+from .ops_manager import OpsManager
 
 _PROVIDERS: Mapping[str, Callable[[Mapping[str, Any], Runner, bool], Provider]] = {
     "embedded": Embedded,

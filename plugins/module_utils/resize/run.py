@@ -10,17 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
-    GiveUp,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import unauthorized
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MIB, MemberFacts, Step, Wish
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import READABLE, Member, from_status
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..errors import AskOperator, BackupError, GiveUp, sentence
+from ..servers import connection
+from ..topology import READABLE, Member, from_status
+from ..values import Record
+from .decision import unauthorized
+from .facts import MIB, MemberFacts, Step, Wish
 
 _BETWEEN_LOOKS_SECONDS = 0.5
 

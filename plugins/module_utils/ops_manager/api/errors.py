@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, sentence
+from ...errors import BackupError, sentence
 
 _ACCESS_LIST = (
     "put the address of the host that this module runs on (or of its proxy) on the access list of the API key"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record, iso_of
+from ...values import Record, iso_of
 
 #: A kind of record.
 Kind = TypeVar("Kind", bound="Resource")

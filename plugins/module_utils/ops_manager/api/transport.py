@@ -20,7 +20,7 @@ from typing import Any
 from urllib import error, request
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
+from ...errors import bad_option
 
 API = "/api/public/v1.0"
 

@@ -11,32 +11,20 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import syncs
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.oplog_measures import Measures
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.place import Place
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
-    EVER,
-    Agent,
-    Alert,
-    Event,
-    MaintenanceWindow,
-    Snapshot,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
-    BackupConfig,
-    Cluster,
-    Host,
-    Schedule,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import Project, pick
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ...values import Answer, iso_of
+from ..api.client import Client
+from ..api.errors import ApiError
+from ..api.reading import time_of
+from ..model.activity import EVER, Agent, Alert, Event, MaintenanceWindow, Snapshot
+from ..model.deployment import BackupConfig, Cluster, Host, Schedule
+from ..model.project import Project, pick
+from . import journal as journals
+from . import syncs
+from . import view as views
+from .journal import Journal
+from .oplog_measures import Measures
+from .place import Place
+from .view import View
 
 #: Alerts that ask for a resync: the one for everybody, and the one for those who run the product.
 REQUIRE_RESYNC = ("RESYNC_REQUIRED", "BACKUP_IN_UNEXPECTED_STATE")

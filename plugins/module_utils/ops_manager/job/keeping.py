@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+from ...values import iso_of
+from ..api.reading import time_of
+from .job import Job
+from .journal import Held
 
 _GONE = ("SNAPSHOT_NOT_FOUND", "MAINTENANCE_WINDOW_NOT_FOUND", "RESOURCE_NOT_FOUND")
 #: A snapshot that is not there, or is a share of that of a sharded cluster, which the API does not touch alone.

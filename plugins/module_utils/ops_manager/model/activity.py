@@ -10,17 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
-    Resource,
-    either,
-    inside,
-    mappings,
-    said,
-    text,
-    texts,
-    time_of,
-    whole_number,
-)
+from ..api.reading import Resource, either, inside, mappings, said, text, texts, time_of, whole_number
 
 #: Stands for a moment that the product does not tell.
 EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)

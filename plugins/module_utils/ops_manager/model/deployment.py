@@ -9,13 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
-    Resource,
-    said,
-    text,
-    texts,
-    time_of,
-)
+from ..api.reading import Resource, said, text, texts, time_of
 
 
 @dataclass(frozen=True)

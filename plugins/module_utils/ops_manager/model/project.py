@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, bad_option, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import Kind
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import activity, deployment
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_or_none
+from ...errors import FixInput, bad_option, sentence
+from ...values import Answer, iso_or_none
+from ..api.client import Client
+from ..api.errors import ApiError
+from ..api.reading import Kind
+from . import activity, deployment
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
 

@@ -13,8 +13,8 @@ import tarfile
 import zlib
 from typing import IO
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
+from ...errors import GiveUp, sentence
+from . import durable
 
 _BLOCK = 1024 * 1024
 # How deep below the top the data may lie: archives have one directory around everything.

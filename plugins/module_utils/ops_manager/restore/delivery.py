@@ -13,34 +13,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Part, Snapshot
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.archive import (
-    data_directory,
-    unpack,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.download import (
-    Download,
-    Downloaded,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import (
-    Delivery,
-    Patience,
-    RestoreJobs,
-    source_of,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.snapshot_parts import (
-    demand_complete,
-    newest,
-    optime,
-    parts_of,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.target import Target
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
+from ...errors import AskOperator, FixInput, GiveUp, sentence
+from ...values import Answer, iso_of, iso_or_none
+from ..api.client import Client
+from ..api.reading import time_of
+from ..api.transport import Connection
+from ..model.activity import Part, Snapshot
+from . import durable
+from .archive import data_directory, unpack
+from .download import Download, Downloaded
+from .restore_jobs import Delivery, Patience, RestoreJobs, source_of
+from .snapshot_parts import demand_complete, newest, optime, parts_of
+from .target import Target
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 #: How long the address of an archive is good.

@@ -12,7 +12,7 @@ import os
 import shutil
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
+from ...errors import AskOperator, sentence
 
 
 def remove(path: str) -> None:

@@ -13,21 +13,16 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ...values import Answer
 
 try:
     from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.scratch import (
-    Damaged,
-    Scratch,
-    is_dump,
-    shortened,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
+from ...errors import FixInput, sentence
+from ...servers import connection
+from .scratch import Damaged, Scratch, is_dump, shortened
 
 _INTERNAL = ("admin", "config", "local")
 _NAMED = 20

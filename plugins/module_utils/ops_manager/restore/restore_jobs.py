@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, GiveUp, RetryLater, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Part
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.download import Source
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ...errors import BackupError, GiveUp, RetryLater, sentence
+from ...values import Answer
+from ..api.client import Client
+from ..api.reading import time_of
+from ..model.activity import Part
+from .download import Source
 
 _WAITING = ("NOT_STARTED", "IN_PROGRESS")
 _FAILED = ("FAILED", "INTERRUPTED", "EXPIRED", "MAX_DOWNLOADS_EXCEEDED")

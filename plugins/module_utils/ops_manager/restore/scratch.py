@@ -29,13 +29,7 @@ try:
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    GiveUp,
-    RetryLater,
-    sentence,
-)
+from ...errors import BackupError, FixInput, GiveUp, RetryLater, sentence
 
 _STOP_SECONDS = 60
 _SHOWN = 300

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp, bad_option, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery, proof
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
+from ...errors import AskOperator, GiveUp, bad_option, sentence
+from ...values import Answer, iso_of, iso_or_none
+from ..api.client import Connection
+from ..job import keeping
+from ..job.job import Job
+from ..job.journal import Held
+from ..model.activity import Snapshot
+from . import delivery, proof
 
 
 def record(found: Snapshot) -> Answer:

@@ -9,24 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import REQUIRE_RESYNC, Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
-    Agent,
-    Alert,
-    Snapshot,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import upkeep
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
-    CRITICAL,
-    OK,
-    UNKNOWN,
-    WARNING,
-    Finding,
-    reasons,
-    worst,
-)
+from ...values import Answer, iso_of, iso_or_none
+from ...verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding, reasons, worst
+from ..job import view as views
+from ..job.job import REQUIRE_RESYNC, Job
+from ..model.activity import Agent, Alert, Snapshot
+from . import upkeep
 
 #: The product raises OPLOG_BEHIND at this age of its newest oplog; without that alert the backup is behind by less.
 OPLOG_BEHIND_SECONDS = 75 * 60

@@ -14,14 +14,14 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of, iso_or_none
+from ...errors import AskOperator, sentence
+from ...values import iso_of, iso_or_none
+from ..job import journal as journals
+from ..job import keeping
+from ..job import view as views
+from ..job.job import Job
+from ..job.journal import Held, Journal
+from . import decisions
 
 #: What the product says to a state that it has already, or that it does not have yet.
 _NOT_IN_STATE = (

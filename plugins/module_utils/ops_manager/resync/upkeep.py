@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import MAINTENANCE, Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import MaintenanceWindow
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
+from ...errors import AskOperator, sentence
+from ...values import Answer, iso_of, iso_or_none
+from ..api.reading import time_of
+from ..job import journal as journals
+from ..job.job import Job
+from ..job.journal import MAINTENANCE, Journal
+from ..model.activity import MaintenanceWindow
+from . import requests
 
 #: With the backups, their agents are away.
 _AGENTS = "AGENT"

@@ -8,19 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
-    BEGUN,
-    HAND_OFF,
-    STARTING,
-    TERMINATE,
-    TERMINATING,
-    WAITING,
-    Journal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+from ...values import iso_of
+from ..job import view as views
+from ..job.journal import BEGUN, HAND_OFF, STARTING, TERMINATE, TERMINATING, WAITING, Journal
+from ..job.view import View
+from . import decisions
 
 
 @dataclass(frozen=True)
