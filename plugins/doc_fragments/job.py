@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of every module that works on a job through a provider."""
+"""Options of every module that works on a job through a provider, and the group that they are in."""
 
 from __future__ import annotations
 
@@ -33,10 +33,18 @@ options:
 _OPS_MANAGER = ops_manager.ModuleDocFragment.DOCUMENTATION.split("options:\n", 1)[1].replace(
     "    type: dict\n", "      - Required when O(provider=ops_manager).\n    type: dict\n", 1
 )
-_NOTES = r"""
+_MORE = r"""
 notes:
   - A module of this group returns as soon as the agent has noted the request, or Ops Manager has answered. Long work
     is an operation, which M(mongodb_ops.backup.operation_info) follows.
+attributes:
+  action_group:
+    description: >-
+      Use C(group/mongodb_ops.backup.backup) in C(module_defaults) to set the options that all modules working on a job
+      have in common.
+    support: full
+    membership:
+      - mongodb_ops.backup.backup
 """
 
 
@@ -47,4 +55,4 @@ class ModuleDocFragment:
 
 
 # This is put together from other texts. The linters check only literal texts, and each of those is one.
-ModuleDocFragment.DOCUMENTATION = _AGENT + _OPS_MANAGER + _NOTES
+ModuleDocFragment.DOCUMENTATION = _AGENT + _OPS_MANAGER + _MORE

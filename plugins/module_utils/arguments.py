@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api import arguments as ops_manager
+from .ops_manager.api import arguments as ops_manager
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Arguments:
             raise ValueError(f"options defined twice: {', '.join(twice)}")
         rules = {name: getattr(self, name) + getattr(other, name) for name in self._rules()}
         return Arguments(options={**self.options, **other.options}, **rules)
+
+    def extended(self, **more: Any) -> Arguments:
+        """Return the same with more options and rules, given as the fields of `Arguments`."""
+        return self.merge(Arguments(**more))
 
     def module_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for AnsibleModule; every module of this collection supports check mode."""
@@ -56,11 +60,9 @@ AGENT = Arguments(
 ).merge(OPS_MANAGER)
 
 #: Options of every module that works on a job through a provider.
-JOB = AGENT.merge(
-    Arguments(
-        required_if=(
-            ("provider", "embedded", ("agent_config",)),
-            ("provider", "ops_manager", ("ops_manager",)),
-        )
+JOB = AGENT.extended(
+    required_if=(
+        ("provider", "embedded", ("agent_config",)),
+        ("provider", "ops_manager", ("ops_manager",)),
     )
 )

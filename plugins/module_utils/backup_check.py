@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import forecast
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import reasons, worst
+from . import thresholds
+from .oplog import forecast
+from .verdict import reasons, worst
 
 _AS_THE_PROVIDER_SAYS = (
     "state",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN, Finding, reasons, worst
+from .values import iso_of
+from .verdict import UNKNOWN, Finding, reasons, worst
 
 #: An entry of the option `jobs`; a suboption that was not given may be missing.
 Job = Mapping[str, Any]

@@ -14,27 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.check_record import (
-    Part,
-    check_record,
-    has_provider,
-    has_source,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    RetryLater,
-    bad_option,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_for
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection, respawn
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
+from . import thresholds
+from .arguments import AGENT
+from .backup_check import backup_record
+from .check_record import Part, check_record, has_provider, has_source
+from .errors import BackupError, FixInput, RetryLater, bad_option, sentence
+from .providers.base import demand
+from .providers.registry import provider_for
+from .servers import connection, respawn
+from .values import Answer
+from .window_check import Asked, read_replica_set
 
 #: Longer than an agent ever takes to answer; one that hangs must not stop the check of the others.
 _AGENT_SECONDS = 60
@@ -44,27 +33,25 @@ _SOURCE = {name: dict(option) for name, option in connection.LOGIN.options.items
 _SOURCE["login_host"].pop("default")
 
 #: The option `jobs`, which every module that checks many jobs has.
-JOBS = respawn.PYTHON.merge(
-    Arguments(
-        options={
-            "jobs": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    **_SOURCE,
-                    **{name: dict(option) for name, option in AGENT.options.items()},
-                    **thresholds.THRESHOLDS.options,
-                    "name": {"type": "str", "required": True},
-                    "cluster": {"type": "str"},
-                    "machine": {"type": "str", "default": "controller"},
-                    "min_hours": {"type": "float", "default": 24},
-                },
+JOBS = respawn.PYTHON.extended(
+    options={
+        "jobs": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                **_SOURCE,
+                **{name: dict(option) for name, option in AGENT.options.items()},
+                **thresholds.THRESHOLDS.options,
+                "name": {"type": "str", "required": True},
+                "cluster": {"type": "str"},
+                "machine": {"type": "str", "default": "controller"},
+                "min_hours": {"type": "float", "default": 24},
             },
-            "rates": {"type": "bool", "default": True},
-            "parallel": {"type": "int", "default": 16},
         },
-    )
+        "rates": {"type": "bool", "default": True},
+        "parallel": {"type": "int", "default": 16},
+    },
 )
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog import forecast
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import rate_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record, iso_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import UNKNOWN
+from .errors import FixInput, sentence
+from .oplog import forecast
+from .oplog.oplog import rate_of
+from .values import Record, iso_of
+from .verdict import UNKNOWN
 
 #: The rates of writing to calculate with, and what they are called.
 RATES = {"mean": "mean", "p95": "95th percentile", "peak": "peak"}

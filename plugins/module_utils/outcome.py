@@ -2,12 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module's run returns to its main, which is the only place that exits."""
+"""What a module's run returns, and the only place that exits with it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .arguments import Arguments
+from .errors import BackupError
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,7 @@ class Outcome:
 
     record: dict[str, Any]
     changed: bool = False
-    diff: dict[str, Any] | None = field(default=None)
+    diff: dict[str, Any] | None = None
 
     def result(self) -> dict[str, Any]:
         """Return the arguments of exit_json."""
@@ -27,3 +33,12 @@ class Outcome:
 def difference(before: Any, after: Any) -> dict[str, Any]:
     """Return a diff of two values as Ansible shows it."""
     return {"before": {} if before is None else before, "after": {} if after is None else after}
+
+
+def run_module(arguments: Arguments, run: Callable[[AnsibleModule], Outcome]) -> None:
+    """Do what a module is for, and exit with its outcome or with what was in the way."""
+    module = AnsibleModule(**arguments.module_arguments())
+    try:
+        module.exit_json(**run(module).result())
+    except BackupError as error:
+        module.fail_json(**error.failure())

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from .arguments import Arguments
+from .errors import FixInput, sentence
+from .verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    RetryLater,
-    bad_option,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import Reading, judge_primary, summarize
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_reading import read_rates
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
+from .errors import BackupError, RetryLater, bad_option, sentence
+from .oplog.oplog import Reading, judge_primary, summarize
+from .oplog.rate_reading import read_rates
+from .servers import connection
+from .topology import Member
 
 
 @dataclass(frozen=True)

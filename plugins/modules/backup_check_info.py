@@ -23,13 +23,7 @@ extends_documentation_fragment:
   - mongodb_ops.backup.jobs
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 seealso:
   - module: mongodb_ops.backup.oplog_window_info
   - module: mongodb_ops.backup.backup_lag_info
@@ -131,14 +125,15 @@ jobs:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import worst, worst_first
 
 
 def run(module: AnsibleModule) -> Outcome:
+    if fleet.needs_pymongo(module.params):
+        continue_with_pymongo(module)
     records = fleet.check_jobs(module.params)
     verdict = worst(record["verdict"] for record in records)
     ordered = worst_first(records)
@@ -146,13 +141,7 @@ def run(module: AnsibleModule) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**fleet.JOBS.module_arguments())
-    try:
-        if fleet.needs_pymongo(module.params):
-            continue_with_pymongo(module)
-        module.exit_json(**run(module).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_module(fleet.JOBS, run)
 
 
 if __name__ == "__main__":

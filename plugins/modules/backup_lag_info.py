@@ -21,14 +21,7 @@ extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.thresholds
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 options:
   oplog:
     description:
@@ -151,14 +144,13 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import thresholds
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.backup_check import backup_record
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
-ARGUMENTS = JOB.merge(thresholds.THRESHOLDS).merge(Arguments(options={"oplog": {"type": "dict"}}))
+ARGUMENTS = JOB.merge(thresholds.THRESHOLDS).extended(options={"oplog": {"type": "dict"}})
 
 
 def run(module: AnsibleModule, provider: Provider) -> Outcome:
@@ -170,11 +162,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

@@ -28,14 +28,7 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.with_diff
 options:
   state:
     description:
@@ -146,27 +139,25 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
 
 _YEAR_SECONDS = 366 * 86400
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "state": {"type": "str", "required": True, "choices": ["begun", "ended"]},
-            "owner": {"type": "str", "required": True},
-            "reason": {"type": "str"},
-            "for_seconds": {"type": "int"},
-            "latest_safe_restart": {"type": "str"},
-        },
-        required_if=(("state", "begun", ("reason", "for_seconds")),),
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "state": {"type": "str", "required": True, "choices": ["begun", "ended"]},
+        "owner": {"type": "str", "required": True},
+        "reason": {"type": "str"},
+        "for_seconds": {"type": "int"},
+        "latest_safe_restart": {"type": "str"},
+    },
+    required_if=(("state", "begun", ("reason", "for_seconds")),),
 )
 
 
@@ -181,7 +172,7 @@ def moment(text: str | None) -> str | None:
         found = None
     if found is None or found.tzinfo is None:
         expected = "latest_safe_restart as a time with its zone, such as 2026-01-31T04:05:06Z"
-        raise FixInput(sentence(expected=expected, found=repr(text), remedy="correct it"), code="bad_option")
+        raise bad_option(expected, repr(text), "correct it")
     return iso_of(found)
 
 
@@ -190,8 +181,7 @@ def change(params: Answer, provider: Provider) -> Answer:
         return provider.end_maintenance(params["owner"])
     seconds = params["for_seconds"]
     if not 1 <= seconds <= _YEAR_SECONDS:
-        expected = f"for_seconds of 1 to {_YEAR_SECONDS}, a year"
-        raise FixInput(sentence(expected=expected, found=str(seconds), remedy="correct it"), code="bad_option")
+        raise bad_option(f"for_seconds of 1 to {_YEAR_SECONDS}, a year", str(seconds), "correct it")
     latest = moment(params["latest_safe_restart"])
     return provider.begin_maintenance(params["owner"], params["reason"], seconds, latest)
 
@@ -213,11 +203,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

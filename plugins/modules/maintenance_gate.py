@@ -24,14 +24,10 @@ extends_documentation_fragment:
   - mongodb_ops.backup.jobs
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
+  - mongodb_ops.backup.attributes.without_diff
 attributes:
   check_mode:
-    support: full
     details: The module never changes anything. It fails in check mode too.
-  diff_mode:
-    support: none
-  platform:
-    support: full
 options:
   planned_downtime_minutes:
     description:
@@ -135,24 +131,23 @@ jobs:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils import fleet, gate
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import continue_with_pymongo
 
-ARGUMENTS = fleet.JOBS.merge(
-    Arguments(
-        options={
-            "planned_downtime_minutes": {"type": "float", "required": True},
-            "margin_minutes": {"type": "float", "default": 60},
-            "rate": {"type": "str", "choices": list(gate.RATES), "default": "p95"},
-            "fail": {"type": "bool", "default": True},
-        }
-    )
+ARGUMENTS = fleet.JOBS.extended(
+    options={
+        "planned_downtime_minutes": {"type": "float", "required": True},
+        "margin_minutes": {"type": "float", "default": 60},
+        "rate": {"type": "str", "choices": list(gate.RATES), "default": "p95"},
+        "fail": {"type": "bool", "default": True},
+    }
 )
 
 
 def run(module: AnsibleModule) -> Outcome:
+    if fleet.needs_pymongo(module.params):
+        continue_with_pymongo(module)
     maintenance = gate.Maintenance(
         module.params["planned_downtime_minutes"], module.params["margin_minutes"], module.params["rate"]
     )
@@ -165,13 +160,7 @@ def run(module: AnsibleModule) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        if fleet.needs_pymongo(module.params):
-            continue_with_pymongo(module)
-        module.exit_json(**run(module).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_module(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

@@ -23,15 +23,10 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
+  - mongodb_ops.backup.attributes.without_diff
 attributes:
   check_mode:
-    support: full
     details: In check mode the operation is read once and not followed.
-  diff_mode:
-    support: none
-  platform:
-    support: full
 options:
   operation:
     description:
@@ -155,26 +150,23 @@ followed_seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
 # Following is the work of the action plugin on the controller; the module only knows the options to document them.
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "operation": {"type": "str"},
-            "follow": {"type": "bool", "default": False},
-            "until_step": {"type": "str"},
-            "after_step": {"type": "str"},
-            "carry_on": {"type": "bool", "default": False},
-            "poll_seconds": {"type": "float", "default": 2},
-            "unreachable_grace_seconds": {"type": "int", "default": 600},
-            "follow_timeout_seconds": {"type": "int", "default": 0},
-        },
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "operation": {"type": "str"},
+        "follow": {"type": "bool", "default": False},
+        "until_step": {"type": "str"},
+        "after_step": {"type": "str"},
+        "carry_on": {"type": "bool", "default": False},
+        "poll_seconds": {"type": "float", "default": 2},
+        "unreachable_grace_seconds": {"type": "int", "default": 600},
+        "follow_timeout_seconds": {"type": "int", "default": 0},
+    },
 )
 
 
@@ -184,11 +176,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,7 @@ extends_documentation_fragment:
   - mongodb_ops.backup.login
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.with_diff
 options:
   min_hours:
     description:
@@ -155,8 +149,7 @@ recommended_oplog_bytes:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import cautions, plan
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import Wish
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.run import Wire, carry_out
@@ -179,7 +172,9 @@ WISH = Arguments(
 ARGUMENTS = connection.LOGIN.merge(PYTHON).merge(WISH)
 
 
-def run(module: AnsibleModule, login: connection.Login) -> Outcome:
+def run(module: AnsibleModule) -> Outcome:
+    continue_with_pymongo(module)
+    login = connection.Login(module.params)
     wish = Wish(**{name: module.params[name] for name in WISH.options})
     wish.check()
     record = read_replica_set(login, Asked(min_hours=wish.min_hours))
@@ -199,12 +194,7 @@ def run(module: AnsibleModule, login: connection.Login) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        continue_with_pymongo(module)
-        module.exit_json(**run(module, connection.Login(module.params)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_module(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

@@ -27,13 +27,7 @@ extends_documentation_fragment:
   - mongodb_ops.backup.login
   - mongodb_ops.backup.python
   - mongodb_ops.backup.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 options:
   min_hours:
     description:
@@ -267,38 +261,31 @@ reasons:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.respawn import PYTHON, continue_with_pymongo
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.window_check import Asked, read_replica_set
 
-ARGUMENTS = connection.LOGIN.merge(PYTHON).merge(
-    Arguments(
-        options={
-            "min_hours": {"type": "float", "default": 24},
-            "rates": {"type": "bool", "default": True},
-            "exact": {"type": "bool", "default": False},
-            "bucket_seconds": {"type": "int"},
-        }
-    )
+ARGUMENTS = connection.LOGIN.merge(PYTHON).extended(
+    options={
+        "min_hours": {"type": "float", "default": 24},
+        "rates": {"type": "bool", "default": True},
+        "exact": {"type": "bool", "default": False},
+        "bucket_seconds": {"type": "int"},
+    }
 )
 
 
-def run(module: AnsibleModule, login: connection.Login) -> Outcome:
+def run(module: AnsibleModule) -> Outcome:
+    continue_with_pymongo(module)
+    login = connection.Login(module.params)
     asked = Asked(**{name: module.params[name] for name in ("min_hours", "rates", "exact", "bucket_seconds")})
     asked.check()
     return Outcome(read_replica_set(login, asked))
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        continue_with_pymongo(module)
-        module.exit_json(**run(module, connection.Login(module.params)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_module(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

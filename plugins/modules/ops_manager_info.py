@@ -20,14 +20,7 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 options:
   gather:
     description:
@@ -206,24 +199,22 @@ windows:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, bad_option
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import gathering
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, run_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
-ARGUMENTS = AGENT.merge(
-    Arguments(
-        options={
-            "gather": {
-                "type": "list",
-                "elements": "str",
-                "choices": list(gathering.KINDS),
-                "default": list(gathering.DEFAULT),
-            }
-        },
-    )
+ARGUMENTS = AGENT.extended(
+    options={
+        "gather": {
+            "type": "list",
+            "elements": "str",
+            "choices": list(gathering.KINDS),
+            "default": list(gathering.DEFAULT),
+        }
+    },
 )
 
 
@@ -237,11 +228,7 @@ def run(module: AnsibleModule) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_module(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

@@ -26,14 +26,7 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.with_diff
 options:
   agent_config:
     description:
@@ -173,32 +166,30 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, FixInput, sentence
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import AGENT
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, RestoreRequest, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
-ARGUMENTS = AGENT.merge(
-    Arguments(
-        options={
-            "target": {"type": "path", "required": True},
-            "time": {"type": "str"},
-            "snapshot": {"type": "str"},
-            "submit": {"type": "bool"},
-            "owner": {"type": "str"},
-            "reason": {"type": "str"},
-            "repository": {"type": "str"},
-            "password_file": {"type": "path", "no_log": False},
-            "job": {"type": "str"},
-            "mongod": {"type": "path"},
-            "restic": {"type": "str"},
-        },
-        mutually_exclusive=(("time", "snapshot"), ("agent_config", "repository", "ops_manager")),
-        required_one_of=(("time", "snapshot"), ("agent_config", "repository", "ops_manager")),
-        required_together=(("repository", "password_file"),),
-    )
+ARGUMENTS = AGENT.extended(
+    options={
+        "target": {"type": "path", "required": True},
+        "time": {"type": "str"},
+        "snapshot": {"type": "str"},
+        "submit": {"type": "bool"},
+        "owner": {"type": "str"},
+        "reason": {"type": "str"},
+        "repository": {"type": "str"},
+        "password_file": {"type": "path", "no_log": False},
+        "job": {"type": "str"},
+        "mongod": {"type": "path"},
+        "restic": {"type": "str"},
+    },
+    mutually_exclusive=(("time", "snapshot"), ("agent_config", "repository", "ops_manager")),
+    required_one_of=(("time", "snapshot"), ("agent_config", "repository", "ops_manager")),
+    required_together=(("repository", "password_file"),),
 )
 
 
@@ -209,24 +200,16 @@ def request_of(params: dict[str, Any], has_agent: bool) -> RestoreRequest:
     """Return what to ask of the provider. An owner is passed on only where the agent does it."""
     alone = params["repository"] is not None or not has_agent
     if params["repository"] is not None and WITH_PASSWORD.search(params["repository"]):
-        raise FixInput(
-            sentence(
-                expected="a repository without a password in it, since other users can read a command's arguments",
-                found="a URL with name and password",
-                remedy="put them into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.16.1), or use a configuration",
-            ),
-            code="usage",
+        raise usage(
+            "a repository without a password in it, since other users can read a command's arguments",
+            "a URL with name and password",
+            "put them into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.16.1), or use a configuration",
         )
     submit = not alone if params["submit"] is None else params["submit"]
     if submit and alone:
-        raise FixInput(
-            sentence(
-                expected="submit with agent_config", found="none", remedy="leave it out: the task itself restores"
-            ),
-            code="usage",
-        )
+        raise usage("submit with agent_config", "none", "leave it out: the task itself restores")
     if submit and not params["owner"]:
-        raise FixInput(sentence(expected="owner, since the agent does it", found="none", remedy="add it"), code="usage")
+        raise usage("owner, since the agent does it", "none", "add it")
     same = ("target", "snapshot", "repository", "password_file", "job", "mongod", "restic")
     return RestoreRequest(
         time=None if params["time"] == "latest" else params["time"],
@@ -234,6 +217,10 @@ def request_of(params: dict[str, Any], has_agent: bool) -> RestoreRequest:
         reason=params["reason"],
         **{name: params[name] for name in same},
     )
+
+
+def usage(expected: str, found: str, remedy: str) -> FixInput:
+    return FixInput(sentence(expected=expected, found=found, remedy=remedy), code="usage")
 
 
 def after(params: dict[str, Any], answer: Answer) -> dict[str, Any] | None:
@@ -258,11 +245,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

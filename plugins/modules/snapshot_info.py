@@ -18,14 +18,7 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 options:
   name:
     description:
@@ -128,13 +121,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
-ARGUMENTS = JOB.merge(Arguments(options={"name": {"type": "str"}}))
+ARGUMENTS = JOB.extended(options={"name": {"type": "str"}})
 
 
 def run(module: AnsibleModule, provider: Provider) -> Outcome:
@@ -158,11 +151,7 @@ def ranges(module: AnsibleModule, provider: Provider) -> list[dict[str, Any]] | 
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

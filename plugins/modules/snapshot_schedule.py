@@ -19,14 +19,7 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.with_diff
 options:
   state:
     description:
@@ -94,28 +87,21 @@ snapshots_paused:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    RetryLater,
-    sentence,
-)
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import RetryLater, bad_option
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "state": {"type": "str", "required": True, "choices": ["paused", "running"]},
-            "owner": {"type": "str", "required": True},
-            "reason": {"type": "str"},
-            "for_seconds": {"type": "int"},
-        },
-        required_if=(("state", "paused", ("reason",)),),
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "state": {"type": "str", "required": True, "choices": ["paused", "running"]},
+        "owner": {"type": "str", "required": True},
+        "reason": {"type": "str"},
+        "for_seconds": {"type": "int"},
+    },
+    required_if=(("state", "paused", ("reason",)),),
 )
 
 
@@ -129,8 +115,7 @@ def leases_before(provider: Provider) -> list[Answer]:
 
 def check_duration(seconds: int | None) -> None:
     if seconds is not None and seconds < 1:
-        message = sentence(expected="for_seconds of at least 1", found=str(seconds), remedy="leave it out for no end")
-        raise FixInput(message, code="bad_option")
+        raise bad_option("for_seconds of at least 1", str(seconds), "leave it out for no end")
 
 
 def change(module: AnsibleModule, provider: Provider) -> Answer:
@@ -151,11 +136,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,7 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.without_diff
 """
 
 EXAMPLES = r"""
@@ -98,10 +91,9 @@ members:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
 
 def run(module: AnsibleModule, provider: Provider) -> Outcome:
@@ -111,11 +103,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**JOB.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(JOB, run)
 
 
 if __name__ == "__main__":

@@ -19,14 +19,7 @@ author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
   - mongodb_ops.backup.attributes
-  - mongodb_ops.backup.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
+  - mongodb_ops.backup.attributes.with_diff
 options:
   owner:
     description:
@@ -73,19 +66,16 @@ operation:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB, Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome, difference
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import provider_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
-ARGUMENTS = JOB.merge(
-    Arguments(
-        options={
-            "owner": {"type": "str", "required": True},
-            "level": {"type": "str", "default": "digest", "choices": ["counts", "sample", "digest"]},
-        },
-    )
+ARGUMENTS = JOB.extended(
+    options={
+        "owner": {"type": "str", "required": True},
+        "level": {"type": "str", "default": "digest", "choices": ["counts", "sample", "digest"]},
+    },
 )
 
 
@@ -98,11 +88,7 @@ def run(module: AnsibleModule, provider: Provider) -> Outcome:
 
 
 def main() -> None:
-    module = AnsibleModule(**ARGUMENTS.module_arguments())
-    try:
-        module.exit_json(**run(module, provider_of(module)).result())
-    except BackupError as error:
-        module.fail_json(**error.failure())
+    run_with_provider(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

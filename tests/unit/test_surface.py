@@ -38,16 +38,17 @@ def load(path: Path, name: str) -> Any:
     return yaml.safe_load(constants(path)[name])
 
 
-def documented_options(path: Path) -> dict[str, Any]:
-    """Return the options of a module, those of its doc fragments included."""
+def documented(path: Path, section: str) -> dict[str, Any]:
+    """Return the options or the attributes of a module, those of its doc fragments included."""
     documentation = load(path, "DOCUMENTATION")
-    options = dict(documentation.get("options") or {})
+    found = dict(documentation.get(section) or {})
     for fragment in documentation["extends_documentation_fragment"]:
         name, _dot, part = fragment.removeprefix(f"{NAMESPACE}.").partition(".")
         loaded = importlib.import_module(f"ansible_collections.{NAMESPACE}.plugins.doc_fragments.{name}")
         text = getattr(loaded.ModuleDocFragment, (part or "documentation").upper())
-        options.update(yaml.safe_load(text).get("options") or {})
-    return options
+        for key, value in (yaml.safe_load(text).get(section) or {}).items():
+            found[key] = {**value, **found.get(key, {})}
+    return found
 
 
 def integration_texts() -> str:
@@ -65,14 +66,14 @@ class TestModule:
 
     def test_supports_check_mode(self, module: Path) -> None:
         """Every module of this collection does, and says so."""
-        assert "full" == load(module, "DOCUMENTATION")["attributes"]["check_mode"]["support"]
+        assert "full" == documented(module, "attributes")["check_mode"]["support"]
 
     def test_examples_use_options_that_exist(self, module: Path) -> None:
         """An example that cannot run is worse than none."""
         tasks = load(module, "EXAMPLES")
         own = [task[f"{NAMESPACE}.{module.stem}"] for task in tasks if f"{NAMESPACE}.{module.stem}" in task]
         assert own
-        assert set() == {option for task in own for option in task} - set(documented_options(module))
+        assert set() == {option for task in own for option in task} - set(documented(module, "options"))
 
     def test_every_returned_value_has_a_sample(self, module: Path) -> None:
         """A sample is what people write their playbooks against."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import rate_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..values import Record
+from .oplog import rate_of
 
 
 def slack_seconds(oplog: Record, cursor_time: float | None, source: str | None, rate: str = "p95") -> float | None:

@@ -6,21 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
-    CRITICAL,
-    OK,
-    UNKNOWN,
-    WARNING,
-    Finding,
-    reasons,
-    worst,
-)
+from ..topology import Member
+from ..values import iso_of
+from ..verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding, reasons, worst
 
 # The server drops the oldest entries in blocks of up to a tenth of the oplog, so one that turns over is never emptier.
 _TURNING_OVER = 0.9
@@ -99,14 +91,14 @@ class Reading:
         finding = self.finding(min_hours, rate)
         judged = finding.verdict if self.member.data_bearing else None
         reason = finding.reason.replace(f"{self.member.address}: ", "", 1)
-        member = {"member": self.member.address, "state": self.member.state, "hidden": self.member.hidden}
-        delay = {"delay_seconds": self.member.delay_seconds}
         return {
-            **member,
-            **delay,
+            "member": self.member.address,
+            "state": self.member.state,
+            "hidden": self.member.hidden,
+            "delay_seconds": self.member.delay_seconds,
             "verdict": judged,
             "reason": self.why_not or reason,
-            **_measures(self.window),
+            **{name: None if self.window is None else measure(self.window) for name, measure in _MEASURES.items()},
             "forecast_p95_hours": _forecast(self.window, rate, "p95"),
             "forecast_peak_hours": _forecast(self.window, rate, "peak"),
         }
@@ -140,33 +132,19 @@ def rate_of(rate: Rate, which: str) -> float | None:
 _AT_LEAST = {"mean": ("mean",), "p95": ("p95", "mean"), "peak": ("peak", "p95", "mean")}
 
 
-def _measures(window: Window | None) -> dict[str, Any]:
-    if window is None:
-        keys = (
-            "first",
-            "last",
-            "window_seconds",
-            "window_hours",
-            "projected_hours",
-            "wrapped",
-            "used_bytes",
-            "max_bytes",
-            "min_retention_hours",
-            "clock_skew_seconds",
-        )
-        return dict.fromkeys(keys)
-    return {
-        "first": window.first.as_dict(),
-        "last": window.last.as_dict(),
-        "window_seconds": window.seconds,
-        "window_hours": _hours(window.seconds),
-        "projected_hours": _hours(window.projected_seconds),
-        "wrapped": None if window.used_bytes is None or not window.max_bytes else window.turning_over,
-        "used_bytes": window.used_bytes,
-        "max_bytes": window.max_bytes,
-        "min_retention_hours": window.min_retention_hours,
-        "clock_skew_seconds": window.clock_skew_seconds,
-    }
+#: What is shown of a window, each value null where there is none.
+_MEASURES: Mapping[str, Callable[[Window], Any]] = {
+    "first": lambda window: window.first.as_dict(),
+    "last": lambda window: window.last.as_dict(),
+    "window_seconds": lambda window: window.seconds,
+    "window_hours": lambda window: _hours(window.seconds),
+    "projected_hours": lambda window: _hours(window.projected_seconds),
+    "wrapped": lambda window: None if window.used_bytes is None or not window.max_bytes else window.turning_over,
+    "used_bytes": lambda window: window.used_bytes,
+    "max_bytes": lambda window: window.max_bytes,
+    "min_retention_hours": lambda window: window.min_retention_hours,
+    "clock_skew_seconds": lambda window: window.clock_skew_seconds,
+}
 
 
 def _least(members: list[dict[str, Any]], key: str) -> float | None:

@@ -18,7 +18,7 @@ try:
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_estimate import CAP_BYTES
+from .rate_estimate import CAP_BYTES
 
 #: `maxTimeMS` ran out.
 _TOO_LONG = 50

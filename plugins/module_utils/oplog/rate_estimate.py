@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.write_rate import Grid, percentile
+from .write_rate import Grid, percentile
 
 #: WiredTiger's pages for collections hold about this much (`leaf_page_max`).
 PAGE_BYTES = 32 * 1024

@@ -16,19 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import Window
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_commands import (
-    SIZE,
-    Budget,
-    Meter,
-    Oplog,
-    TooLong,
-    ranges,
-    run,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.rate_estimate import Estimate, Slice
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.write_rate import Grid, grid, rates
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+from ..values import iso_of
+from .oplog import Window
+from .rate_commands import SIZE, Budget, Meter, Oplog, TooLong, ranges, run
+from .rate_estimate import Estimate, Slice
+from .write_rate import Grid, grid, rates
 
 
 def read_rates(

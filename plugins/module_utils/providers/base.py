@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import NoReturn, Protocol
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ..errors import FixInput, sentence
+from ..values import Answer
 
 #: Runs a command, given as a list, and returns exit code, standard output and standard error.
 Runner = Callable[[list[str]], tuple[int, str, str]]

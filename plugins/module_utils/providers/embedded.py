@@ -11,17 +11,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
-    FixInput,
-    GiveUp,
-    RetryLater,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Facts, RestoreRequest, Runner
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ..errors import AskOperator, BackupError, FixInput, GiveUp, RetryLater, sentence
+from ..values import Answer
+from . import prediction
+from .base import Facts, RestoreRequest, Runner
 
 #: The version of the agent's command line that this collection speaks; the one before it is accepted as well.
 API = 1
@@ -83,8 +76,7 @@ class Embedded:
     def pause_snapshots(self, owner: str, reason: str, for_seconds: int | None) -> Answer:
         if self.check_mode:
             return prediction.paused(self.status(), owner, reason, for_seconds)
-        limit = [] if for_seconds is None else ["--for-seconds", str(for_seconds)]
-        return self._ask("schedule", "pause", "--owner", owner, "--reason", reason, *limit)
+        return self._ask("schedule", "pause", *_given(owner=owner, reason=reason, for_seconds=for_seconds))
 
     def resume_snapshots(self, owner: str) -> Answer:
         if self.check_mode:
@@ -92,11 +84,9 @@ class Embedded:
         return self._ask("schedule", "resume", "--owner", owner)
 
     def begin_maintenance(self, owner: str, reason: str, for_seconds: int, latest_safe_restart: str | None) -> Answer:
-        latest = [] if latest_safe_restart is None else ["--latest-safe-restart", latest_safe_restart]
-        limit = ["--for-seconds", str(for_seconds)]
-        # An agent that does not know the option yet is an error: nobody guesses what it would do.
-        dry = ["--dry-run"] if self.check_mode else []
-        return self._ask("maintenance", "begin", "--owner", owner, "--reason", reason, *limit, *latest, *dry)
+        given = _given(owner=owner, reason=reason, for_seconds=for_seconds, latest_safe_restart=latest_safe_restart)
+        # An agent that does not know --dry-run yet is an error: nobody guesses what it would do.
+        return self._ask("maintenance", "begin", *given, *self._dry)
 
     def end_maintenance(self, owner: str) -> Answer:
         if not self.check_mode:
@@ -107,10 +97,8 @@ class Embedded:
         return prediction.maintenance_ended(status, owner)
 
     def start_resync(self, owner: str, reason: str, policy: str, older_than_days: int | None) -> Answer:
-        age = [] if older_than_days is None else ["--older-than-days", str(older_than_days)]
-        dry = ["--dry-run"] if self.check_mode else []
-        asked = ["resync", "--owner", owner, "--reason", reason, "--policy", policy, *age, *dry]
-        answer = self._ask(*asked)
+        given = _given(owner=owner, reason=reason, policy=policy, older_than_days=older_than_days)
+        answer = self._ask("resync", *given, *self._dry)
         return prediction.resync_started(answer) if self.check_mode else answer
 
     def cancel_resync(self, operation: str) -> Answer:
@@ -144,20 +132,24 @@ class Embedded:
         return self._ask("ranges")
 
     def restore(self, request: RestoreRequest) -> Answer:
-        named = {
-            "--snapshot": request.snapshot,
-            "--at": request.time,
-            "--repository": request.repository,
-            "--password-file": request.password_file,
-            "--job": request.job,
-            "--mongod": request.mongod,
-            "--restic": request.restic,
-        }
-        given = [part for option, value in named.items() if value is not None for part in (option, value)]
-        submit = ["--submit", "--owner", request.owner] if request.owner is not None else []
-        reason = ["--reason", request.reason] if submit and request.reason else []
-        dry = ["--dry-run"] if self.check_mode else []
-        return self._ask("restore", "--target", request.target, *given, *submit, *reason, *dry)
+        given = _given(
+            target=request.target,
+            snapshot=request.snapshot,
+            at=request.time,
+            repository=request.repository,
+            password_file=request.password_file,
+            job=request.job,
+            mongod=request.mongod,
+            restic=request.restic,
+        )
+        submit = (
+            [] if request.owner is None else ["--submit", *_given(owner=request.owner, reason=request.reason or None)]
+        )
+        return self._ask("restore", *given, *submit, *self._dry)
+
+    @property
+    def _dry(self) -> list[str]:
+        return ["--dry-run"] if self.check_mode else []
 
     def _ask(self, *words: str, answered_by: str | None = None) -> Answer:
         self._check_compatible()
@@ -189,6 +181,12 @@ class Embedded:
         if answered_by is not None and answer.get(answered_by) is not None:
             return answer
         raise _error(answer, code, words[0])
+
+
+def _given(**options: object) -> list[str]:
+    """Return the words of the options that have a value."""
+    named = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value is not None}
+    return [word for option in named.items() for word in option]
 
 
 def _not_runnable(command: str, error: OSError) -> FixInput:

@@ -9,42 +9,24 @@ What is known of it, and how well, is in docs/ops-manager.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Callable, TypeVar
+from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
-    FixInput,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import RESYNC, Journal, from_id
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import snapshots
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import (
-    backup_status,
-    cancellation,
-    decisions,
-    preflight,
-    requests,
-    upkeep,
-    wording,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import operation as operations
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.wording import Words
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import prediction
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import (
-    Facts,
-    RestoreRequest,
-    Runner,
-    refuse,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
-
-_Done = TypeVar("_Done")
+from ..errors import AskOperator, BackupError, FixInput, sentence
+from ..ops_manager.api.client import Client, Connection
+from ..ops_manager.api.errors import ApiError
+from ..ops_manager.job.job import Job
+from ..ops_manager.job.journal import RESYNC, Journal, from_id
+from ..ops_manager.job.view import View
+from ..ops_manager.restore import snapshots
+from ..ops_manager.resync import backup_status, cancellation, decisions, preflight, requests, upkeep, wording
+from ..ops_manager.resync import operation as operations
+from ..ops_manager.resync.wording import Words
+from ..values import Answer
+from . import prediction
+from .base import Facts, RestoreRequest, Runner, refuse
 
 _NO_PAUSE = (
     "the product can only stop a backup altogether (in the web page: Continuous Backup, …, Stop): then no oplog is read"
@@ -107,9 +89,8 @@ class OpsManager:
         return Words(self._options["url"], self._job.name, self._options["poll_seconds"])
 
     def status(self) -> Answer:
-        job = self._job
         journal = self._open()
-        return backup_status.record(job, None if journal is None else self._opened(job, journal))
+        return backup_status.record(self._job, None if journal is None else self._opened(journal))
 
     def sources(self) -> Answer:
         refuse(self.facts, "can_explain_source")
@@ -167,7 +148,7 @@ class OpsManager:
 
     def _meet(self, found: Journal, owner: str, answer: Answer) -> Answer:
         """Attach to one's own open resync and go on with it; somebody else's is shown in check mode, else refused."""
-        opened = self._opened(self._job, found)
+        opened = self._opened(found)
         mine = found.owner == owner
         if self.check_mode:
             return {**answer, "attached": mine, "operation": opened}
@@ -178,28 +159,24 @@ class OpsManager:
 
     @staticmethod
     def _open_already(found: Journal, opened: Answer) -> AskOperator:
-        message = sentence(
-            expected="no open operation on this job",
-            found=f"resync {found.id} of {found.owner} ({found.reason})",
-            remedy="wait for it, or cancel it by its id",
-        )
-        return AskOperator(message, code="operation_open", details={"operation": opened})
+        return prediction.operation_open(f"resync {found.id} of {found.owner} ({found.reason})", opened)
 
     def cancel_resync(self, operation: str) -> Answer:
         found = self._open(operation)
         if found is None:
             return {"changed": False, "operation": self.operation(operation)["operation"]}
-        opened = self._opened(self._job, found)
+        opened = self._opened(found)
         if self.check_mode:
             return prediction.canceled({"operation": opened})
-        notes = self._guarded(found, lambda: cancellation.cancel(self._job, found, self._wishes))
+        with self._guarded(found):
+            notes = cancellation.cancel(self._job, found, self._wishes)
         return {"changed": True, "operation": {**opened, "state": "canceled", "next_write": None, "notes": notes}}
 
     def continue_operation(self, operation: str) -> Answer:
         found = self._open(operation)
         if found is None:
             return {"changed": False, "operation": self.operation(operation)["operation"]}
-        opened = self._opened(self._job, found)
+        opened = self._opened(found)
         if self.check_mode or not opened["next_write"]:
             return {"changed": bool(opened["next_write"]), "operation": opened}
         return {"changed": True, "operation": self._carried(found)}
@@ -207,7 +184,7 @@ class OpsManager:
     def operation(self, operation: str | None) -> Answer:
         found = self._open(operation)
         if found is not None:
-            return {"operation": self._opened(self._job, found)}
+            return {"operation": self._opened(found)}
         name = operation or self._job.newest_resync_id
         if name is None:
             return {"operation": None}
@@ -241,29 +218,27 @@ class OpsManager:
     def _ended(self, journal: Journal) -> Answer:
         return operations.ended(journal, self._job.view(journal), self._words, lambda: self._job.logs_syncs)
 
-    def _opened(self, job: Job, journal: Journal) -> Answer:
-        view = job.view(journal)
-        write = decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
-        return operations.opened(journal, view, write, self._words)
+    def _next_write(self, journal: Journal, view: View) -> str | None:
+        return decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
+
+    def _opened(self, journal: Journal) -> Answer:
+        view = self._job.view(journal)
+        return operations.opened(journal, view, self._next_write(journal, view), self._words)
 
     def _carried(self, journal: Journal) -> Answer:
         """Send the next request, and return the operation as it is then."""
-        return self._guarded(journal, lambda: self._carry(journal))
+        with self._guarded(journal):
+            write = self._next_write(journal, self._job.view(journal))
+            after = journal if write is None else requests.perform(write, self._job, journal, self._wishes)
+            if after is None:
+                return self._ended(journal)
+            return operations.opened(after, self._job.again().view(after), None, self._words)
 
-    def _carry(self, journal: Journal) -> Answer:
-        job = self._job
-        view = job.view(journal)
-        write = decisions.next_write(journal, view, self._wishes.resend_seconds, self._wishes.mute_seconds)
-        after = journal if write is None else requests.perform(write, job, journal, self._wishes)
-        if after is None:
-            return self._ended(journal)
-        again = job.again()
-        return operations.opened(after, again.view(after), None, self._words)
-
-    def _guarded(self, journal: Journal, work: Callable[[], _Done]) -> _Done:
+    @contextmanager
+    def _guarded(self, journal: Journal) -> Iterator[None]:
         """Add to an error what stays as it is meanwhile: the product cannot be asked when it does not answer."""
         try:
-            return work()
+            yield
         except BackupError as error:
             self._leave(error, journal)
             raise

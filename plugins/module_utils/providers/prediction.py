@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ..errors import AskOperator, sentence
+from ..values import Answer
 
 OPEN = ("queued", "running")
 
@@ -64,11 +64,14 @@ def validation_started(answer: Mapping[str, Any], owner: str) -> Answer:
         return {"changed": True, "attached": False, "operation": None}
     if operation["kind"] == "validation" and operation["owner"] == owner:
         return {"changed": False, "attached": True, "operation": operation}
-    found = f"{operation['kind']} {operation['id']} of {operation['owner']}"
-    message = sentence(
-        expected="no open operation on this job", found=found, remedy="wait for it, or cancel it by its id"
-    )
-    raise AskOperator(message, code="operation_open", details={"operation": operation})
+    raise operation_open(f"{operation['kind']} {operation['id']} of {operation['owner']}", operation)
+
+
+def operation_open(found: str, operation: Answer) -> AskOperator:
+    """Return the refusal of an operation beside another one."""
+    remedy = "wait for it, or cancel it by its id"
+    message = sentence(expected="no open operation on this job", found=found, remedy=remedy)
+    return AskOperator(message, code="operation_open", details={"operation": operation})
 
 
 def snapshot_set(snapshots: Sequence[Mapping[str, Any]], name: str, state: str) -> Answer:

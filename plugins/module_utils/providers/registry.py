@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, Runner
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.ops_manager import OpsManager
+from ansible.module_utils.basic import AnsibleModule
+
+from ..arguments import Arguments
+from ..errors import FixInput, sentence
+from ..outcome import Outcome, run_module
+from .base import Provider, Runner
+from .embedded import Embedded
+from .ops_manager import OpsManager
 
 _PROVIDERS: Mapping[str, Callable[[Mapping[str, Any], Runner, bool], Provider]] = {
     "embedded": Embedded,
@@ -31,7 +35,12 @@ def provider_for(params: Mapping[str, Any], runner: Runner, check_mode: bool) ->
     return _PROVIDERS[name](params, runner, check_mode)
 
 
-def provider_of(module: Any) -> Provider:
+def run_with_provider(arguments: Arguments, run: Callable[[AnsibleModule, Provider], Outcome]) -> None:
+    """Do what a module is for with the provider of its job."""
+    run_module(arguments, lambda module: run(module, _provider_of(module)))
+
+
+def _provider_of(module: AnsibleModule) -> Provider:
     """Build the provider of an Ansible module. A command that is missing raises instead of ending the module."""
     return provider_for(
         module.params, lambda command: module.run_command(command, handle_exceptions=False), module.check_mode

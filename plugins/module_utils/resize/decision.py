@@ -8,21 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import (
-    LEAST_BYTES,
-    MIB,
-    MOST_BYTES,
-    MemberFacts,
-    Step,
-    Wish,
-    gib,
-    needed_bytes,
-    refusal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.room import demand_room
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import READABLE
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..errors import FixInput, sentence
+from ..topology import READABLE
+from ..values import Record
+from .facts import LEAST_BYTES, MIB, MOST_BYTES, MemberFacts, Step, Wish, gib, needed_bytes, refusal
+from .room import demand_room
 
 # An oplog that is too small gets a tenth more than it needs, so that the next, slightly higher estimate finds it large enough.
 _SPARE = 1.1

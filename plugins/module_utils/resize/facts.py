@@ -10,14 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
-    bad_option,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import rate_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..errors import AskOperator, BackupError, bad_option, sentence
+from ..oplog.oplog import rate_of
+from ..values import Record
 
 #: The server counts the size of an oplog in these.
 MIB = 1024 * 1024

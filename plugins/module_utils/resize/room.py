@@ -8,14 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import (
-    Step,
-    Wish,
-    gib,
-    needed_bytes,
-    refusal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..values import Record
+from .facts import Step, Wish, gib, needed_bytes, refusal
 
 # Beside the oplog, a tenth of its growth stays free on the disk.
 _ROOM = 1.1

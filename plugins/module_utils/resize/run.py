@@ -9,31 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    AskOperator,
-    BackupError,
-    GiveUp,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.decision import unauthorized
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.resize.facts import MIB, MemberFacts, Step, Wish
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import READABLE, Member, from_status
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..errors import AskOperator, BackupError, GiveUp, sentence
+from ..servers import connection
+from ..topology import READABLE, Member, from_status
+from ..values import Record
+from .decision import unauthorized
+from .facts import MIB, MemberFacts, Step, Wish
 
 _BETWEEN_LOOKS_SECONDS = 0.5
-
-
-class Servers(Protocol):
-    """The commands that resizing needs; the one real implementation is `Wire`."""
-
-    def status(self) -> tuple[list[Member], Record]:
-        """Return the members and the reply of replSetGetStatus."""
-
-    def resize(self, step: Step) -> None:
-        """Resize the oplog of one member and see that it has the new size."""
 
 
 class Wire:
@@ -142,7 +126,7 @@ def problems(members: Sequence[Member], status: Record, max_lag_seconds: float) 
 
 
 def carry_out(
-    servers: Servers, steps: Sequence[Step], wish: Wish, sleep: Callable[[float], None] = time.sleep
+    servers: Wire, steps: Sequence[Step], wish: Wish, sleep: Callable[[float], None] = time.sleep
 ) -> list[str]:
     """Resize the members of the steps that change anything, secondaries first; return their addresses in the order of doing.
 
@@ -167,7 +151,7 @@ def _next(left: Sequence[Step], members: Sequence[Member]) -> Step:
     return min(left, key=lambda step: step.facts.address in primary)
 
 
-def _healthy(servers: Servers, wish: Wish, sleep: Callable[[float], None]) -> list[Member]:
+def _healthy(servers: Wire, wish: Wish, sleep: Callable[[float], None]) -> list[Member]:
     """Wait until the set is healthy and return its members."""
     until = time.monotonic() + wish.health_timeout_seconds
     while True:

@@ -19,16 +19,11 @@ except ImportError:
 else:
     HAS_PYMONGO = True
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, RetryLater, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import Stamp, Window
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.driver_errors import UNAUTHORIZED, described
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.login import LOGIN, Login
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import (
-    Member,
-    from_hello,
-    from_status,
-    state_of,
-)
+from ..errors import FixInput, RetryLater, sentence
+from ..oplog.oplog import Stamp, Window
+from ..topology import Member, from_hello, from_status, state_of
+from .driver_errors import UNAUTHORIZED, described
+from .login import LOGIN, Login
 
 #: What a connection is made of is part of it: callers import it from here.
 __all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "shards", "window"]

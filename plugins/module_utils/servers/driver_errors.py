@@ -22,12 +22,7 @@ try:
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    RetryLater,
-    sentence,
-)
+from ..errors import BackupError, FixInput, RetryLater, sentence
 
 UNAUTHORIZED, LOGIN_FAILED = 13, 18
 

@@ -15,8 +15,8 @@ try:
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
+from ..arguments import Arguments
+from ..errors import FixInput, sentence
 
 #: The names are those of community.mongodb, so that one set of variables serves both collections.
 LOGIN = Arguments(

@@ -11,10 +11,10 @@ from typing import Any
 
 from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import Arguments
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.interpreter import candidates
+from ..arguments import Arguments
+from ..errors import FixInput, sentence
+from . import connection
+from .interpreter import candidates
 
 #: Options of every module that connects to MongoDB, by which the other Python is found.
 PYTHON = Arguments(

@@ -21,19 +21,10 @@ from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode, urlsplit
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api import authentication, replies
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import (
-    ApiError,
-    NothingSent,
-    Refusal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import (
-    API,
-    Connection,
-    Reply,
-    Transport,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ...values import Answer
+from . import authentication, replies
+from .errors import ApiError, NothingSent, Refusal
+from .transport import API, Connection, Reply, Transport
 
 __all__ = ["Client", "Connection"]
 

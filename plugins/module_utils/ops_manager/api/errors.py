@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, sentence
+from ...errors import BackupError, sentence
 
 _ACCESS_LIST = (
     "put the address of the host that this module runs on (or of its proxy) on the access list of the API key"
@@ -75,25 +74,16 @@ class ApiError(BackupError):
     """The API did not do what it was asked for; `retry` says whether that is only for a while."""
 
     def __init__(self, refusal: Refusal, *, code: str = "", remedy: str = "") -> None:
-        found = refusal
-        self.status, self.error_code, self.reason = found.status, found.error_code, found.reason
-        self.detail, self.method, self.path = found.detail, found.method, found.path
-        self.retry_after_seconds = found.retry_after_seconds
+        self.method, self.status, self.error_code = refusal.method, refusal.status, refusal.error_code
+        self.retry_after_seconds = refusal.retry_after_seconds
         message = sentence(
-            expected=f"Ops Manager to answer {self.method} {self.path}",
+            expected=f"Ops Manager to answer {refusal.method} {refusal.path}",
             found=_found(refusal),
             remedy=remedy or _remedy(refusal),
         )
-        details: dict[str, Any] = {
-            "status": self.status,
-            "error_code": self.error_code,
-            "reason": self.reason,
-            "detail": self.detail,
-            "method": self.method,
-            "path": self.path,
-        }
-        if self.retry_after_seconds is not None:
-            details["retry_after_seconds"] = self.retry_after_seconds
+        details = asdict(refusal)
+        if self.retry_after_seconds is None:
+            del details["retry_after_seconds"]
         super().__init__(message, code=code or _code(refusal), details=details)
         # A code of the caller's says what is wrong for good, for example with a certificate.
         self.retry = not code and (self.status is None or self.status == 429 or self.status >= 500)

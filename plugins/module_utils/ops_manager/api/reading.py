@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeVar
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record, iso_of
+from ...values import Record, iso_of
+
+#: A kind of record.
+Kind = TypeVar("Kind", bound="Resource")
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
 
@@ -68,11 +71,37 @@ def mappings(value: Any) -> list[Record]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, (list, tuple)) else []
 
 
+def text(value: Any) -> str:
+    """Return the value as a text, which is empty where there is none."""
+    return str(value or "")
+
+
+def inside(name: str) -> Callable[[Any], Any]:
+    """Return what reads one value of an object."""
+    return lambda value: either(mapping(value), name)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def said(*names: str, read: Callable[[Any], Any] = _as_it_is) -> Any:
+    """Declare a field of a record, with the spellings of its name in the API, and what makes a value of what is there."""
+    return field(metadata={"names": names, "read": read})
+
+
 @dataclass(frozen=True)
 class Resource:
-    """A record of the API, with all that it has said as `raw`."""
+    """A record of the API, with all that it has said as `raw`. Its other fields are declared with `said`."""
 
     raw: Record = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls: type[Kind], answer: Record) -> Kind:
+        """Read an answer of the API."""
+        declared = [one for one in fields(cls) if one.metadata]
+        found = {one.name: one.metadata["read"](either(answer, *one.metadata["names"])) for one in declared}
+        return cls(raw=answer, **found)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record without `raw`, in values that a module can return."""

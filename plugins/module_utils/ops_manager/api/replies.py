@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Reply
+from .transport import Reply
 
 #: What is raised before a connection has come about.
 NO_CONNECTION = (ConnectionRefusedError, socket.gaierror)

@@ -14,13 +14,13 @@ import base64
 import math
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from email.message import Message
 from typing import Any
 from urllib import error, request
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, bad_option, sentence
+from ...errors import bad_option
 
 API = "/api/public/v1.0"
 
@@ -46,20 +46,11 @@ class Connection:
         timeout = options["timeout_seconds"]
         if not math.isfinite(timeout) or timeout <= 0:
             raise bad_option("ops_manager.timeout_seconds to be more than 0", f"{timeout:g}", "leave it out")
-        proxy = options.get("proxy") or None
-        if proxy is not None:
-            _demand_address(proxy, "ops_manager.proxy")
-        return cls(
-            url=_base(options["url"]),
-            public_key=options["public_key"],
-            private_key=options["private_key"],
-            validate_certs=options["validate_certs"],
-            ca_file=options.get("ca_file") or None,
-            client_certificate_file=options.get("client_certificate_file") or None,
-            client_key_file=options.get("client_key_file") or None,
-            proxy=proxy,
-            timeout_seconds=timeout,
-        )
+        if options.get("proxy"):
+            _demand_address(options["proxy"], "ops_manager.proxy")
+        # What is empty was not given.
+        given = {one.name: options[one.name] for one in fields(cls) if options.get(one.name) not in (None, "")}
+        return cls(**{**given, "url": _base(options["url"])})
 
 
 def _demand_address(url: str, option: str) -> SplitResult:
@@ -157,15 +148,11 @@ def _context(connection: Connection) -> ssl.SSLContext:
     except OSError as wrong:
         files = (connection.ca_file, connection.client_certificate_file, connection.client_key_file)
         named = ", ".join(name for name in files if name)
+        expected = f"certificates and keys in PEM that can be read ({named})"
         remedy = (
             "correct ca_file, client_certificate_file and client_key_file of ops_manager, on the host of the module"
         )
-        message = sentence(
-            expected=f"certificates and keys in PEM that can be read ({named})",
-            found=str(wrong.strerror or wrong.args[-1]),
-            remedy=remedy,
-        )
-        raise FixInput(message, code="bad_option") from None
+        raise bad_option(expected, str(wrong.strerror or wrong.args[-1]), remedy) from None
     if not connection.validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

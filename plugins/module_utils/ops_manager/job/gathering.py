@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import Resource
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Cluster
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import (
-    Project,
-    parts,
-    pick,
-    projects,
-)
+from ...errors import FixInput
+from ..api.client import Client
+from ..api.reading import Resource
+from ..model.deployment import Cluster
+from ..model.project import Project, parts, pick, projects
 
 #: What can be asked for, in the order of the answer.
 KINDS = ("projects", "clusters", "backup_configurations", "agents", "alerts", "schedules", "snapshots", "windows")

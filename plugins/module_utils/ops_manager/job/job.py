@@ -6,36 +6,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import syncs
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.oplog_measures import Measures
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.place import Place
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
-    EVER,
-    Agent,
-    Alert,
-    Event,
-    MaintenanceWindow,
-    Snapshot,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
-    BackupConfig,
-    Cluster,
-    Host,
-    Schedule,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import Project
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ...values import Answer, iso_of
+from ..api.client import Client
+from ..api.errors import ApiError
+from ..api.reading import time_of
+from ..model.activity import EVER, Agent, Alert, Event, MaintenanceWindow, Snapshot
+from ..model.deployment import BackupConfig, Cluster, Host, Schedule
+from ..model.project import Project, pick
+from . import journal as journals
+from . import syncs
+from . import view as views
+from .journal import Journal
+from .oplog_measures import Measures
+from .place import Place
+from .view import View
 
 #: Alerts that ask for a resync: the one for everybody, and the one for those who run the product.
 REQUIRE_RESYNC = ("RESYNC_REQUIRED", "BACKUP_IN_UNEXPECTED_STATE")
@@ -58,7 +47,7 @@ class Job:
         """Find the job in its project."""
         found = Project(client, project)
         clusters = found.clusters()
-        return cls(found, clusters, found.cluster(cluster, among=clusters))
+        return cls(found, clusters, pick(clusters, cluster))
 
     def again(self) -> Job:
         """Return the same job, with nothing read yet."""
@@ -92,6 +81,16 @@ class Job:
             return {}
         found: Answer = getattr(client, method)(whole, body or {})
         return found
+
+    def attempt(self, refusals: Collection[str], method: str, path: str, body: Mapping[str, Any] | None = None) -> bool:
+        """Send such a request, and say whether it was done; it may also be refused with one of these codes."""
+        try:
+            self.write(method, path, body)
+        except ApiError as error:
+            if error.error_code not in refusals:
+                raise
+            return False
+        return True
 
     @cached_property
     def config(self) -> BackupConfig:
@@ -154,6 +153,11 @@ class Job:
     def snapshots(self) -> list[Snapshot]:
         """All snapshots, also those that are being made, newest first."""
         return self.project.snapshots(self.place.whole.id, completed=None)
+
+    @property
+    def newest(self) -> Snapshot | None:
+        """The newest complete snapshot from which everything can be restored."""
+        return next((snapshot for snapshot in self.snapshots if snapshot.whole), None)
 
     def _events(self, since: datetime) -> list[Event]:
         """Return the events of this job's replica sets since a time; what has been read once is not asked for again."""

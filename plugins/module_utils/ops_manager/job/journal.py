@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+from ...errors import AskOperator, sentence
+from ...values import iso_of
 
 PREFIX = "mongodb_ops.backup "
 

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+from ...values import iso_of
+from ..api.reading import time_of
+from .job import Job
+from .journal import Held
 
 _GONE = ("SNAPSHOT_NOT_FOUND", "MAINTENANCE_WINDOW_NOT_FOUND", "RESOURCE_NOT_FOUND")
 #: A snapshot that is not there, or is a share of that of a sharded cluster, which the API does not touch alone.
@@ -22,9 +22,9 @@ NOT_KEPT = (*_GONE, "CANNOT_DELETE_FROM_CLUSTER_SNAPSHOT")
 _LEAST_LIFE = timedelta(days=2)
 
 
-def hold(job: Job, snapshot: str) -> None:
-    """Keep a snapshot from expiring. Raises ApiError, with a code of NOT_KEPT where it cannot be kept."""
-    job.write("patch", f"{job.snapshots_path}/{snapshot}", {"doNotDelete": True})
+def hold(job: Job, snapshot: str, refusals: Collection[str] = ()) -> bool:
+    """Keep a snapshot from expiring; tells whether it could be kept where refusals such as NOT_KEPT are no error."""
+    return job.attempt(refusals, "patch", f"{job.snapshots_path}/{snapshot}", {"doNotDelete": True})
 
 
 def release(job: Job, held: Held) -> None:
@@ -34,17 +34,9 @@ def release(job: Job, held: Held) -> None:
     soonest = job.now + _LEAST_LIFE
     until = soonest if expires is None else max(expires, soonest)
     body = {"doNotDelete": False, "expires": iso_of(until)}
-    try:
-        job.write("patch", f"{job.snapshots_path}/{held.snapshot}", body)
-    except ApiError as error:
-        if error.error_code not in NOT_KEPT:
-            raise
+    job.attempt(NOT_KEPT, "patch", f"{job.snapshots_path}/{held.snapshot}", body)
 
 
 def drop(job: Job, path: str) -> None:
     """Delete something that may be gone already."""
-    try:
-        job.write("delete", path)
-    except ApiError as error:
-        if error.error_code not in _GONE:
-            raise
+    job.attempt(_GONE, "delete", path)

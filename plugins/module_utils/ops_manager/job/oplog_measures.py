@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Measurement
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Host
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import Project
+from ..api.errors import ApiError
+from ..model.activity import Measurement
+from ..model.deployment import Host
+from ..model.project import Project
 
 #: The length of the primary's oplog, and how far a secondary is behind, which has another name in older versions.
 WINDOW, LAG, OLD_LAG = "OPLOG_MASTER_TIME", "OPLOG_REPLICATION_LAG_TIME", "OPLOG_SLAVE_LAG_MASTER_TIME"

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import project as projects
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Alert
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Cluster
+from ..model import project as projects
+from ..model.activity import Alert
+from ..model.deployment import Cluster
 
 #: The kinds of alerts that are about backups and agents when they name no cluster.
 _BACKUP_KINDS = ("BACKUP", "AGENT")

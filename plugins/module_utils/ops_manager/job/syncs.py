@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import EVER, Event
+from ..model.activity import EVER, Event
 
 #: What the product logs when a sync is wanted, is read, and has ended, in this order (docs/ops-manager.md, evidence).
 WANTED = ("SYNC_PENDING_AUDIT", "SYNC_REQUIRED_AUDIT")

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import syncs
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import HAND_OFF
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
+from ..model.activity import Snapshot
+from . import syncs
+from .journal import HAND_OFF
 
 #: The states of a backup configuration.
 ACTIVE, STOPPED, TERMINATING, INACTIVE, PROVISIONING = "STARTED", "STOPPED", "TERMINATING", "INACTIVE", "PROVISIONING"

@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
-    Resource,
-    either,
-    mapping,
-    mappings,
-    texts,
-    time_of,
-    whole_number,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..api.reading import Resource, either, inside, mappings, said, text, texts, time_of, whole_number
 
 #: Stands for a moment that the product does not tell.
 EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -29,151 +20,81 @@ EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Agent(Resource):
     """An agent of one of the three types."""
 
-    type: str | None
-    hostname: str | None
+    type: str | None = said("typeName")
+    hostname: str | None = said("hostname")
     #: ACTIVE, STANDBY, NO_PROCESSES, or what another version says.
-    state: str | None
+    state: str | None = said("stateName")
     #: When it last asked for its configuration, which is the only sign of life of a backup agent.
-    last_conf: datetime | None
-    last_ping: datetime | None
-    conf_count: int | None
-    managed: bool | None
-    tag: str | None
-
-
-def agent_of(answer: Record) -> Agent:
-    """Read an agent."""
-    return Agent(
-        raw=answer,
-        type=either(answer, "typeName"),
-        hostname=either(answer, "hostname"),
-        state=either(answer, "stateName"),
-        last_conf=time_of(either(answer, "lastConf")),
-        last_ping=time_of(either(answer, "lastPing")),
-        conf_count=either(answer, "confCount"),
-        managed=either(answer, "isManaged"),
-        tag=either(answer, "tag", "tagName"),
-    )
+    last_conf: datetime | None = said("lastConf", read=time_of)
+    last_ping: datetime | None = said("lastPing", read=time_of)
+    conf_count: int | None = said("confCount")
+    managed: bool | None = said("isManaged")
+    tag: str | None = said("tag", "tagName")
 
 
 @dataclass(frozen=True)
 class Alert(Resource):
     """An alert that was raised."""
 
-    id: str
-    event_type: str | None
-    status: str | None
-    created: datetime | None
-    updated: datetime | None
-    resolved: datetime | None
-    acknowledged_until: datetime | None
-    source_type: str | None
-    cluster_id: str | None
-    cluster: str | None
-    replica_set: str | None
-    shard: str | None
-    host: str | None
-    metric: str | None
-    value: float | None
-    units: str | None
-
-
-def alert_of(answer: Record) -> Alert:
-    """Read an alert."""
-    current = mapping(either(answer, "currentValue"))
-    return Alert(
-        raw=answer,
-        id=str(either(answer, "id") or ""),
-        event_type=either(answer, "eventTypeName", "eventType"),
-        status=either(answer, "status"),
-        created=time_of(either(answer, "created")),
-        updated=time_of(either(answer, "updated")),
-        resolved=time_of(either(answer, "resolved")),
-        acknowledged_until=time_of(either(answer, "acknowledgedUntil")),
-        source_type=either(answer, "sourceTypeName"),
-        cluster_id=either(answer, "clusterId"),
-        cluster=either(answer, "clusterName"),
-        replica_set=either(answer, "replicaSetName"),
-        shard=either(answer, "shardName"),
-        host=either(answer, "hostnameAndPort"),
-        metric=either(answer, "metricName"),
-        value=either(current, "number"),
-        units=either(current, "units"),
-    )
+    id: str = said("id", read=text)
+    event_type: str | None = said("eventTypeName", "eventType")
+    status: str | None = said("status")
+    created: datetime | None = said("created", read=time_of)
+    updated: datetime | None = said("updated", read=time_of)
+    resolved: datetime | None = said("resolved", read=time_of)
+    acknowledged_until: datetime | None = said("acknowledgedUntil", read=time_of)
+    source_type: str | None = said("sourceTypeName")
+    cluster_id: str | None = said("clusterId")
+    cluster: str | None = said("clusterName")
+    replica_set: str | None = said("replicaSetName")
+    shard: str | None = said("shardName")
+    host: str | None = said("hostnameAndPort")
+    metric: str | None = said("metricName")
+    value: float | None = said("currentValue", read=inside("number"))
+    units: str | None = said("currentValue", read=inside("units"))
 
 
 @dataclass(frozen=True)
 class Event(Resource):
     """Something that has happened."""
 
-    id: str
-    type: str | None
-    created: datetime | None
-    cluster_id: str | None
-    cluster: str | None
-    replica_set: str | None
-    shard: str | None
-    hostname: str | None
-    port: int | None
-    alert_id: str | None
+    id: str = said("id", read=text)
+    type: str | None = said("eventTypeName", "eventType")
+    created: datetime | None = said("created", read=time_of)
+    cluster_id: str | None = said("clusterId")
+    cluster: str | None = said("clusterName")
+    replica_set: str | None = said("replicaSetName")
+    shard: str | None = said("shardName")
+    hostname: str | None = said("hostname")
+    port: int | None = said("port", "Port")
+    alert_id: str | None = said("alertId")
     #: Who has done it: a person, or the public half of a key.
-    by: str | None
-
-
-def event_of(answer: Record) -> Event:
-    """Read an event."""
-    return Event(
-        raw=answer,
-        id=str(either(answer, "id") or ""),
-        type=either(answer, "eventTypeName", "eventType"),
-        created=time_of(either(answer, "created")),
-        cluster_id=either(answer, "clusterId"),
-        cluster=either(answer, "clusterName"),
-        replica_set=either(answer, "replicaSetName"),
-        shard=either(answer, "shardName"),
-        hostname=either(answer, "hostname"),
-        port=either(answer, "port", "Port"),
-        alert_id=either(answer, "alertId"),
-        by=either(answer, "username", "publicKey"),
-    )
+    by: str | None = said("username", "publicKey")
 
 
 @dataclass(frozen=True)
 class MaintenanceWindow(Resource):
     """A maintenance window, in which alerts of some types are not sent."""
 
-    id: str
-    alert_types: tuple[str, ...] | None
-    start: datetime | None
-    end: datetime | None
-    description: str | None
-    created: datetime | None
-
-
-def window_of(answer: Record) -> MaintenanceWindow:
-    """Read a maintenance window."""
-    return MaintenanceWindow(
-        raw=answer,
-        id=str(either(answer, "id") or ""),
-        alert_types=texts(either(answer, "alertTypeNames")),
-        start=time_of(either(answer, "startDate")),
-        end=time_of(either(answer, "endDate")),
-        description=either(answer, "description"),
-        created=time_of(either(answer, "created")),
-    )
+    id: str = said("id", read=text)
+    alert_types: tuple[str, ...] | None = said("alertTypeNames", read=texts)
+    start: datetime | None = said("startDate", read=time_of)
+    end: datetime | None = said("endDate", read=time_of)
+    description: str | None = said("description")
+    created: datetime | None = said("created", read=time_of)
 
 
 @dataclass(frozen=True)
 class Part(Resource):
     """The part of a snapshot that is of one replica set."""
 
-    cluster_id: str | None
-    type: str | None
-    replica_set: str | None
-    version: str | None
+    cluster_id: str | None = said("clusterId")
+    type: str | None = said("typeName")
+    replica_set: str | None = said("replicaSetName")
+    version: str | None = said("mongodVersion")
     #: Of the documents, and of the archive as it is stored.
-    data_bytes: int | None
-    stored_bytes: int | None
+    data_bytes: int | None = said("dataSizeBytes", read=whole_number)
+    stored_bytes: int | None = said("storageSizeBytes", read=whole_number)
 
     @property
     def name(self) -> str:
@@ -191,35 +112,32 @@ class Part(Resource):
         return bool(self.raw.get("encryptionEnabled"))
 
 
-def _part_of(answer: Record) -> Part:
-    return Part(
-        raw=answer,
-        cluster_id=either(answer, "clusterId"),
-        type=either(answer, "typeName"),
-        replica_set=either(answer, "replicaSetName"),
-        version=either(answer, "mongodVersion"),
-        data_bytes=whole_number(answer.get("dataSizeBytes")),
-        stored_bytes=whole_number(answer.get("storageSizeBytes")),
-    )
+def _parts(value: Any) -> tuple[Part, ...]:
+    return tuple(Part.of(part) for part in mappings(value))
+
+
+def _shards(value: Any) -> tuple[str, ...]:
+    names = (either(shard, "shardName", "replicaSetName", "id") for shard in mappings(value))
+    return tuple(str(name or "unnamed") for name in names)
 
 
 @dataclass(frozen=True)
 class Snapshot(Resource):
     """A snapshot, or one that is being made."""
 
-    id: str
-    cluster_id: str | None
-    complete: bool | None
-    created: datetime | None
+    id: str = said("id", read=text)
+    cluster_id: str | None = said("clusterId")
+    complete: bool | None = said("complete")
+    created: datetime | None = said("created", read=time_of)
     #: The point of the oplog whose data it holds.
-    oplog_time: datetime | None
-    oplog_increment: int | None
-    do_not_delete: bool | None
-    expires: datetime | None
-    possibly_inconsistent: bool | None
+    oplog_time: datetime | None = said("lastOplogAppliedTimestamp", read=time_of)
+    oplog_increment: int | None = said("lastOplogAppliedTimestamp", read=inside("increment"))
+    do_not_delete: bool | None = said("doNotDelete")
+    expires: datetime | None = said("expires", read=time_of)
+    possibly_inconsistent: bool | None = said("isPossiblyInconsistent")
     #: The shards that are not in it.
-    missing_shards: tuple[str, ...]
-    parts: tuple[Part, ...]
+    missing_shards: tuple[str, ...] = said("missingShards", read=_shards)
+    parts: tuple[Part, ...] = said("parts", read=_parts)
 
     @property
     def made(self) -> datetime:
@@ -242,47 +160,23 @@ class Snapshot(Resource):
         return bool(self.do_not_delete)
 
 
-def snapshot_of(answer: Record) -> Snapshot:
-    """Read a snapshot."""
-    applied = either(answer, "lastOplogAppliedTimestamp")
-    missing = (either(shard, "shardName", "replicaSetName", "id") for shard in mappings(answer.get("missingShards")))
-    return Snapshot(
-        raw=answer,
-        id=str(either(answer, "id") or ""),
-        cluster_id=either(answer, "clusterId"),
-        complete=either(answer, "complete"),
-        created=time_of(either(answer, "created")),
-        oplog_time=time_of(applied),
-        oplog_increment=either(mapping(applied), "increment"),
-        do_not_delete=either(answer, "doNotDelete"),
-        expires=time_of(either(answer, "expires")),
-        possibly_inconsistent=either(answer, "isPossiblyInconsistent"),
-        missing_shards=tuple(str(name or "unnamed") for name in missing),
-        parts=tuple(_part_of(part) for part in mappings(answer.get("parts"))),
-    )
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _points(value: Any) -> tuple[tuple[datetime | None, float | None], ...]:
+    return tuple((time_of(point.get("timestamp")), _number(point.get("value"))) for point in mappings(value))
 
 
 @dataclass(frozen=True)
 class Measurement(Resource):
     """A metric of a host over time."""
 
-    name: str | None
-    units: str | None
-    points: tuple[tuple[datetime | None, float | None], ...]
+    name: str | None = said("name")
+    units: str | None = said("units")
+    points: tuple[tuple[datetime | None, float | None], ...] = said("dataPoints", read=_points)
 
     @property
     def latest(self) -> float | None:
         """The newest value; the API leaves gaps."""
         return next((value for _time, value in reversed(self.points) if value is not None), None)
-
-
-def measurement_of(answer: Record) -> Measurement:
-    """Read a measurement."""
-    points = [
-        (time_of(point.get("timestamp")), _number(point.get("value"))) for point in mappings(answer.get("dataPoints"))
-    ]
-    return Measurement(raw=answer, name=either(answer, "name"), units=either(answer, "units"), points=tuple(points))
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -9,26 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
-    Resource,
-    either,
-    texts,
-    time_of,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Record
+from ..api.reading import Resource, said, text, texts, time_of
 
 
 @dataclass(frozen=True)
 class Cluster(Resource):
     """A replica set, a whole sharded cluster, or a part of one."""
 
-    id: str
-    name: str | None
+    id: str = said("id", "clusterId", read=text)
+    name: str | None = said("clusterName", "replicaSetName", "name")
     #: REPLICA_SET, SHARDED_REPLICA_SET, CONFIG_SERVER_REPLICA_SET, or what another version says.
-    type: str | None
-    replica_set: str | None
-    shard: str | None
-    last_heartbeat: datetime | None
+    type: str | None = said("typeName", "type")
+    replica_set: str | None = said("replicaSetName")
+    shard: str | None = said("shardName")
+    last_heartbeat: datetime | None = said("lastHeartbeat", read=time_of)
 
     @property
     def is_sharded(self) -> bool:
@@ -46,136 +40,65 @@ class Cluster(Resource):
         return self.is_config_server or (not self.is_sharded and self.shard is not None)
 
 
-def cluster_of(answer: Record) -> Cluster:
-    """Read a cluster."""
-    return Cluster(
-        raw=answer,
-        id=str(either(answer, "id", "clusterId") or ""),
-        name=either(answer, "clusterName", "replicaSetName", "name"),
-        type=either(answer, "typeName", "type"),
-        replica_set=either(answer, "replicaSetName"),
-        shard=either(answer, "shardName"),
-        last_heartbeat=time_of(either(answer, "lastHeartbeat")),
-    )
-
-
 @dataclass(frozen=True)
 class BackupConfig(Resource):
     """How one cluster is backed up, and whether it is."""
 
-    cluster_id: str
-    project_id: str | None
+    cluster_id: str = said("clusterId", "id", read=text)
+    project_id: str | None = said("groupId", "projectId")
     #: INACTIVE, PROVISIONING, STARTED, STOPPED, TERMINATING, or what another version says.
-    status: str | None
-    storage_engine: str | None
-    authentication: str | None
-    tls: bool | None
-    encryption: bool | None
-    provisioned: bool | None
-    excluded_namespaces: tuple[str, ...] | None
-    included_namespaces: tuple[str, ...] | None
-    preferred_member: str | None
-
-
-def backup_config_of(answer: Record) -> BackupConfig:
-    """Read a backup configuration."""
-    return BackupConfig(
-        raw=answer,
-        cluster_id=str(either(answer, "clusterId", "id") or ""),
-        project_id=either(answer, "groupId", "projectId"),
-        status=either(answer, "statusName", "status"),
-        storage_engine=either(answer, "storageEngineName", "storageEngine"),
-        authentication=either(answer, "authMechanismName", "authMechanism"),
-        tls=either(answer, "sslEnabled", "SSLEnabled", "tlsEnabled"),
-        encryption=either(answer, "encryptionEnabled"),
-        provisioned=either(answer, "provisioned"),
-        excluded_namespaces=texts(either(answer, "excludedNamespaces")),
-        included_namespaces=texts(either(answer, "includedNamespaces")),
-        preferred_member=either(answer, "preferredMember"),
-    )
+    status: str | None = said("statusName", "status")
+    storage_engine: str | None = said("storageEngineName", "storageEngine")
+    authentication: str | None = said("authMechanismName", "authMechanism")
+    tls: bool | None = said("sslEnabled", "SSLEnabled", "tlsEnabled")
+    encryption: bool | None = said("encryptionEnabled")
+    provisioned: bool | None = said("provisioned")
+    excluded_namespaces: tuple[str, ...] | None = said("excludedNamespaces", read=texts)
+    included_namespaces: tuple[str, ...] | None = said("includedNamespaces", read=texts)
+    preferred_member: str | None = said("preferredMember")
 
 
 @dataclass(frozen=True)
 class Schedule(Resource):
     """When snapshots are taken and how long they are kept."""
 
-    cluster_id: str | None
-    interval_hours: int | None
-    retention_days: int | None
-    daily_retention_days: int | None
-    weekly_retention_weeks: int | None
-    monthly_retention_months: int | None
-    point_in_time_hours: int | None
-    checkpoint_minutes: int | None
-
-
-def schedule_of(answer: Record) -> Schedule:
-    """Read a snapshot schedule."""
-    return Schedule(
-        raw=answer,
-        cluster_id=either(answer, "clusterId"),
-        interval_hours=either(answer, "snapshotIntervalHours"),
-        retention_days=either(answer, "snapshotRetentionDays"),
-        daily_retention_days=either(answer, "dailySnapshotRetentionDays"),
-        weekly_retention_weeks=either(answer, "weeklySnapshotRetentionWeeks"),
-        monthly_retention_months=either(answer, "monthlySnapshotRetentionMonths"),
-        point_in_time_hours=either(answer, "pointInTimeWindowHours"),
-        checkpoint_minutes=either(answer, "clusterCheckpointIntervalMin"),
-    )
+    cluster_id: str | None = said("clusterId")
+    interval_hours: int | None = said("snapshotIntervalHours")
+    retention_days: int | None = said("snapshotRetentionDays")
+    daily_retention_days: int | None = said("dailySnapshotRetentionDays")
+    weekly_retention_weeks: int | None = said("weeklySnapshotRetentionWeeks")
+    monthly_retention_months: int | None = said("monthlySnapshotRetentionMonths")
+    point_in_time_hours: int | None = said("pointInTimeWindowHours")
+    checkpoint_minutes: int | None = said("clusterCheckpointIntervalMin")
 
 
 @dataclass(frozen=True)
 class Host(Resource):
     """A process that is monitored."""
 
-    id: str
+    id: str = said("id", read=text)
     #: Those that are no member of a replica set, for example a mongos, have none.
-    cluster_id: str | None
-    hostname: str | None
-    port: int | None
-    aliases: tuple[str, ...] | None
-    type: str | None
-    replica_set: str | None
+    cluster_id: str | None = said("clusterId")
+    hostname: str | None = said("hostname")
+    port: int | None = said("port", "Port")
+    aliases: tuple[str, ...] | None = said("aliases", read=texts)
+    type: str | None = said("typeName")
+    replica_set: str | None = said("replicaSetName")
     #: PRIMARY, SECONDARY, ARBITER and so on.
-    state: str | None
-    shard: str | None
-    version: str | None
-    last_ping: datetime | None
-    data_bytes: int | None
-    index_bytes: int | None
+    state: str | None = said("replicaStateName")
+    shard: str | None = said("shardName")
+    version: str | None = said("version")
+    last_ping: datetime | None = said("lastPing", read=time_of)
+    data_bytes: int | None = said("lastDataSizeBytes")
+    index_bytes: int | None = said("lastIndexSizeBytes")
     #: Hidden in the replica set. What the API calls `hidden` is something of the web page.
-    hidden: bool | None
-    delay_seconds: int | None
-    uptime_milliseconds: int | None
-    last_restart: datetime | None
-    deactivated: bool | None
+    hidden: bool | None = said("hiddenSecondary")
+    delay_seconds: int | None = said("secondaryDelaySecs", "slaveDelaySec")
+    uptime_milliseconds: int | None = said("uptimeMsec")
+    last_restart: datetime | None = said("lastRestart", read=time_of)
+    deactivated: bool | None = said("deactivated")
 
     @property
     def address(self) -> str:
         """The host and its port."""
         return f"{self.hostname}:{self.port}"
-
-
-def host_of(answer: Record) -> Host:
-    """Read a host."""
-    return Host(
-        raw=answer,
-        id=str(either(answer, "id") or ""),
-        cluster_id=either(answer, "clusterId"),
-        hostname=either(answer, "hostname"),
-        port=either(answer, "port", "Port"),
-        aliases=texts(either(answer, "aliases")),
-        type=either(answer, "typeName"),
-        replica_set=either(answer, "replicaSetName"),
-        state=either(answer, "replicaStateName"),
-        shard=either(answer, "shardName"),
-        version=either(answer, "version"),
-        last_ping=time_of(either(answer, "lastPing")),
-        data_bytes=either(answer, "lastDataSizeBytes"),
-        index_bytes=either(answer, "lastIndexSizeBytes"),
-        hidden=either(answer, "hiddenSecondary"),
-        delay_seconds=either(answer, "secondaryDelaySecs", "slaveDelaySec"),
-        uptime_milliseconds=either(answer, "uptimeMsec"),
-        last_restart=time_of(either(answer, "lastRestart")),
-        deactivated=either(answer, "deactivated"),
-    )

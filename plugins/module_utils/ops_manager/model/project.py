@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, bad_option, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import activity, deployment
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_or_none
+from ...errors import FixInput, bad_option, sentence
+from ...values import Answer, iso_or_none
+from ..api.client import Client
+from ..api.errors import ApiError
+from ..api.reading import Kind
+from . import activity, deployment
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
-
-_Read = TypeVar("_Read")
 
 
 def projects(client: Client) -> list[Project]:
@@ -80,31 +79,21 @@ class Project:
 
     def clusters(self) -> list[deployment.Cluster]:
         """Return the clusters: replica sets, whole sharded clusters and their parts."""
-        return self._all(deployment.cluster_of, "/clusters")
-
-    def cluster(self, id_or_name: str | None, among: Sequence[deployment.Cluster] | None = None) -> deployment.Cluster:
-        """Return one cluster. A name means the whole cluster; only what no whole one is called can be the name of a part."""
-        if not id_or_name:
-            raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
-        return pick(self.clusters() if among is None else among, id_or_name)
-
-    def parts(self, cluster: deployment.Cluster) -> list[deployment.Cluster]:
-        """Return the shards and the config servers of a sharded cluster; a replica set is its only part."""
-        return parts(self.clusters(), cluster)
+        return self._all(deployment.Cluster, "/clusters")
 
     def backup_configs(self) -> list[deployment.BackupConfig]:
         """Return how each cluster is backed up, and whether it is."""
-        return self._all(deployment.backup_config_of, "/backupConfigs")
+        return self._all(deployment.BackupConfig, "/backupConfigs")
 
     def backup_config(self, cluster_id: str) -> deployment.BackupConfig:
         """Return how one cluster is backed up."""
-        return deployment.backup_config_of(self.client.get(self.path(f"/backupConfigs/{quote(cluster_id, safe='')}")))
+        return deployment.BackupConfig.of(self.client.get(self.path(f"/backupConfigs/{quote(cluster_id, safe='')}")))
 
     def schedule(self, cluster_id: str) -> deployment.Schedule | None:
         """Return when the snapshots of a cluster are taken; None where it has no schedule."""
         path = self.path(f"/backupConfigs/{quote(cluster_id, safe='')}/snapshotSchedule")
         try:
-            return deployment.schedule_of(self.client.get(path))
+            return deployment.Schedule.of(self.client.get(path))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -112,20 +101,20 @@ class Project:
 
     def hosts(self, cluster_id: str | None = None) -> list[deployment.Host]:
         """Return the processes of a cluster, or all that are monitored."""
-        return self._all(deployment.host_of, "/hosts", clusterId=cluster_id)
+        return self._all(deployment.Host, "/hosts", clusterId=cluster_id)
 
     def agents(self, kind: str) -> list[activity.Agent]:
         """Return the agents of a type: BACKUP, MONITORING or AUTOMATION."""
-        return self._all(activity.agent_of, f"/agents/{quote(kind, safe='')}")
+        return self._all(activity.Agent, f"/agents/{quote(kind, safe='')}")
 
     def alerts(self, status: str | None = None) -> list[activity.Alert]:
         """Return the alerts of a status (OPEN, CLOSED, TRACKING), or all."""
-        return self._all(activity.alert_of, "/alerts", status=status)
+        return self._all(activity.Alert, "/alerts", status=status)
 
     def alert_status(self, alert_id: str) -> str | None:
         """Return the status of one alert; None where the product does not show it."""
         try:
-            return activity.alert_of(self.client.get(self.path(f"/alerts/{quote(alert_id, safe='')}"))).status
+            return activity.Alert.of(self.client.get(self.path(f"/alerts/{quote(alert_id, safe='')}"))).status
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -134,7 +123,7 @@ class Project:
     def events(self, types: Sequence[str] = (), since: datetime | None = None) -> list[activity.Event]:
         """Return the events of some types, or of all, the oldest first."""
         start = iso_or_none(since)
-        found = self._all(activity.event_of, "/events", eventType=list(types) or None, minDate=start)
+        found = self._all(activity.Event, "/events", eventType=list(types) or None, minDate=start)
         # What a version does not filter is filtered here.
         wanted = [event for event in found if not types or event.type in types]
         late = [event for event in wanted if since is None or event.created is None or event.created >= _second(since)]
@@ -143,7 +132,8 @@ class Project:
     def windows(self) -> list[activity.MaintenanceWindow]:
         """Return the maintenance windows that have not ended, by their beginning."""
         return sorted(
-            self._all(activity.window_of, "/maintenanceWindows"), key=lambda window: window.start or activity.EVER
+            self._all(activity.MaintenanceWindow, "/maintenanceWindows"),
+            key=lambda window: window.start or activity.EVER,
         )
 
     def snapshots(self, cluster_id: str, completed: bool | None = True) -> list[activity.Snapshot]:
@@ -151,7 +141,7 @@ class Project:
         # Not every version knows the parameter; without it there are the complete ones.
         asked = {True: None, False: "false", None: "all"}[completed]
         path = f"/clusters/{quote(cluster_id, safe='')}/snapshots"
-        found = self._all(activity.snapshot_of, path, completed=asked)
+        found = self._all(activity.Snapshot, path, completed=asked)
         wanted = [one for one in found if completed is None or one.finished is completed]
         return sorted(wanted, key=lambda snapshot: snapshot.made, reverse=True)
 
@@ -159,18 +149,23 @@ class Project:
         """Return metrics of a host over the last hour, by the minute."""
         path = self.path(f"/hosts/{quote(host_id, safe='')}/measurements")
         answer = self.client.get(path, granularity="PT1M", period="PT1H", m=list(names))
-        return [activity.measurement_of(one) for one in answer.get("measurements") or []]
+        return [activity.Measurement.of(one) for one in answer.get("measurements") or []]
 
-    def _all(self, read: Callable[[Answer], _Read], rest: str, **query: Any) -> list[_Read]:
-        return [read(one) for one in self.client.pages(self.path(rest), **query)]
+    def _all(self, kind: type[Kind], rest: str, **query: Any) -> list[Kind]:
+        return [kind.of(one) for one in self.client.pages(self.path(rest), **query)]
 
 
 def _second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def pick(clusters: Sequence[deployment.Cluster], id_or_name: str) -> deployment.Cluster:
-    """Return the cluster that is meant. Raises FixInput, which names what there is."""
+def pick(clusters: Sequence[deployment.Cluster], id_or_name: str | None) -> deployment.Cluster:
+    """Return the cluster that is meant. A name means the whole one; only what no whole one is called is the name of a part.
+
+    Raises FixInput, which names what there is.
+    """
+    if not id_or_name:
+        raise bad_option("the cluster of the job in ops_manager.cluster", "none", "give its id or its name")
     by_id = [one for one in clusters if one.id.lower() == id_or_name.lower()]
     whole = [one for one in clusters if not one.is_part and id_or_name in (one.name, one.replica_set)]
     part = [one for one in clusters if one.is_part and id_or_name in (one.replica_set, one.shard)]

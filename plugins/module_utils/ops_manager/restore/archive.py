@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import tarfile
 import zlib
 from typing import IO
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
+from ...errors import GiveUp, sentence
+from . import durable
 
 _BLOCK = 1024 * 1024
 # How deep below the top the data may lie: archives have one directory around everything.
@@ -58,13 +59,8 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -> int:
 
 
 def _copy(content: IO[bytes], file: IO[bytes], member: tarfile.TarInfo) -> int:
-    written = 0
-    while True:
-        block = content.read(_BLOCK)
-        if not block:
-            break
-        file.write(block)
-        written += len(block)
+    shutil.copyfileobj(content, file, _BLOCK)
+    written = file.tell()
     if written != member.size:
         raise _refused("one that ends in the middle of a file", "restore again", "broken_archive")
     file.flush()

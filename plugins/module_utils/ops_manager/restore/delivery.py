@@ -13,40 +13,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
-    Part,
-    Snapshot,
-    snapshot_of,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.archive import (
-    data_directory,
-    unpack,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.download import (
-    Download,
-    Downloaded,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import (
-    Api,
-    Delivery,
-    Patience,
-    RestoreJobs,
-    source_of,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.snapshot_parts import (
-    demand_complete,
-    newest,
-    optime,
-    parts_of,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.target import Target
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
+from ...errors import AskOperator, FixInput, GiveUp, sentence
+from ...values import Answer, iso_of, iso_or_none
+from ..api.client import Client
+from ..api.reading import time_of
+from ..api.transport import Connection
+from ..model.activity import Part, Snapshot
+from . import durable
+from .archive import data_directory, unpack
+from .download import Download, Downloaded
+from .restore_jobs import Delivery, Patience, RestoreJobs, source_of
+from .snapshot_parts import demand_complete, newest, optime, parts_of
+from .target import Target
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: How long the address of an archive is good.
+_EXPIRATION_HOURS = 24
 
 
 @dataclass(frozen=True)
@@ -63,9 +45,6 @@ class Order:
     time: str | None = None
     #: How the job is called in answers.
     job: str | None = None
-    expiration_hours: int = 24
-    #: Restore also where Ops Manager tells no checksum of an archive.
-    without_checksum: bool = False
     patience: Patience = field(default_factory=Patience)
 
     @property
@@ -74,7 +53,7 @@ class Order:
         return f"/groups/{self.project}/clusters/{self.cluster}"
 
 
-def plan(api: Api, order: Order) -> Answer:
+def plan(api: Client, order: Order) -> Answer:
     """Return what `restore` would do, with the same refusals; nothing is changed."""
     planned, parts = _planned(api, order)
     target = Target(order.target)
@@ -86,7 +65,7 @@ def plan(api: Api, order: Order) -> Answer:
     return _answer(True, planned, None)
 
 
-def restore(api: Api, network: Connection, order: Order) -> Answer:
+def restore(api: Client, network: Connection, order: Order) -> Answer:
     """Restore the snapshot, and return when it has been done; a directory that holds just that is no change.
 
     Whatever fails, nothing that a server could be started on is left behind.
@@ -114,7 +93,7 @@ def _answer(changed: bool, planned: Answer | None, record: Answer | None) -> Ans
     return {"changed": changed, "attached": False, "plan": planned, "operation": None, "restore": record}
 
 
-def _planned(api: Api, order: Order) -> tuple[Answer, Sequence[Part]]:
+def _planned(api: Client, order: Order) -> tuple[Answer, Sequence[Part]]:
     if order.time is not None:
         message = sentence(
             expected="a snapshot, since Ops Manager delivers points in time only to a cluster that it manages itself",
@@ -124,9 +103,9 @@ def _planned(api: Api, order: Order) -> tuple[Answer, Sequence[Part]]:
         raise FixInput(message, code="point_in_time_by_http")
     snapshots = f"{order.path}/snapshots"
     if order.snapshot is None:
-        found = newest([snapshot_of(one) for one in api.pages(snapshots, completed="true")])
+        found = newest([Snapshot.of(one) for one in api.pages(snapshots, completed="true")])
     else:
-        found = demand_complete(snapshot_of(api.get(f"{snapshots}/{order.snapshot}")))
+        found = demand_complete(Snapshot.of(api.get(f"{snapshots}/{order.snapshot}")))
     parts = parts_of(found)
     return _described(order, found, parts), parts
 
@@ -180,7 +159,7 @@ def _disk_errors(path: str) -> Iterator[None]:
 class _Restore:
     """One restore, part by part."""
 
-    def __init__(self, api: Api, network: Connection, order: Order, parts: Sequence[Part], target: Target) -> None:
+    def __init__(self, api: Client, network: Connection, order: Order, parts: Sequence[Part], target: Target) -> None:
         self._api, self._network = api, network
         self._order, self._parts, self._target = order, parts, target
 
@@ -189,7 +168,7 @@ class _Restore:
         delivery = Delivery(
             self._api, f"{self._order.path}/restoreJobs", planned["snapshot"], self._parts, self._order.patience
         )
-        jobs = delivery.usable() or delivery.order(self._order.expiration_hours, time_of(planned["snapshot_expires"]))
+        jobs = delivery.usable() or delivery.order(_EXPIRATION_HOURS, time_of(planned["snapshot_expires"]))
         jobs = delivery.wait(jobs)
         archives = [
             self._deliver(delivery, jobs, number, directory)
@@ -210,7 +189,7 @@ class _Restore:
         archive = os.path.join(self._target.working, f"{number}.tar.gz")
         source = source_of(jobs.found[number])
         downloaded = Download(source, archive, self._network).run()
-        checked = self._compare(downloaded, delivery.checksum(jobs, number), jobs.names[number])
+        _compare(downloaded, delivery.checksum(jobs, number), jobs.names[number])
         unpacked = os.path.join(self._target.working, f"{number}.unpacked")
         os.mkdir(unpacked, 0o700)
         unpack(archive, unpacked)
@@ -220,7 +199,7 @@ class _Restore:
             "part": self._parts[number].name,
             "sha1": downloaded.sha1,
             "bytes": downloaded.bytes,
-            "compared": checked,
+            "compared": True,
         }
 
     def _place(self, found: str, directory: str) -> None:
@@ -229,22 +208,20 @@ class _Restore:
             os.rmdir(where)
         os.rename(found, where)
 
-    def _compare(self, downloaded: Downloaded, expected: str | None, job: str) -> bool:
-        """Whether the archive was compared with a checksum; one that differs, or cannot be compared unasked, is an error."""
-        if expected is None and self._order.without_checksum:
-            return False
-        if expected is None:
-            message = sentence(
-                expected=f"a SHA-1 of the archive from restore job {job}",
-                found="none",
-                remedy="see the job in Ops Manager, or allow a restore without a checksum",
-            )
-            raise GiveUp(message, code="no_checksum")
-        if expected != downloaded.sha1:
-            message = sentence(
-                expected=f"an archive of SHA-1 {expected} from restore job {job}",
-                found=downloaded.sha1,
-                remedy="nothing of it was unpacked: run this again",
-            )
-            raise GiveUp(message, code="checksum_mismatch", details={"expected": expected, "found": downloaded.sha1})
-        return True
+
+def _compare(downloaded: Downloaded, expected: str | None, job: str) -> None:
+    """Demand the checksum that Ops Manager has for an archive. Without one nobody knows whether all of it arrived."""
+    if expected is None:
+        message = sentence(
+            expected=f"a SHA-1 of the archive from restore job {job}",
+            found="none",
+            remedy="see the job in Ops Manager",
+        )
+        raise GiveUp(message, code="no_checksum")
+    if expected != downloaded.sha1:
+        message = sentence(
+            expected=f"an archive of SHA-1 {expected} from restore job {job}",
+            found=downloaded.sha1,
+            remedy="nothing of it was unpacked: run this again",
+        )
+        raise GiveUp(message, code="checksum_mismatch", details={"expected": expected, "found": downloaded.sha1})

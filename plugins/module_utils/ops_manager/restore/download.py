@@ -16,13 +16,9 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    GiveUp,
-    RetryLater,
-    sentence,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.transport import Connection, opener
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
+from ...errors import GiveUp, RetryLater, sentence
+from ..api.transport import Connection, opener
+from . import durable
 
 _BLOCK = 1024 * 1024
 _ATTEMPTS = 3

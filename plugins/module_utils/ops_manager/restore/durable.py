@@ -12,7 +12,7 @@ import os
 import shutil
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
+from ...errors import AskOperator, sentence
 
 
 def remove(path: str) -> None:
@@ -83,5 +83,4 @@ def free_bytes(path: str) -> int:
     """Return the room on the disk of a path, which need not be there yet."""
     while not os.path.exists(path):
         path = os.path.dirname(path)
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize
+    return shutil.disk_usage(path).free

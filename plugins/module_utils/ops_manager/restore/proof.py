@@ -13,21 +13,16 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ...values import Answer
 
 try:
     from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.scratch import (
-    Damaged,
-    Scratch,
-    is_dump,
-    shortened,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers import connection
+from ...errors import FixInput, sentence
+from ...servers import connection
+from .scratch import Damaged, Scratch, is_dump, shortened
 
 _INTERNAL = ("admin", "config", "local")
 _NAMED = 20
@@ -41,8 +36,6 @@ class Wish:
     mongod: str
     cache_mb: int = 512
     start_seconds: float = 600.0
-    #: Read every page and every index entry, not only the structure.
-    full: bool = True
 
 
 def prove(directory: str, wish: Wish, parts: tuple[str, ...] = ("",)) -> Answer:
@@ -84,7 +77,7 @@ def _prove_part(directory: str, part: str, wish: Wish) -> _Found:
     scratch = Scratch(wish.mongod, directory, wish.cache_mb, wish.start_seconds)
     try:
         with scratch.running() as client:
-            _read_all(client, wish, found)
+            _read_all(client, found)
     except Damaged as error:
         found.differences.append(error.message)
     if part:
@@ -92,17 +85,17 @@ def _prove_part(directory: str, part: str, wish: Wish) -> _Found:
     return found
 
 
-def _read_all(client: Any, wish: Wish, found: _Found) -> None:
+def _read_all(client: Any, found: _Found) -> None:
     """Read every collection; one that is damaged keeps no other from being read, as long as the mongod lives."""
     for database in client.list_database_names():
         for name in _collections(client[database]):
-            _look(client[database], name, wish, found)
+            _look(client[database], name, found)
 
 
-def _look(database: Any, name: str, wish: Wish, found: _Found) -> None:
+def _look(database: Any, name: str, found: _Found) -> None:
     full_name = f"{database.name}.{name}"
     try:
-        documents = _read(database, name, wish)
+        documents = _read(database, name)
     except OperationFailure as error:
         found.differences.append(f"{full_name}: {_words(error)}")
     except _Different as error:
@@ -126,9 +119,10 @@ def _collections(database: Any) -> list[str]:
     )
 
 
-def _read(database: Any, name: str, wish: Wish) -> int:
+def _read(database: Any, name: str) -> int:
     """Return how many documents were read; raises _Different where the server finds fault, or counts otherwise."""
-    result = database.command("validate", name, full=wish.full)
+    # Full: every page and every index entry, not only the structure.
+    result = database.command("validate", name, full=True)
     if not result.get("valid"):
         said = [shortened(str(text)) for text in result.get("errors") or () if not is_dump(str(text))]
         raise _Different("not valid: " + "; ".join(said[:_QUOTED] or ["it does not say why"]))

@@ -10,16 +10,17 @@ A replica set has one job. A sharded cluster has one for each part of the snapsh
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, GiveUp, RetryLater, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Part
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.download import Source
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ...errors import BackupError, GiveUp, RetryLater, sentence
+from ...values import Answer
+from ..api.client import Client
+from ..api.reading import time_of
+from ..model.activity import Part
+from .download import Source
 
 _WAITING = ("NOT_STARTED", "IN_PROGRESS")
 _FAILED = ("FAILED", "INTERRUPTED", "EXPIRED", "MAX_DOWNLOADS_EXCEEDED")
@@ -28,23 +29,6 @@ _BROKEN = ("BROKEN", "KILLED")
 _AT_LEAST = timedelta(minutes=10)
 # Every attempt of a download may count, and one that was interrupted does.
 _MAX_DOWNLOADS = 5
-
-
-class Api(Protocol):
-    """What is used of the client."""
-
-    @property
-    def server_time(self) -> datetime | None:
-        """The server's clock, at its newest answer."""
-
-    def get(self, path: str, **query: Any) -> Answer:
-        """Read one thing."""
-
-    def pages(self, path: str, **query: Any) -> Iterable[Answer]:
-        """Read all of a list."""
-
-    def post(self, path: str, body: Mapping[str, Any], **query: Any) -> Answer:
-        """Make something."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +58,7 @@ class RestoreJobs:
 class Delivery:
     """The restore jobs of one snapshot."""
 
-    def __init__(self, api: Api, path: str, snapshot: str, parts: Sequence[Part], patience: Patience) -> None:
+    def __init__(self, api: Client, path: str, snapshot: str, parts: Sequence[Part], patience: Patience) -> None:
         self._api, self._path, self._snapshot = api, path, snapshot
         self._parts, self._patience = parts, patience
 

@@ -29,13 +29,7 @@ try:
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
-    BackupError,
-    FixInput,
-    GiveUp,
-    RetryLater,
-    sentence,
-)
+from ...errors import BackupError, FixInput, GiveUp, RetryLater, sentence
 
 _STOP_SECONDS = 60
 _SHOWN = 300
@@ -137,15 +131,8 @@ class Scratch:
         where = ["--dbpath", self._directory, "--logpath", self._log]
         # The socket as the only address to listen on; the usual one in /tmp would be a second.
         listen = ["--bind_ip", self._socket, "--nounixsocket"]
-        return [
-            self._mongod,
-            *where,
-            *listen,
-            "--wiredTigerCacheSizeGB",
-            str(self._cache_mb / 1024),
-            *layout,
-            *parameters,
-        ]
+        cache = ["--wiredTigerCacheSizeGB", str(self._cache_mb / 1024)]
+        return [self._mongod, *where, *listen, *cache, *layout, *parameters]
 
     def _start(self) -> None:
         parent = os.getpid()

@@ -10,15 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.oplog.oplog import Stamp
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import (
-    mapping,
-    time_of,
-    whole_number,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Part, Snapshot
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ...errors import AskOperator, GiveUp, sentence
+from ...oplog.oplog import Stamp
+from ...values import Answer
+from ..api.reading import mapping, time_of, whole_number
+from ..model.activity import Part, Snapshot
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, FixInput, GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Connection
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import delivery, proof
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
+from ...errors import AskOperator, GiveUp, bad_option, sentence
+from ...values import Answer, iso_of, iso_or_none
+from ..api.client import Connection
+from ..job import keeping
+from ..job.job import Job
+from ..job.journal import Held
+from ..model.activity import Snapshot
+from . import delivery, proof
 
 
 def record(found: Snapshot) -> Answer:
@@ -43,22 +43,25 @@ def set_state(job: Job, name: str, state: str, check_mode: bool) -> Answer:
     if found is None:
         raise _missing(name)
     if state == "present":
-        return {"changed": False, "snapshot": record(found), "operation": None}
-    change = _CHANGES[state]
-    changed = found.held != (state == "held")
+        return _answer(False, record(found))
+    held = state == "held"
+    changed = found.held != held
     if changed and not check_mode:
-        change(job, found)
-    return {"changed": changed, "snapshot": {**record(found), "held": state == "held"}, "operation": None}
+        if held:
+            keeping.hold(job, found.id)
+        else:
+            _release(job, found)
+    return _answer(changed, {**record(found), "held": held})
+
+
+def _answer(changed: bool, snapshot: Answer | None, **more: Any) -> Answer:
+    return {"changed": changed, "snapshot": snapshot, "operation": None, **more}
 
 
 def _deleted(job: Job, found: Snapshot | None, check_mode: bool) -> Answer:
     if found is not None and not check_mode:
         keeping.drop(job, f"{job.snapshots_path}/{found.id}")
-    return {"changed": found is not None, "snapshot": None, "operation": None}
-
-
-def _hold(job: Job, found: Snapshot) -> None:
-    keeping.hold(job, found.id)
+    return _answer(found is not None, None)
 
 
 def _release(job: Job, found: Snapshot) -> None:
@@ -66,9 +69,6 @@ def _release(job: Job, found: Snapshot) -> None:
     days = (job.schedule and job.schedule.retention_days) or 2
     ends = iso_of(job.now + timedelta(days=days))
     keeping.release(job, Held(found.id, ends))
-
-
-_CHANGES: Mapping[str, Callable[[Job, Snapshot], None]] = {"held": _hold, "released": _release}
 
 
 def _missing(name: str) -> AskOperator:
@@ -102,12 +102,7 @@ def prove(job: Job, name: str, network: Connection, options: Mapping[str, Any], 
     order = _order(job, scratch, name, None)
     client = job.project.client
     if check_mode:
-        return {
-            "changed": True,
-            "snapshot": record(found),
-            "operation": None,
-            "plan": delivery.plan(client, order)["plan"],
-        }
+        return _answer(True, record(found), plan=delivery.plan(client, order)["plan"])
     # What a proof that was killed has left is nothing but a copy.
     shutil.rmtree(scratch, ignore_errors=True)
     try:
@@ -118,11 +113,7 @@ def prove(job: Job, name: str, network: Connection, options: Mapping[str, Any], 
         shutil.rmtree(scratch, ignore_errors=True)
     if not proven["equal"]:
         raise _damaged(name, proven)
-    return {
-        "changed": True,
-        "snapshot": {**record(found), "proven_at": iso_of(job.now), "proof": proven},
-        "operation": None,
-    }
+    return _answer(True, {**record(found), "proven_at": iso_of(job.now), "proof": proven})
 
 
 def _order(job: Job, target: str, snapshot: str | None, time: str | None) -> delivery.Order:
@@ -143,5 +134,5 @@ def _demanded(options: Mapping[str, Any], option: str) -> str:
     value = options.get(option)
     if not value:
         expected = f"ops_manager.{option} for a proof, which restores into a scratch mongod"
-        raise FixInput(sentence(expected=expected, found="none", remedy="give it"), code="bad_option")
+        raise bad_option(expected, "none", "give it")
     return str(value)

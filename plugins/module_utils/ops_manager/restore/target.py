@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import durable
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer
+from ...errors import AskOperator, GiveUp, sentence
+from ...values import Answer
+from . import durable
 
 #: Everything is made in here. Its presence is the mark of an unfinished restore.
 WORKING = ".download"

@@ -9,24 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import REQUIRE_RESYNC, Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import (
-    Agent,
-    Alert,
-    Snapshot,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import upkeep
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
-    CRITICAL,
-    OK,
-    UNKNOWN,
-    WARNING,
-    Finding,
-    reasons,
-    worst,
-)
+from ...values import Answer, iso_of, iso_or_none
+from ...verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding, reasons, worst
+from ..job import view as views
+from ..job.job import REQUIRE_RESYNC, Job
+from ..model.activity import Agent, Alert, Snapshot
+from . import upkeep
 
 #: The product raises OPLOG_BEHIND at this age of its newest oplog; without that alert the backup is behind by less.
 OPLOG_BEHIND_SECONDS = 75 * 60
@@ -59,7 +47,7 @@ def record(job: Job, operation: Answer | None) -> Answer:
     the primary's oplog window without the time by which the backup may be behind before the product raises an alert.
     """
     findings = list(_findings(job, operation))
-    snapshot, synced, window = newest(job), job.last_sync(), job.measures.window_seconds
+    snapshot, synced, window = job.newest, job.last_sync(), job.measures.window_seconds
     return {
         "job": job.name,
         "state": _state(job, operation),
@@ -96,11 +84,6 @@ def record(job: Job, operation: Answer | None) -> Answer:
         "verdict": worst([OK, *(finding.verdict for finding in findings)]),
         "reasons": reasons(findings),
     }
-
-
-def newest(job: Job) -> Snapshot | None:
-    """Return the newest complete snapshot from which everything can be restored."""
-    return next((snapshot for snapshot in job.snapshots if snapshot.whole), None)
 
 
 def headroom_seconds(job: Job) -> float | None:
@@ -185,7 +168,7 @@ def _agent_findings(job: Job) -> Iterator[Finding]:
 
 
 def _snapshot_findings(job: Job, operation: Answer | None) -> Iterator[Finding]:
-    found, interval = newest(job), _interval(job)
+    found, interval = job.newest, _interval(job)
     latest = next((snapshot for snapshot in job.snapshots if snapshot.finished), None)
     if latest is not None and not latest.whole:
         flaw = f"misses {', '.join(latest.missing_shards)}" if latest.missing_shards else "may be inconsistent"

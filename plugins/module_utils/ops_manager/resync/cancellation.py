@@ -6,16 +6,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, RetryLater, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
-    HAND_OFF,
-    STARTING,
-    Journal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions, requests
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.requests import Wishes
+from ...errors import AskOperator, RetryLater, sentence
+from ..job import view as views
+from ..job.job import Job
+from ..job.journal import HAND_OFF, STARTING, Journal
+from . import decisions, requests
+from .requests import Wishes
 
 
 def cancel(job: Job, journal: Journal, wishes: Wishes) -> list[str]:

@@ -11,19 +11,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
-    BEGUN,
-    STARTING,
-    STOPPING,
-    TERMINATE,
-    TERMINATING,
-    WAITING,
-    Journal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
+from ..api.reading import time_of
+from ..job import view as views
+from ..job.journal import BEGUN, STARTING, STOPPING, TERMINATE, TERMINATING, WAITING, Journal
+from ..job.view import View
+from ..model.activity import Snapshot
 
 #: The requests, and how each is called in sentences.
 HOLD, STOP, DELETE, START = "hold", "stop", "terminate", "start"

@@ -9,19 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
-    HAND_OFF,
-    OBSERVED,
-    STARTING,
-    TERMINATE,
-    WAITING,
-    Journal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions, wording
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.wording import Words
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ...values import Answer, iso_of
+from ..api.reading import time_of
+from ..job.journal import HAND_OFF, OBSERVED, STARTING, TERMINATE, WAITING, Journal
+from ..job.view import View
+from . import decisions, wording
+from .wording import Words
 
 #: The same as those of the other provider, as far as playbooks wait for them.
 STEPS = ("preflight", "pause", "sync", "validate", "resume", "prove")
@@ -82,7 +75,7 @@ def _going_on(journal: Journal, view: View, words: Words) -> Answer:
 def _failed(journal: Journal, view: View, words: Words) -> Answer:
     error = {"code": "not_synced", "message": _NOT_SYNCED.format(began=journal.began), "details": {}}
     steps = [_step(step, step == "preflight", False, journal, view) for step in STEPS]
-    left = wording.left_without_journal(journal.method, view, words)
+    left = wording.halted(journal.method, view, words)
     return {**_record(journal, "failed", "sync"), "steps": steps, "error": error, "left_behind": left}
 
 

@@ -10,18 +10,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
-    HAND_OFF,
-    RESTART,
-    TERMINATE,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Host
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import backup_status
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync.operation import STEPS
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of
+from ...errors import AskOperator, sentence
+from ...values import Answer, iso_of
+from ..job import view as views
+from ..job.job import Job
+from ..job.journal import HAND_OFF, RESTART, TERMINATE
+from ..model.deployment import Host
+from . import backup_status
+from .operation import STEPS
 
 #: Monitoring pings about once a minute, and the product calls it down after this.
 _PING = timedelta(minutes=7)

@@ -9,20 +9,19 @@ The journal is written first and removed last. It names everything that is left 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import keeping
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of, iso_or_none
+from ...errors import AskOperator, sentence
+from ...values import iso_of, iso_or_none
+from ..job import journal as journals
+from ..job import keeping
+from ..job import view as views
+from ..job.job import Job
+from ..job.journal import Held, Journal
+from . import decisions
 
 #: What the product says to a state that it has already, or that it does not have yet.
 _NOT_IN_STATE = (
@@ -40,22 +39,14 @@ class Wishes:
     sync_source: str
     hand_off_minutes: float
     mute_hours: float
-    mute: tuple[str, ...]
+    mute: Sequence[str]
     confirm_snapshot_loss: bool
     poll_seconds: float
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Wishes:
         """Take them from the module's parameters."""
-        return cls(
-            options["method"],
-            options["sync_source"],
-            options["hand_off_minutes"],
-            options["mute_hours"],
-            tuple(options["mute"]),
-            bool(options["confirm_snapshot_loss"]),
-            options["poll_seconds"],
-        )
+        return cls(**{one.name: options[one.name] for one in fields(cls)})
 
     @property
     def mute_seconds(self) -> float:
@@ -72,7 +63,7 @@ def planned(job: Job, wishes: Wishes, owner: str, reason: str) -> Journal:
     """Return the journal with which a resync begins; nothing has been written then."""
     now = job.now
     required = job.required is not None
-    newest = next((snapshot for snapshot in job.snapshots if snapshot.whole), None)
+    newest = job.newest
     # One that somebody else keeps is not ours to give free; what a termination deletes cannot be kept.
     keep = newest is not None and not newest.held and wishes.method != journals.TERMINATE
     hands_off = wishes.method == journals.HAND_OFF
@@ -97,7 +88,7 @@ def begin(job: Job, journal: Journal, wishes: Wishes) -> Journal:
     return open_window(job, journal, wishes.mute, job.now + timedelta(seconds=wishes.mute_seconds))
 
 
-def open_window(job: Job, journal: Journal, mute: tuple[str, ...], ends: datetime) -> Journal:
+def open_window(job: Job, journal: Journal, mute: Sequence[str], ends: datetime) -> Journal:
     """Make the maintenance window that holds a journal, and return the journal with it."""
     body = {
         "alertTypeNames": list(mute),
@@ -138,7 +129,7 @@ def perform(write: str, job: Job, journal: Journal, wishes: Wishes) -> Journal |
 def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
     """Keep the newest snapshot, then go on to what the method begins with."""
     held = journal.held
-    if held is not None and not _keep(job, held):
+    if held is not None and not keeping.hold(job, held.snapshot, keeping.NOT_KEPT):
         held = None
     phase = journals.WAITING
     if journal.method != journals.HAND_OFF:
@@ -148,17 +139,6 @@ def _hold(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
     if phase == journals.STOPPING and job.status == views.ACTIVE:
         set_status(job, {"statusName": views.STOPPED})
     return journal
-
-
-def _keep(job: Job, held: Held) -> bool:
-    """Keep a snapshot; tells whether it could be kept."""
-    try:
-        keeping.hold(job, held.snapshot)
-    except ApiError as error:
-        if error.error_code not in keeping.NOT_KEPT:
-            raise
-        return False
-    return True
 
 
 def _stop(job: Job, journal: Journal, wishes: Wishes) -> Journal | None:
@@ -196,13 +176,7 @@ def _announce(job: Job, journal: Journal, phase: str, body: Mapping[str, Any]) -
 
 def set_status(job: Job, body: Mapping[str, Any]) -> bool:
     """Ask for a state, and say whether the product accepted it. The next read shows the state since then."""
-    try:
-        job.write("patch", f"/backupConfigs/{job.cluster.id}", body)
-    except ApiError as error:
-        if error.error_code not in _NOT_IN_STATE:
-            raise
-        return False
-    return True
+    return job.attempt(_NOT_IN_STATE, "patch", f"/backupConfigs/{job.cluster.id}", body)
 
 
 def note(job: Job, journal: Journal) -> Journal:

@@ -6,17 +6,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, sentence
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.reading import time_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import journal as journals
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.job import Job
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import MAINTENANCE, Journal
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import MaintenanceWindow
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import requests
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import Answer, iso_of, iso_or_none
+from ...errors import AskOperator, sentence
+from ...values import Answer, iso_of, iso_or_none
+from ..api.reading import time_of
+from ..job import journal as journals
+from ..job.job import Job
+from ..job.journal import MAINTENANCE, Journal
+from ..model.activity import MaintenanceWindow
+from . import requests
 
 #: With the backups, their agents are away.
 _AGENTS = "AGENT"
@@ -32,7 +33,7 @@ def shown(job: Job) -> Answer | None:
 
 
 def begin(
-    job: Job, owner: str, reason: str, for_seconds: int, latest: str | None, mute: tuple[str, ...], check_mode: bool
+    job: Job, owner: str, reason: str, for_seconds: int, latest: str | None, mute: Sequence[str], check_mode: bool
 ) -> Answer:
     """Make the window, or prolong one's own; it is a change in any case. Raises AskOperator while somebody else has one.
 
@@ -52,7 +53,7 @@ def begin(
     return {"changed": True, "renewed": found is not None, "maintenance": _record(journal), "leases": []}
 
 
-def _written(job: Job, journal: Journal, ends: datetime, mute: tuple[str, ...]) -> Journal:
+def _written(job: Job, journal: Journal, ends: datetime, mute: Sequence[str]) -> Journal:
     if not journal.window:
         return requests.open_window(job, journal, tuple(dict.fromkeys((*mute, _AGENTS))), ends)
     body = {"endDate": iso_of(ends), "description": journal.description()}

@@ -8,19 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job import view as views
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import (
-    BEGUN,
-    HAND_OFF,
-    STARTING,
-    TERMINATE,
-    TERMINATING,
-    WAITING,
-    Journal,
-)
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.resync import decisions
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
+from ...values import iso_of
+from ..job import view as views
+from ..job.journal import BEGUN, HAND_OFF, STARTING, TERMINATE, TERMINATING, WAITING, Journal
+from ..job.view import View
+from . import decisions
 
 
 @dataclass(frozen=True)
@@ -117,12 +109,7 @@ def left_behind(journal: Journal, view: View | None, words: Words) -> list[str]:
         return [f"a maintenance window of {journal.id} may have been made, which mutes alerts of the whole project"]
     ends = "" if journal.ends is None else f" until {iso_of(journal.ends)}"
     left = [f"maintenance window {journal.window} mutes alerts of the whole project{ends}"]
-    return [*left, *_kept(journal, view), *_halted(journal.method, view, words), *_lost(journal)]
-
-
-def left_without_journal(method: str, view: View, words: Words) -> list[str]:
-    """Say what may have been left by a resync whose record is gone."""
-    return _halted(method, view, words)
+    return [*left, *_kept(journal, view), *halted(journal.method, view, words), *_lost(journal)]
 
 
 def _kept(journal: Journal, view: View | None) -> list[str]:
@@ -137,7 +124,8 @@ def _kept(journal: Journal, view: View | None) -> list[str]:
     return [f"snapshot {held.snapshot} {'is' if sure else 'may be'} kept from expiring ({kept})"]
 
 
-def _halted(method: str, view: View | None, words: Words) -> list[str]:
+def halted(method: str, view: View | None, words: Words) -> list[str]:
+    """Say that the backup is off, or may be where the product could not be asked."""
     halted = "until it is started, no snapshots are made and no oplog is read"
     if view is None:
         return [] if method == HAND_OFF else [f"the backup of {words.job} may be stopped: {halted}"]

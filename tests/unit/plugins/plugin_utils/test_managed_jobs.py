@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
-    backup_config_of,
-    cluster_of,
-    host_of,
+    BackupConfig,
+    Cluster,
+    Host,
 )
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.managed_jobs import Holding, groups, jobs
 
@@ -24,12 +24,12 @@ PLAIN = {"id": "a4", "typeName": "REPLICA_SET", "clusterName": "my orders", "rep
 
 
 def host(name: str, replica_set: str | None, cluster: str | None, **more: Any) -> Any:
-    return host_of({"hostname": name, "port": 1, "replicaSetName": replica_set, "clusterId": cluster, **more})
+    return Host.of({"hostname": name, "port": 1, "replicaSetName": replica_set, "clusterId": cluster, **more})
 
 
 def holding(*clusters: dict[str, str], hosts: Any = (), name: str = "acme") -> Holding:
-    config = backup_config_of({"clusterId": "a4", "statusName": "STARTED"})
-    return Holding("p1", name, [cluster_of(one) for one in clusters], [config], hosts)
+    config = BackupConfig.of({"clusterId": "a4", "statusName": "STARTED"})
+    return Holding("p1", name, [Cluster.of(one) for one in clusters], [config], hosts)
 
 
 def test_clusters() -> None:

@@ -15,7 +15,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.journal import Held, Journal
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.syncs import Sync
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.view import View
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot, snapshot_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -60,5 +60,5 @@ def view(
 
 RUNNING = Sync("orders", wanted=at(10), started=at(20))
 FINISHED = replace(RUNNING, finished=at(500))
-YOUNG = snapshot_of({"id": "s2", "created": iso_of(at(600))})
-OLD = snapshot_of({"id": "s1", "created": iso_of(at(-600))})
+YOUNG = Snapshot.of({"id": "s2", "created": iso_of(at(600))})
+OLD = Snapshot.of({"id": "s1", "created": iso_of(at(-600))})

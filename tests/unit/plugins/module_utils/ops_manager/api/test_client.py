@@ -185,7 +185,7 @@ class TestAnswers:
             list(getattr(client(api), call)("/a"))
         assert ("not_json", False) == (caught.value.code, caught.value.retry)
         assert "<html> Please log in" in caught.value.message
-        assert len(caught.value.detail) <= 100
+        assert len(caught.value.details["detail"]) <= 100
 
     def test_the_private_key_is_in_no_error(self, api: SmallApi) -> None:
         """Not even when something on the way repeats it."""

@@ -15,7 +15,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
     WINDOW,
     in_seconds,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import measurement_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Measurement
 
 from ..emulated import Product
 
@@ -28,7 +28,7 @@ def test_the_unit_is_read_from_the_answer(units: str | None, seconds: float | No
     """The documentation names two, so none is guessed."""
     points = [{"timestamp": "2026-01-01T00:00:00Z", "value": value} for value in (1.0, 250.0, None)]
 
-    assert seconds == in_seconds(measurement_of({"name": WINDOW, "units": units, "dataPoints": points}))
+    assert seconds == in_seconds(Measurement.of({"name": WINDOW, "units": units, "dataPoints": points}))
 
 
 def test_a_job_has_the_window_of_its_primary_and_the_worst_lag(product: Product) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job.place import Place
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import alert_of
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Cluster, cluster_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Alert
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Cluster
 
 
 def cluster(number: int, name: str, kind: str = "REPLICA_SET", part: str | None = None, shard: bool = True) -> Cluster:
     replica_set = part or (name if kind == "REPLICA_SET" else None)
-    return cluster_of(
+    return Cluster.of(
         {
             "id": f"{number:024x}",
             "clusterName": name,
@@ -46,7 +46,7 @@ def place(of: Cluster) -> Place:
 
 
 def alert(**fields: Any) -> Any:
-    return alert_of({"id": "a1", "eventTypeName": "RESYNC_REQUIRED", "typeName": "BACKUP", **fields})
+    return Alert.of({"id": "a1", "eventTypeName": "RESYNC_REQUIRED", "typeName": "BACKUP", **fields})
 
 
 def test_a_cluster_is_its_parts() -> None:

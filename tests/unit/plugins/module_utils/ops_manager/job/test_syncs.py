@@ -14,7 +14,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.job
     STARTED,
     syncs_of,
 )
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Event, event_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Event
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.values import iso_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -22,7 +22,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
 def event(kind: str, second: int, part: str = "orders", cluster: str | None = None) -> Event:
     created = iso_of(NOON + timedelta(seconds=second))
-    return event_of({"eventTypeName": kind, "created": created, "replicaSetName": part, "clusterId": cluster})
+    return Event.of({"eventTypeName": kind, "created": created, "replicaSetName": part, "clusterId": cluster})
 
 
 def test_nothing_is_known_without_events() -> None:

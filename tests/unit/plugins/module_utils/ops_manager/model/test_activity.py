@@ -11,7 +11,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.mod
 
 def test_agent() -> None:
     """A backup agent has no ping, only its last call for the configuration."""
-    found = activity.agent_of({"typeName": "BACKUP", "stateName": "ACTIVE", "lastConf": "2015-06-18T14:21:42Z"})
+    found = activity.Agent.of({"typeName": "BACKUP", "stateName": "ACTIVE", "lastConf": "2015-06-18T14:21:42Z"})
     assert ("ACTIVE", None) == (found.state, found.last_ping)
     assert found.last_conf is not None
 
@@ -19,19 +19,19 @@ def test_agent() -> None:
 def test_alert() -> None:
     """The value of a metric is in an object of its own, and is missing in others."""
     metric = {"id": "1", "eventTypeName": "OUTSIDE_METRIC_THRESHOLD", "currentValue": {"number": 0, "units": "RAW"}}
-    assert (0, "RAW") == (activity.alert_of(metric).value, activity.alert_of(metric).units)
-    assert activity.alert_of({"id": "1", "currentValue": None}).value is None
+    assert (0, "RAW") == (activity.Alert.of(metric).value, activity.Alert.of(metric).units)
+    assert activity.Alert.of({"id": "1", "currentValue": None}).value is None
 
 
 def test_event() -> None:
     """The port is spelled with a capital letter by some versions."""
-    found = activity.event_of({"id": "1", "eventTypeName": "JOINED_TEAM", "Port": 27017, "publicKey": "a"})
+    found = activity.Event.of({"id": "1", "eventTypeName": "JOINED_TEAM", "Port": 27017, "publicKey": "a"})
     assert ("JOINED_TEAM", 27017, "a") == (found.type, found.port, found.by)
 
 
 def test_window() -> None:
     """The types of alerts are a list even where there is one."""
-    assert ("BACKUP",) == activity.window_of({"id": "1", "alertTypeNames": "BACKUP"}).alert_types
+    assert ("BACKUP",) == activity.MaintenanceWindow.of({"id": "1", "alertTypeNames": "BACKUP"}).alert_types
 
 
 def test_snapshot() -> None:
@@ -43,7 +43,7 @@ def test_snapshot() -> None:
         "missingShards": [{"shardName": "a"}, {"id": "5"}, {}],
         "parts": [{"replicaSetName": "rs", "dataSizeBytes": 4502}],
     }
-    found = activity.snapshot_of(answer)
+    found = activity.Snapshot.of(answer)
     assert (("a", "5", "unnamed"), 4, None) == (found.missing_shards, found.oplog_increment, found.expires)
     shown = found.as_dict()
     assert "2017-12-26T16:32:16Z" == shown["created"]
@@ -53,5 +53,5 @@ def test_snapshot() -> None:
 def test_measurement() -> None:
     """The newest value is not the last point, which is often a gap."""
     points = [{"timestamp": "2026-01-01T00:00:00Z", "value": 1}, {"timestamp": "2026-01-01T00:01:00Z", "value": None}]
-    assert 1.0 == activity.measurement_of({"name": "X", "units": "SECONDS", "dataPoints": points}).latest
-    assert activity.measurement_of({"name": "X", "dataPoints": []}).latest is None
+    assert 1.0 == activity.Measurement.of({"name": "X", "units": "SECONDS", "dataPoints": points}).latest
+    assert activity.Measurement.of({"name": "X", "dataPoints": []}).latest is None

@@ -26,7 +26,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.mod
 )
 def test_kinds_of_clusters(sharded: bool, part: bool, answer: dict[str, Any]) -> None:
     """The type alone does not tell a shard from a replica set."""
-    found = deployment.cluster_of({"id": "1", **answer})
+    found = deployment.Cluster.of({"id": "1", **answer})
     assert (sharded, part) == (found.is_sharded, found.is_part)
     assert answer["typeName"] == found.type
 
@@ -40,14 +40,14 @@ def test_kinds_of_clusters(sharded: bool, part: bool, answer: dict[str, Any]) ->
 )
 def test_both_spellings_of_a_backup(answer: dict[str, Any]) -> None:
     """Versions differ in the names of fields, and callers do not."""
-    found = deployment.backup_config_of({"clusterId": "1", **answer})
+    found = deployment.BackupConfig.of({"clusterId": "1", **answer})
     assert ("9", False, "WIRED_TIGER", "STARTED") == (found.project_id, found.tls, found.storage_engine, found.status)
     assert found.excluded_namespaces is None
 
 
 def test_schedule() -> None:
     """Off, which is 0, is not the same as not said."""
-    found = deployment.schedule_of({"snapshotIntervalHours": 6, "dailySnapshotRetentionDays": 0})
+    found = deployment.Schedule.of({"snapshotIntervalHours": 6, "dailySnapshotRetentionDays": 0})
     assert (6, 0, None) == (found.interval_hours, found.daily_retention_days, found.point_in_time_hours)
 
 
@@ -55,5 +55,5 @@ def test_schedule() -> None:
 def test_host(delay: dict[str, int]) -> None:
     """Hidden is that of the replica set, not that of the web page."""
     answer = {"id": "22", "hostname": "a", "port": 26000, "hidden": True, "hiddenSecondary": False, **delay}
-    found = deployment.host_of(answer)
+    found = deployment.Host.of(answer)
     assert ("a:26000", False, 3600) == (found.address, found.hidden, found.delay_seconds)

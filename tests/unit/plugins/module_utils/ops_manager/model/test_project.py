@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import cluster_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import Cluster
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import (
     Project,
     parts,
@@ -29,7 +29,7 @@ WHOLE = {"id": "a1", "typeName": "SHARDED_REPLICA_SET", "clusterName": "shop"}
 SHARD = {"id": "a2", "typeName": "REPLICA_SET", "clusterName": "shop", "shardName": "s0", "replicaSetName": "rs0"}
 CONFIG = {"id": "a3", "typeName": "CONFIG_SERVER_REPLICA_SET", "clusterName": "shop", "replicaSetName": "csrs"}
 PLAIN = {"id": "a4", "typeName": "REPLICA_SET", "clusterName": "orders", "replicaSetName": "orders"}
-CLUSTERS = [cluster_of(answer) for answer in (WHOLE, SHARD, CONFIG, PLAIN)]
+CLUSTERS = [Cluster.of(answer) for answer in (WHOLE, SHARD, CONFIG, PLAIN)]
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ class TestWhichCluster:
     def test_two_of_one_name(self) -> None:
         """Is not decided by the order."""
         with pytest.raises(FixInput, match=r"2: orders \(a4\), orders \(a5\)"):
-            pick([*CLUSTERS, cluster_of({**PLAIN, "id": "a5"})], "orders")
+            pick([*CLUSTERS, Cluster.of({**PLAIN, "id": "a5"})], "orders")
 
     def test_parts(self) -> None:
         """A replica set is its only part."""

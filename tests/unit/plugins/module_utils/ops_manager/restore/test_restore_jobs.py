@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError, RetryLater
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import snapshot_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.restore_jobs import (
     Delivery,
     Patience,
@@ -39,7 +39,7 @@ def api(shelf: Shelf) -> Api:
 
 def delivery(api: Api, patience: Patience = PATIENCE) -> Delivery:
     """Return the delivery of its snapshot."""
-    return Delivery(api, "/groups/p/clusters/c/restoreJobs", SNAPSHOT, snapshot_of(api.snapshots[0]).parts, patience)
+    return Delivery(api, "/groups/p/clusters/c/restoreJobs", SNAPSHOT, Snapshot.of(api.snapshots[0]).parts, patience)
 
 
 @pytest.mark.parametrize(

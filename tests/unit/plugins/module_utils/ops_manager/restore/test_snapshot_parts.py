@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot, snapshot_of
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.activity import Snapshot
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.snapshot_parts import (
     demand_complete,
     newest,
@@ -23,7 +23,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.res
 def snapshot(name: str, day: int, **more: Any) -> Snapshot:
     """Return a snapshot of a day."""
     created = {"date": f"2026-01-{day:02}T00:00:00Z", "increment": 1}
-    return snapshot_of({"id": name, "complete": True, "created": created, **more})
+    return Snapshot.of({"id": name, "complete": True, "created": created, **more})
 
 
 def test_the_newest_that_can_be_restored_as_a_whole() -> None:
@@ -37,7 +37,7 @@ def test_the_newest_that_can_be_restored_as_a_whole() -> None:
 
 def test_one_that_is_being_made_is_refused() -> None:
     """Answers that do not say whether it is complete come from lists of complete ones."""
-    assert "a" == demand_complete(snapshot_of({"id": "a"})).id
+    assert "a" == demand_complete(Snapshot.of({"id": "a"})).id
     with pytest.raises(AskOperator, match="snapshot a to be complete"):
         demand_complete(snapshot("a", 1, complete=False))
 
@@ -46,13 +46,13 @@ def test_one_that_is_being_made_is_refused() -> None:
 def test_parts_that_could_not_have_directories(names: list[str]) -> None:
     """A name leads to a directory below the target, and to one of its own."""
     with pytest.raises(GiveUp) as refused:
-        parts_of(snapshot_of({"id": "a", "parts": [{"replicaSetName": name} for name in names]}))
+        parts_of(Snapshot.of({"id": "a", "parts": [{"replicaSetName": name} for name in names]}))
     assert "unknown_parts" == refused.value.code
 
 
 def test_the_only_part_needs_no_name() -> None:
     """What is not told is None, and not 0 bytes."""
-    (part,) = parts_of(snapshot_of({"id": "a", "parts": [{"fileSizeBytes": 324760}]}))
+    (part,) = parts_of(Snapshot.of({"id": "a", "parts": [{"fileSizeBytes": 324760}]}))
     assert ("", 324760, None) == (part.name, part.file_bytes, part.stored_bytes)
 
 

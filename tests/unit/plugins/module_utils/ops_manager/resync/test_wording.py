@@ -117,4 +117,4 @@ def test_names_no_more_than_is_left() -> None:
     assert 1 == len(wording.left_behind(none_held, view(), WORDS))
     assert 1 == len(wording.left_behind(journal(RESTART, STARTING), view(snapshots=(OLD,)), WORDS))
     assert "may be stopped" in wording.left_behind(none_held, None, WORDS)[-1]
-    assert [] == wording.left_without_journal(RESTART, view(), WORDS)
+    assert [] == wording.halted(RESTART, view(), WORDS)
