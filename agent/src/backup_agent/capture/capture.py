@@ -174,7 +174,7 @@ class Capture(threading.Thread):
 
     def _note_version(self, client: Client) -> None:
         version = str(client.server_info()["version"])
-        if version != self.view.version and (text := tested.warning(version)) is not None:
+        for text in tested.warnings(version) if version != self.view.version else ():
             log.warning("untested server", reason=text)
         self._set(version=version)
 

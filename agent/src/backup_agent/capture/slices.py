@@ -58,11 +58,7 @@ class Durable:
 
 
 class BadFrame(Exception):
-    """The bytes at `offset` are not a whole frame."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"no whole frame at offset {offset}")
-        self.offset = offset
+    """The bytes at an offset are not a whole frame."""
 
 
 def files(directory: Path) -> list[Path]:
@@ -89,7 +85,7 @@ def frames(path: Path, length: int | None = None, offset: int = 0) -> Iterator[t
             try:
                 content, held = _frame_of(file, held, end)
             except zstandard.ZstdError as error:
-                raise BadFrame(start) from error
+                raise BadFrame(f"no whole frame at offset {start}") from error
             start = file.tell() - len(held)
             yield start, content
 

@@ -323,8 +323,3 @@ def span_of_mark(where: Side, position: int) -> Span:
         last = digest.bound_after(where, None, position * step - 1)
         return Span(last, None)
     return Span(lower, digest.bound_after(where, lower, step))
-
-
-def compare(manifest: Manifest, client: Client, progress: Progress = _no_progress) -> list[str]:
-    """Return a sentence for each difference between a copy and a manifest; none when they are equal."""
-    return [mismatch.text for mismatch in mismatches(manifest, client, progress)]

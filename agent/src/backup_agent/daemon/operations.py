@@ -11,15 +11,7 @@ import structlog
 
 from backup_agent.daemon import steps
 from backup_agent.daemon.patience import NEEDED_ROOM, Patience
-from backup_agent.errors import (
-    AgentError,
-    Canceled,
-    NoRoom,
-    OperationFailed,
-    ResyncRequired,
-    Shutdown,
-    Unsupported,
-)
+from backup_agent.errors import AgentError, Canceled, NoRoom, OperationFailed, ResyncRequired, Shutdown, Unsupported
 from backup_agent.repository import verification
 from backup_agent.state.progress import Progress
 from backup_agent.state.records import Operation
@@ -170,7 +162,7 @@ def note_snapshot(work: SyncWork, operation: Operation, state: str, error: Agent
         if step.state == "failed" and error is not None:
             work.store.raise_alert(SNAPSHOT_ALERT, step.name, {"message": error.message, "operation": operation.id})
         elif step.state == "done" and step.note != steps.NOT_ASKED_FOR:
-            work.store.close_alert(SNAPSHOT_ALERT, step.name)
+            work.store.close_alerts(SNAPSHOT_ALERT, cause=step.name)
 
 
 def note_verification(work: SyncWork, operation: Operation, state: str, error: AgentError | None) -> None:

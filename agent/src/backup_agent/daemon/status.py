@@ -43,7 +43,7 @@ def live(agent: Agent, generation: int | None, view: View | None, applied: OpTim
         generation=generation,
         source=view.member,
         source_version=view.version,
-        warnings=_warnings(view),
+        warnings=tested.warnings(view.version),
         waiting=view.problem.message if view.problem else None,
         captured=_ts(view.captured),
         applied=_ts(applied),
@@ -55,11 +55,6 @@ def live(agent: Agent, generation: int | None, view: View | None, applied: OpTim
 
 def _ts(optime: OpTime | None) -> Timestamp | None:
     return optime.ts if optime else None
-
-
-def _warnings(view: View) -> tuple[str, ...]:
-    text = tested.warning(view.version) if view.version else None
-    return (text,) if text else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ that the backup is not what the source was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +43,10 @@ Session = ClientSession
 
 
 @dataclass
-class Counts:
-    """What replay met before the consistency point that a strict replay would not accept."""
-
-    upserted: int = 0
-    missing: int = 0
-
-
-@dataclass
 class _Mismatch(Exception):
     """A command changed fewer documents than it had operations."""
 
-    group: Group
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, Any]]
 
     @property
     def secondary_key(self) -> bool:
@@ -105,7 +96,6 @@ class Applier:
         if loaded is None:
             raise Transient("expected an applied position on the head, found none")
         self.position, self.strict = loaded
-        self.counts = Counts()
         self.entries = 0
         """How many operations and commands have been applied."""
         self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
@@ -258,7 +248,6 @@ class Applier:
                     "unsafe_apply_ops",
                     f"{describe(op.kind, op.namespace, op.optime)}: expected its collection in the backup, found none",
                 )
-            self.counts.missing += 1
             return []
         if op.kind == "i" and self._catalogue.keeps_order(op.ui):
             return [Op("r", op.ui, op.namespace, op.o, op.o2, op.optime, op.index), op]
@@ -274,18 +263,9 @@ class Applier:
             reply = self._client[database].command(
                 statement(collection, part, self.strict), session=session, check=True
             )
-            self._check(part, reply, reply.get("writeErrors", []))
-
-    def _check(self, group: Group, reply: dict[str, Any], errors: list[dict[str, Any]]) -> None:
-        changed = int(reply["n"])
-        if errors or (self.strict and changed != len(group.ops)):
-            raise _Mismatch(group, errors)
-        if group.kind == "r":
-            return
-        if group.kind == "i":
-            self.counts.upserted += len(group.ops) - len(reply.get("upserted", [])) if not self.strict else 0
-        else:
-            self.counts.missing += len(group.ops) - changed
+            errors = reply.get("writeErrors", [])
+            if errors or (self.strict and int(reply["n"]) != len(part.ops)):
+                raise _Mismatch(errors)
 
     def _name_the_culprit(self, ops: list[Op], mismatch: _Mismatch) -> None:
         """Run the batch again one operation at a time, in a transaction that is then aborted, to name the entry.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from bson.timestamp import Timestamp
 
@@ -13,7 +12,7 @@ from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, NotFound
 from backup_agent.repository.restic import Listed, RepositoryMissing, Restic, cache_of
 from backup_agent.state.store import Store
-from backup_agent.times import show, timestamp_json
+from backup_agent.times import moment, show, timestamp_json
 from backup_agent.values import Json, Record
 
 SLICES = "slices"
@@ -108,11 +107,6 @@ def _tags(found: Listed) -> dict[str, str]:
     return dict(tag.partition("=")[::2] for tag in found.tags or ())
 
 
-def _second(text: str) -> str:
-    """Return one of restic's times, which have nanoseconds and the zone of the machine, as all times of the agent are."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inventory:
     """Read what a repository holds of a job; None stands for the only job in it.
 
@@ -132,7 +126,7 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inve
             int(tags["generation"]),
             unstamp(tags["optime"]),
             unstamp(tags["from"]),
-            _second(found.time),
+            moment(found.time),
         )
         for found, tags in ours
         if {"name", "generation", "optime", "from"} <= tags.keys()

@@ -15,6 +15,7 @@ from backup_agent.compare import digest, manifest
 from backup_agent.compare.manifest import Manifest, Mismatch
 from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
 from backup_agent.head import HeadFailed, Mongod, make_plain
+from backup_agent.machine.disks import used_bytes
 from backup_agent.repository.restic import ResticFailed
 from backup_agent.repository.snapshot import MANIFEST, known, repository
 from backup_agent.state.records import Snapshot
@@ -167,7 +168,7 @@ def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
 
     def tick() -> None:
         _busy(work)
-        work.tick("restore", min(total, _size(scratch)), total, "bytes")
+        work.tick("restore", min(total, used_bytes(scratch)), total, "bytes")
 
     scratch.mkdir(parents=True, mode=0o700)
     try:
@@ -178,15 +179,6 @@ def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
         if any(word in str(error).lower() for word in DAMAGED):
             raise _Unrestorable(str(error)) from error
         raise  # restic was killed, or refused: that says nothing about what is stored
-
-
-def _size(directory: Path) -> int:
-    """Return the bytes in the files of a directory that is being written."""
-    total = 0
-    for path in directory.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_blocks * 512
-    return total
 
 
 def _compare(work: Work, client: Client, expected: Manifest) -> list[str]:

@@ -185,11 +185,6 @@ class Restic:
         if restic_ids:
             self._run(["forget", *restic_ids, *(["--prune"] if prune else [])], tick)
 
-    def stats(self, tick: Tick = _nothing) -> Json:
-        """Return the size of the repository (`total_size`, bytes) and its number of blobs."""
-        found: Json = json.loads(self._run(["stats", "--mode", "raw-data"], tick))
-        return found
-
     def restore_size(self, restic_ids: Sequence[str], tick: Tick = _nothing) -> int:
         """Return how many bytes the restored files of snapshots take together."""
         return sum(

@@ -197,7 +197,7 @@ class Room:
 
     def _close(self, name: str) -> None:
         try:
-            self._store.close_alert(ALERT, name)
+            self._store.close_alerts(ALERT, cause=name)
         except NoRoom:
             return
         self._open.discard(name)
