@@ -25,7 +25,7 @@ from backup_agent.replay.index_model import IndexModel, uuid_binary
 from backup_agent.replay.inserting import insert
 from backup_agent.replay.statements import statement, without_diffs
 from backup_agent.replay.stream import describe
-from backup_agent.replay.views import JOURNALED, run_entry
+from backup_agent.replay.views import apply_command, journaled
 from backup_agent.source.connections import raw_collection
 from backup_agent.values import Client
 
@@ -66,7 +66,7 @@ def make_capped(client: Client, model: IndexModel) -> None:
         if client[OWN_DATABASE].list_collection_names(filter={"name": waiting}):
             _drop(client, ui)
             _create(client, ui, wanted, waiting)
-            client[OWN_DATABASE].command(SON([("drop", waiting), ("writeConcern", JOURNALED)]))
+            journaled(client, OWN_DATABASE, ("drop", waiting))
         model.set_capped(ui, None)
 
 
@@ -80,9 +80,7 @@ def _find(client: Client, ui: bytes) -> tuple[str, Any] | None:
 def _set_aside(client: Client, database: str, collection: str, waiting: str) -> None:
     """Copy the documents in their order. `$out` renames at its end, so what is there is whole."""
     out = {"$out": {"db": OWN_DATABASE, "coll": waiting}}
-    client[database].command(
-        SON([("aggregate", collection), ("pipeline", [out]), ("cursor", {}), ("writeConcern", JOURNALED)])
-    )
+    journaled(client, database, ("aggregate", collection), ("pipeline", [out]), ("cursor", {}))
     if not client[OWN_DATABASE].list_collection_names(filter={"name": waiting}):
         client[OWN_DATABASE].create_collection(waiting)
 
@@ -90,7 +88,7 @@ def _set_aside(client: Client, database: str, collection: str, waiting: str) -> 
 def _drop(client: Client, ui: bytes) -> None:
     found = _find(client, ui)
     if found is not None:
-        client[found[0]].command(SON([("drop", found[1]["name"]), ("writeConcern", JOURNALED)]))
+        journaled(client, found[0], ("drop", found[1]["name"]))
 
 
 def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> None:
@@ -110,8 +108,7 @@ def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> N
     _fill(client, database, collection, waiting)
     if over:
         changes = [({"size": "cappedSize", "max": "cappedMax"}[name], limit) for name, limit in over.items()]
-        o = SON([("collMod", collection), *changes])
-        run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+        apply_command(client, database, ui, SON([("collMod", collection), *changes]))
 
 
 def _make(client: Client, ui: bytes, wanted: SON[str, Any], limits: Mapping[str, int]) -> None:
@@ -119,7 +116,7 @@ def _make(client: Client, ui: bytes, wanted: SON[str, Any], limits: Mapping[str,
     o: SON[str, Any] = SON([("create", collection), *wanted["options"].items(), ("capped", True), *limits.items()])
     if wanted.get("idIndex"):
         o["idIndex"] = wanted["idIndex"]
-    run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+    apply_command(client, database, ui, o)
 
 
 def _fill(client: Client, database: str, collection: str, waiting: str) -> None:

@@ -23,10 +23,10 @@ from backup_agent.namespaces import ORDERED, listed, split, why_not_copied
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
 from backup_agent.replay.groups import Group, Op
-from backup_agent.replay.index_model import IndexModel, uuid_binary
+from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.statements import statement, takes_diffs, without_diffs
 from backup_agent.replay.stream import Unit, command_name, describe
-from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views, make_catalogue, run_entry
+from backup_agent.replay.views import SYSTEM_VIEWS, apply_command, apply_entry, drop_views, journaled, make_catalogue
 from backup_agent.times import OpTime
 from backup_agent.values import Client
 
@@ -108,11 +108,8 @@ class Catalogue:
         o: SON[str, Any] = SON([("create", collection), *wanted.items()])
         if id_index is not None and "clusteredIndex" not in options:
             o["idIndex"] = id_index
-        self._apply_ops(database, ui, o)
+        apply_command(self._client, database, ui, o)
         self.refresh()
-
-    def _apply_ops(self, database: str, ui: bytes, o: Any) -> None:
-        run_entry(self._client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
     def drop(self, ui: bytes) -> None:
         """Drop a collection by its UUID; one that is not there is no error."""
@@ -120,7 +117,7 @@ class Catalogue:
         self.model.forget(ui)
         if name is not None:
             database, collection = split(name)
-            self._client[database].command(SON([("drop", collection), ("writeConcern", JOURNALED)]))
+            journaled(self._client, database, ("drop", collection))
             self.refresh()
 
     def capped(self, ui: bytes) -> bool:
@@ -145,16 +142,8 @@ class Catalogue:
     def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         """Build indexes; those that exist are left as they are. Raises OperationFailure."""
         database, collection = split(namespace)
-        self._client[database].command(
-            SON(
-                [
-                    ("createIndexes", collection),
-                    ("indexes", [_as_asked_for(spec) for spec in specs]),
-                    ("ignoreUnknownIndexOptions", True),
-                    ("writeConcern", JOURNALED),
-                ]
-            )
-        )
+        wanted = ("indexes", [_as_asked_for(spec) for spec in specs])
+        journaled(self._client, database, ("createIndexes", collection), wanted, ("ignoreUnknownIndexOptions", True))
         self._in_order.clear()
 
     # Commands of the oplog --------------------------------------------------------------------------------------------
@@ -222,7 +211,7 @@ class Catalogue:
         if name is None or name == target or ui is None:
             return
         renamed = SON([("renameCollection", name), ("to", target), ("stayTemp", False)])
-        self._apply_ops(split(name)[0], ui, renamed)
+        apply_command(self._client, split(name)[0], ui, renamed)
         self.refresh()
 
     def _on_coll_mod(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
@@ -238,7 +227,7 @@ class Catalogue:
             self._modify_capped(ui, o)
         if len(o) > 1:
             o["collMod"] = split(name)[1]
-            self._apply_ops(split(name)[0], ui, o)
+            apply_command(self._client, split(name)[0], ui, o)
 
     def _modify_capped(self, ui: bytes, o: SON[str, Any]) -> None:
         """Keep new limits of a collection that is to become capped."""
@@ -251,10 +240,8 @@ class Catalogue:
     def _on_empty(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)
         if name is not None:
-            everything = [{"q": {}, "limit": 0}]
-            self._client[split(name)[0]].command(
-                SON([("delete", split(name)[1]), ("deletes", everything), ("writeConcern", JOURNALED)])
-            )
+            database, collection = split(name)
+            journaled(self._client, database, ("delete", collection), ("deletes", [{"q": {}, "limit": 0}]))
 
     def _on_create_indexes(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)
@@ -276,9 +263,7 @@ class Catalogue:
             return
         self._in_order.clear()
         try:
-            self._client[split(name)[0]].command(
-                SON([("dropIndexes", split(name)[1]), ("index", index), ("writeConcern", JOURNALED)])
-            )
+            journaled(self._client, split(name)[0], ("dropIndexes", split(name)[1]), ("index", index))
         except OperationFailure as error:
             if error.code != INDEX_NOT_FOUND:  # dropped already, before a crash
                 raise
@@ -304,8 +289,7 @@ class Catalogue:
         parts = [group] if self._diffs else without_diffs(self._client, name, group, None)
         for part in parts:
             # As before the consistency point, because it may have been done before a crash: an insert replaces.
-            command = statement(collection, part, strict=False)
-            self._client[database].command(SON([*command.items(), ("writeConcern", JOURNALED)]))
+            journaled(self._client, database, *statement(collection, part, strict=False).items())
 
 
 def _decoded(document: RawBSONDocument) -> SON[str, Any]:

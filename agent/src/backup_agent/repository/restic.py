@@ -6,7 +6,6 @@ The location goes by environment variable, since some kinds carry a password; th
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import queue
@@ -18,11 +17,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
+from backup_agent.head import die_with_parent
 from backup_agent.values import Json, Record
 
 TICK_SECONDS = 0.2
@@ -35,13 +36,9 @@ LOCKED_RETRY_SECONDS = 2.0
 READING = ("restore", "dump", "snapshots", "stats", "cat")
 """Commands that change nothing: on a repository that cannot be written they do without a lock."""
 
-PR_SET_PDEATHSIG = 1
-
 Tick = Callable[[], None]
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in total."""
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
@@ -55,11 +52,6 @@ def cache_of(job_directory: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="restic-cache-") as directory:
         yield Path(directory)
-
-
-def _die_with_parent() -> None:
-    """End restic when the agent ends: then the files that restic reads are no longer locked."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ResticFailed(OperationFailed):
@@ -254,7 +246,8 @@ class Restic:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - takes no lock that another thread could hold
+                # Then the files that restic reads are no longer locked. It takes no lock that another thread could hold.
+                preexec_fn=partial(die_with_parent, signal.SIGTERM),  # noqa: PLW1509
                 start_new_session=True,
             )
         except OSError as error:

@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bson.son import SON
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 
-from backup_agent.namespaces import listed, split
+from backup_agent.namespaces import OWN_DATABASE, listed, split
 from backup_agent.raw import pages
 from backup_agent.raw.held import PIECES
 from backup_agent.replay.inserting import insert
-from backup_agent.replay.views import JOURNALED
+from backup_agent.replay.views import journaled
 from backup_agent.values import Client
 
 GONE = (26, 175, 136, 43, 11602)
@@ -132,12 +131,5 @@ def storage(client: Client, namespace: str) -> Mapping[str, Any]:
 
 def journal(head: Client) -> None:
     """Return when everything written to the head so far is durable (its journal is one sequence)."""
-    head["mongodb_ops_backup_head"].command(
-        SON(
-            [
-                ("update", "journal"),
-                ("updates", [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}, "upsert": True}]),
-                ("writeConcern", JOURNALED),
-            ]
-        )
-    )
+    note = {"q": {"_id": 1}, "u": {"$inc": {"n": 1}}, "upsert": True}
+    journaled(head, OWN_DATABASE, ("update", "journal"), ("updates", [note]))
