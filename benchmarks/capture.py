@@ -85,7 +85,7 @@ def captured(config: Config, where: Path, first: Timestamp, last: Timestamp) -> 
 
 def _size(where: Path, first: Timestamp, last: Timestamp) -> int:
     with contextlib.closing(SliceWriter(where, 1)) as writer:
-        reader, size = SliceReader(where, writer, first), 0
+        reader, size = SliceReader(writer, first), 0
         while batch := reader.next_batch():
             size += sum(len(entry.raw) for entry in batch if first <= entry["ts"] <= last)
     return size

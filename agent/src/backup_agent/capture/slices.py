@@ -146,7 +146,7 @@ class SliceWriter:
 
     def __init__(self, directory: Path, generation: int) -> None:
         """Open the slices of a generation; a torn tail of the newest one is cut at its last whole frame."""
-        self._directory, self._generation = directory, generation
+        self.directory, self._generation = directory, generation
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
         self._file: int | None = None
@@ -163,7 +163,7 @@ class SliceWriter:
             return self._durable
 
     def _recover(self) -> None:
-        for path in reversed(files(self._directory)):
+        for path in reversed(files(self.directory)):
             whole, last = _whole(path)
             if whole:
                 self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -194,11 +194,11 @@ class SliceWriter:
             "generation": self._generation,
             "previous": self.anchor.as_document() if self.anchor else None,
         }
-        path = self._directory / f"{ts.time:010d}-{ts.inc:010d}{SUFFIX}"
+        path = self.directory / f"{ts.time:010d}-{ts.inc:010d}{SUFFIX}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
             length = self._write(descriptor, bson.encode(header), batch)
-            _fsync_directory(self._directory)
+            _fsync_directory(self.directory)
         except BaseException:
             os.close(descriptor)
             path.unlink()
@@ -244,14 +244,12 @@ class SliceWriter:
 class SliceReader:
     """Reads entries in order, from the slice that holds a timestamp, never further than what is durable."""
 
-    def __init__(self, directory: Path, writer: SliceWriter, after: Timestamp) -> None:
+    def __init__(self, writer: SliceWriter, after: Timestamp) -> None:
         """Entries up to and including `after` may come again: the caller skips what it has."""
-        self._writer = writer
-        self._directory = directory
+        self._writer, self._after = writer, after
         self._offset = 0
-        self._after = after
         self._last: Anchor | None = None
-        older = [path for path in files(directory) if first_timestamp(path) <= after]
+        older = [path for path in files(writer.directory) if first_timestamp(path) <= after]
         self._path: Path | None = older[-1] if older else None
 
     def next_batch(self) -> list[RawBSONDocument]:
@@ -263,17 +261,14 @@ class SliceReader:
         if durable is None:
             return []
         if self._path is None:
-            self._path = files(self._directory)[0]
+            self._path = files(self._writer.directory)[0]
         while True:
             length = durable.length if self._path == durable.path else None
             entries = self._frame(self._path, length)
             if entries or self._path == durable.path:
                 return entries
-            self._path, self._offset = self._next(self._path), 0
-
-    def _next(self, path: Path) -> Path:
-        every = files(self._directory)
-        return every[every.index(path) + 1]
+            every = files(self._writer.directory)
+            self._path, self._offset = every[every.index(self._path) + 1], 0
 
     def _frame(self, path: Path, length: int | None) -> list[RawBSONDocument]:
         begins = self._offset == 0

@@ -18,6 +18,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from backup_agent import failpoints
+from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.namespaces import OWN_DATABASE, split
 from backup_agent.raw.held import PIECES
@@ -90,20 +91,29 @@ class PositionStore:
 class Applier:
     """Replays a stream on a head. After an exception, make a new one from the stored position."""
 
-    def __init__(self, client: Client, stream: Stream, catalogue: Catalogue, positions: PositionStore) -> None:
-        """The position must have been stored before (`PositionStore.save`)."""
-        loaded = positions.load()
+    def __init__(self, client: Client, writer: SliceWriter, spool: Path, since: Timestamp | None = None) -> None:
+        """Begin at the position that is stored on the head. Raises ResyncRequired when there is none.
+
+        What was committed up to `since` (by default that position) is in the copy already.
+        """
+        self._client, self._positions = client, PositionStore(client)
+        loaded = self._positions.load()
         if loaded is None:
-            raise Transient("expected an applied position on the head, found none")
+            raise ResyncRequired(
+                "corruption", "expected the applied position on the head, found none; its data was replaced"
+            )
         self.position, self.strict = loaded
+        at = self.position.optime.ts
         self.entries = 0
         """How many operations and commands have been applied."""
-        self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
+        reader = SliceReader(writer, self.position.open_from or at)
+        self._stream = Stream(reader, self.position, since or at, spool)
+        self._catalogue = Catalogue(client, strict=self.strict)
         self._diffs = takes_diffs(client)
         self._expected = PAGE_BYTES
         """How much memory the next batch is likely to take, after the last one."""
-        self._pending = positions.pending()
-        self._capped = CappedWriter(client, catalogue.name, self._diffs, again=self._pending is not None)
+        self._pending = self._positions.pending()
+        self._capped = CappedWriter(client, self._catalogue.name, self._diffs, again=self._pending is not None)
 
     @property
     def between_transactions(self) -> bool:

@@ -148,31 +148,14 @@ class Stream:
         """Return the units of one entry; at least one, so that the position moves over every entry."""
         fields = dict(entry.items())  # decoded once: each look at the entry itself takes several calls
         optime = optime_of(fields)
-        op, namespace, o = fields["op"], fields["ns"], fields["o"]
-        name = command_name(o) if op == "c" else None
-        decision = rule(op, name)
-        if decision.action is Action.TRANSACTION:
+        name = command_name(fields["o"]) if fields["op"] == "c" else None
+        if rule(fields["op"], name).action is Action.TRANSACTION:
             return self._transaction(entry, optime, str(name))
-        if namespace == "admin.system.version" and op != "n" and optime.ts > self._since:
-            return iter((Unit(optime, 0, command=entry),))
-        if optime.ts <= self._since or decision.action is Action.IGNORE or _not_copied(op, namespace, o):
+        if optime.ts <= self._since:
             return iter((Unit(optime, 0),))
-        if decision.action is Action.STOP:
-            raise Unsupported(f"{describe(op, namespace, optime, name or '')}: {decision.why}")
-        if decision.action is Action.COMMAND:
+        if fields["ns"] == "admin.system.version" and fields["op"] != "n":
             return iter((Unit(optime, 0, command=entry),))
-        return iter((self._write(entry, fields, optime, 0, last=True),))
-
-    def _write(self, entry: RawBSONDocument, fields: Mapping[str, Any], optime: OpTime, index: int, last: bool) -> Unit:
-        namespace = fields["ns"]
-        if needs_command(namespace):
-            return Unit(optime, index, command=entry, last=last)
-        if "ui" not in fields:
-            raise Unsupported(
-                f"{describe(fields['op'], namespace, optime)}: expected an entry with a collection UUID, found none"
-            )
-        op = Op(fields["op"], bytes(fields["ui"]), namespace, fields["o"], fields.get("o2"), optime, index)
-        return Unit(optime, index, op=op, last=last)
+        return iter((_unit(entry, fields, optime),))
 
     def _transaction(self, entry: RawBSONDocument, optime: OpTime, name: str) -> Iterator[Unit]:
         o = names(bytes(entry["o"].raw))
@@ -235,19 +218,35 @@ class Stream:
         if count == 0:
             yield Unit(optime, 0)
         for index in range(count):  # without a name for the operation: it would be held until the next one is asked for
-            yield self._inner_unit(RawBSONDocument(next(found), RAW), optime, index, last=index == count - 1)
+            yield _inner_unit(RawBSONDocument(next(found), RAW), optime, index, last=index == count - 1)
 
-    def _inner_unit(self, inner: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
-        op, namespace = inner["op"], inner["ns"]
-        name = command_name(inner["o"]) if op == "c" else None
-        decision = rule(op, name)
-        if decision.action is Action.IGNORE or _not_copied(op, namespace, inner["o"]):
-            return Unit(optime, index, last=last)
-        if decision.action is Action.COMMAND:
-            return Unit(optime, index, command=inner, last=last)
-        if decision.action is Action.WRITE:
-            return self._write(inner, inner, optime, index, last)
-        raise Unsupported(f"{describe(op, namespace, optime, name or '')} inside a transaction: {decision.why}")
+
+def _inner_unit(inner: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
+    return _unit(inner, inner, optime, index, last, " inside a transaction")
+
+
+def _unit(
+    entry: RawBSONDocument,
+    fields: Mapping[str, Any],
+    optime: OpTime,
+    index: int = 0,
+    last: bool = True,
+    where: str = "",
+) -> Unit:
+    """Return the unit of an entry, or of an operation in one. Raises Unsupported for what cannot be replayed there."""
+    op, namespace, o = fields["op"], fields["ns"], fields["o"]
+    name = command_name(o) if op == "c" else None
+    decision = rule(op, name)
+    if decision.action is Action.IGNORE or _not_copied(op, namespace, o):
+        return Unit(optime, index, last=last)
+    if decision.action not in (Action.COMMAND, Action.WRITE):
+        raise Unsupported(f"{describe(op, namespace, optime, name or '')}{where}: {decision.why}")
+    if decision.action is Action.COMMAND or needs_command(namespace):
+        return Unit(optime, index, command=entry, last=last)
+    if "ui" not in fields:
+        raise Unsupported(f"{describe(op, namespace, optime)}: expected an entry with a collection UUID, found none")
+    op_of = Op(op, bytes(fields["ui"]), namespace, o, fields.get("o2"), optime, index)
+    return Unit(optime, index, op=op_of, last=last)
 
 
 def _not_copied(op: str, namespace: str, o: RawBSONDocument) -> bool:

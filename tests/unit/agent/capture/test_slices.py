@@ -28,7 +28,7 @@ def append(writer: SliceWriter, *seconds: int) -> None:
 
 def everything(directory: Path, writer: SliceWriter, after: int = 0) -> list[int]:
     """Read all that is durable."""
-    reader = SliceReader(directory, writer, Timestamp(after, 1))
+    reader = SliceReader(writer, Timestamp(after, 1))
     found: list[int] = []
     while batch := reader.next_batch():
         found += [e["ts"].time for e in batch]
