@@ -99,11 +99,7 @@ def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[fl
 def _ask(sources: SourceSet, wanted: Wanted, member: str) -> ResyncRequired | None:
     """Ask every member once; returns nothing when this one has the entry, an error when none has it."""
     topology = sources.topology()
-    found = {
-        name: answer_about(sources.prompt(name), wanted)
-        for name in topology.data_bearing
-        if name not in topology.delayed
-    }
+    found = {name: answer_about(sources.prompt(name), wanted) for name in topology.asked}
     if found.get(member) == "has":
         return None
     answers = ", ".join(f"{name}: {answer}" for name, answer in sorted(found.items()))

@@ -150,7 +150,7 @@ class Job:
     def stop_with(self, error: ResyncRequired | Unsupported) -> None:
         """Stop the job and raise the alert that says why."""
         kind, cause = ("resync_required", error.cause) if isinstance(error, ResyncRequired) else ("stopped", error.code)
-        if self.store.raise_alert(kind, cause, {"message": error.message, **error.details}):
+        if self.store.raise_alert(kind, cause, error.detail):
             log.error(kind, cause=cause, reason=error.message)
         self.stop_runtime()
 

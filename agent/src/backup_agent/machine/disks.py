@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,12 +136,11 @@ def by_device(found: Iterable[Part], reserve_bytes: int) -> list[Disk]:
 
 
 def _disk(device: int, path: Path, parts: list[Amount], reserve_bytes: int) -> Disk:
-    statistics = os.statvfs(path)
     return Disk(
         device=f"{os.major(device)}:{os.minor(device)}",
         path=str(path),
         needed_bytes=sum(part.bytes for part in parts),
-        free_bytes=statistics.f_bavail * statistics.f_frsize,
+        free_bytes=shutil.disk_usage(path).free,
         reserve_bytes=reserve_bytes,
         parts=tuple(parts),
     )

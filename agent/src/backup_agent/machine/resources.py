@@ -5,6 +5,7 @@ Several jobs of a machine share its resources. The role backup_agent, which know
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -98,14 +99,11 @@ def look(config: Config) -> Resources:
 
 def _ask(config: Config, memory: Memory, cpu: Processors) -> Resources:
     """Add what only the source can tell."""
-    sources = SourceSet(config)
-    try:
+    with contextlib.closing(SourceSet(config)) as sources:
         configuration = sources.configuration()
         reached = reach(sources, configuration, config.source.replica_set)
         bearing = {str(m["host"]) for m in configuration["members"] if not m.get("arbiterOnly", False)}
         data, oplog = _measure(sources, [m.member for m in reached if m.ok and m.member in bearing])
-    finally:
-        sources.close()
     found = disks.by_device(disks.parts(config, data, oplog), config.disk_reserve_bytes)
     return Resources(config.job, memory, cpu, data, oplog, tuple(found), tuple(reached))
 

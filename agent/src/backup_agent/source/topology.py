@@ -50,6 +50,11 @@ class Topology:
     failed: Mapping[str, float] = field(default_factory=dict)
     """When reading from a member failed lately, by any clock that only grows: the set may call it healthy all the same."""
 
+    @property
+    def asked(self) -> list[str]:
+        """The members that are asked what they have: those with data, but the delayed ones, which are never read from."""
+        return [member for member in self.data_bearing if member not in self.delayed]
+
     def choose(self) -> MemberFacts | None:
         """Return the member to read from, or None.
 
