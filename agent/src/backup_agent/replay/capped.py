@@ -18,10 +18,10 @@ from typing import Any
 from bson.son import SON
 
 from backup_agent.errors import ResyncRequired
-from backup_agent.namespaces import OWN_DATABASE, listed, split
+from backup_agent.namespaces import OWN_DATABASE, find_by_uuid, split
 from backup_agent.raw import pages
 from backup_agent.replay.groups import Group, Op, id_key
-from backup_agent.replay.index_model import IndexModel, uuid_binary
+from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.inserting import insert
 from backup_agent.replay.statements import statement, without_diffs
 from backup_agent.replay.stream import describe
@@ -53,7 +53,7 @@ def make_capped(client: Client, model: IndexModel) -> None:
     """
     for ui, wanted in model.capped().items():
         waiting = f"capped-{ui.hex()}"
-        info = _find(client, ui)
+        info = find_by_uuid(client, ui)
         if info is not None and not info[1]["options"].get("capped"):
             database, described = info
             _set_aside(client, database, described["name"], waiting)
@@ -70,13 +70,6 @@ def make_capped(client: Client, model: IndexModel) -> None:
         model.set_capped(ui, None)
 
 
-def _find(client: Client, ui: bytes) -> tuple[str, Any] | None:
-    for database, info in listed(client):
-        if info.get("info", {}).get("uuid") == uuid_binary(ui):
-            return database, info
-    return None
-
-
 def _set_aside(client: Client, database: str, collection: str, waiting: str) -> None:
     """Copy the documents in their order. `$out` renames at its end, so what is there is whole."""
     out = {"$out": {"db": OWN_DATABASE, "coll": waiting}}
@@ -86,7 +79,7 @@ def _set_aside(client: Client, database: str, collection: str, waiting: str) -> 
 
 
 def _drop(client: Client, ui: bytes) -> None:
-    found = _find(client, ui)
+    found = find_by_uuid(client, ui)
     if found is not None:
         journaled(client, found[0], ("drop", found[1]["name"]))
 

@@ -19,7 +19,7 @@ from bson.son import SON
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import ResyncRequired, Unsupported
-from backup_agent.namespaces import ORDERED, listed, split, why_not_copied
+from backup_agent.namespaces import ORDERED, listed, split, uuid_in, why_not_copied
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
 from backup_agent.replay.groups import Group, Op
@@ -67,12 +67,8 @@ class Catalogue:
     def refresh(self) -> None:
         """Read names and UUIDs again."""
         self._in_order.clear()
-        found = [
-            (bytes(info["info"]["uuid"]), f"{database}.{info['name']}", info)
-            for database, info in listed(self._client)
-            if info.get("info", {}).get("uuid") is not None
-        ]
-        self._names = {ui: namespace for ui, namespace, _ in found}
+        found = [(ui, database, info) for database, info in listed(self._client) if (ui := uuid_in(info)) is not None]
+        self._names = {ui: f"{database}.{info['name']}" for ui, database, info in found}
         self._capped = {ui for ui, _, info in found if info["options"].get("capped")}
 
     def name(self, ui: bytes) -> str | None:

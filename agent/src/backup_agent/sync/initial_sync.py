@@ -25,17 +25,17 @@ from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.feature_version import take_over
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.stream import Position
-from backup_agent.source.connections import UNAUTHORIZED, member_majority
+from backup_agent.source.connections import MAJORITY, UNAUTHORIZED, asked, member_majority
 from backup_agent.source.oplog import oplog_note
 from backup_agent.state.records import Copied, Sync
 from backup_agent.state.work import Work
-from backup_agent.sync.collections import describe_collections, prepare
-from backup_agent.sync.copying import Copier, Moved, Tally, journal
-from backup_agent.sync.start import oldest_open_transaction, wait_for_majority
+from backup_agent.sync.copying import Copier, Moved, Tally, describe_collections, journal, prepare
 from backup_agent.times import OpTime, show
+from backup_agent.values import Client
 
 log = structlog.get_logger(__name__)
 
+MAJORITY_WAIT_SECONDS = 60
 COPY_ATTEMPTS = 20
 """Interruptions of the copy in a row in which nothing was copied; then it is no matter of a member that went away."""
 
@@ -302,3 +302,31 @@ class InitialSync:
             )
             if behind <= 2:
                 return
+
+
+def oldest_open_transaction(client: Client) -> OpTime | None:
+    """Return the start of the oldest transaction that is prepared or open, in the member's majority-committed data.
+
+    Asked after `member_majority`, that data is not older than what that returned. The server takes no time with a read of
+    this collection (mongodump looks there the same way).
+    """
+    table = client.config.get_collection("transactions", read_concern=MAJORITY)
+    query = {"state": {"$in": ["prepared", "inProgress"]}}
+    found = asked("config.transactions", lambda: table.find_one(query, sort=[("startOpTime.ts", 1)]))
+    start = found.get("startOpTime") if found else None
+    return OpTime(start["ts"], start["t"]) if start else None
+
+
+def wait_for_majority(work: Work, client: Client, member: str, after: Timestamp) -> None:
+    """Wait until a member's majority-committed data is not older than `after`. Raises Transient when that takes too long."""
+    deadline = time.monotonic() + MAJORITY_WAIT_SECONDS
+    while True:
+        found = member_majority(client)
+        if found is not None and found.ts >= after:
+            return
+        if time.monotonic() > deadline:
+            raise Transient(
+                f"{member}: expected majority-committed data of {show(after)}, found {show(found.ts if found else None)}"
+            )
+        work.alive()
+        time.sleep(0.1)

@@ -28,8 +28,7 @@ from backup_agent.source.connections import SourceSet, asked, member_majority
 from backup_agent.source.oplog import oplog_use
 from backup_agent.source.topology import MemberFacts, Topology
 from backup_agent.state.records import STEPS, Copied
-from backup_agent.sync.collections import describe_collections, prepare
-from backup_agent.sync.copying import Copier, Moved, Tally
+from backup_agent.sync.copying import Copier, Moved, Tally, describe_collections, prepare
 from backup_agent.values import Check, Client, Record
 
 SAMPLE_SECONDS = 3.0
