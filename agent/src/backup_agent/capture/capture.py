@@ -21,7 +21,7 @@ from backup_agent.capture.joining import Wanted, require
 from backup_agent.capture.slices import SliceWriter
 from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
 from backup_agent.raw import pages
-from backup_agent.raw.held import PIECES
+from backup_agent.raw.memory import PIECES
 from backup_agent.source import tested
 from backup_agent.source.connections import SourceSet, member_state
 from backup_agent.source.oplog import edge_entry

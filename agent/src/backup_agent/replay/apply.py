@@ -20,15 +20,13 @@ from pymongo.write_concern import WriteConcern
 from backup_agent import failpoints
 from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.errors import ResyncRequired, Transient
-from backup_agent.namespaces import OWN_DATABASE, split
-from backup_agent.raw.held import PIECES
-from backup_agent.raw.memory import without_looking_for_cycles
+from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.raw.memory import PIECES, without_looking_for_cycles
 from backup_agent.raw.pages import PAGE_BYTES
 from backup_agent.replay.capped import CappedWriter, Touched
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.groups import Group, Op, grouped, zero_timestamps
-from backup_agent.replay.inserting import DUPLICATE_KEY
-from backup_agent.replay.statements import statement, takes_diffs, without_diffs
+from backup_agent.replay.statements import DUPLICATE_KEY, Writer
 from backup_agent.replay.stream import Position, Stream, Unit, describe
 from backup_agent.state.room import OUT_OF_DISK
 from backup_agent.times import show
@@ -109,11 +107,11 @@ class Applier:
         reader = SliceReader(writer, self.position.open_from or at)
         self._stream = Stream(reader, self.position, since or at, spool)
         self._catalogue = Catalogue(client, strict=self.strict)
-        self._diffs = takes_diffs(client)
+        self._writer = Writer(client)
         self._expected = PAGE_BYTES
         """How much memory the next batch is likely to take, after the last one."""
         self._pending = self._positions.pending()
-        self._capped = CappedWriter(client, self._catalogue.name, self._diffs, again=self._pending is not None)
+        self._capped = CappedWriter(client, self._catalogue.name, self._writer, again=self._pending is not None)
 
     @property
     def between_transactions(self) -> bool:
@@ -268,11 +266,7 @@ class Applier:
     def _run(self, group: Group, session: Session) -> None:
         name = self._catalogue.name(group.ui)
         assert name is not None
-        database, collection = split(name)
-        for part in [group] if self._diffs else without_diffs(self._client, name, group, session):
-            reply = self._client[database].command(
-                statement(collection, part, self.strict), session=session, check=True
-            )
+        for part, reply in self._writer.run(name, group, self.strict, session):
             errors = reply.get("writeErrors", [])
             if errors or (self.strict and int(reply["n"]) != len(part.ops)):
                 raise _Mismatch(errors)

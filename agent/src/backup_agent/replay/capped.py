@@ -22,12 +22,11 @@ from backup_agent.namespaces import OWN_DATABASE, find_by_uuid, split
 from backup_agent.raw import pages
 from backup_agent.replay.groups import Group, Op, id_key
 from backup_agent.replay.index_model import IndexModel
-from backup_agent.replay.inserting import insert
-from backup_agent.replay.statements import statement, without_diffs
+from backup_agent.replay.statements import Writer, insert
 from backup_agent.replay.stream import describe
 from backup_agent.replay.views import apply_command, journaled
 from backup_agent.source.connections import raw_collection
-from backup_agent.values import Client
+from backup_agent.values import Client, Document
 
 ILLEGAL_OPERATION = 20
 LIMITS_CHANGE_SINCE = 6
@@ -140,12 +139,12 @@ class Touched:
 class CappedWriter:
     """Writes a batch's operations on capped collections, each collection in order."""
 
-    def __init__(self, client: Client, name: Callable[[bytes], str | None], diffs: bool, again: bool) -> None:
-        """`name` gives the head's name of a collection; `diffs` says whether the head takes the diffs of updates.
+    def __init__(self, client: Client, name: Callable[[bytes], str | None], writer: Writer, again: bool) -> None:
+        """`name` gives the head's name of a collection.
 
         `again` says whether the first batch may have been written before a crash, or a part of it.
         """
-        self._client, self._name, self._diffs = client, name, diffs
+        self._client, self._name, self._writer = client, name, writer
         self._again = again
         """While it is set, documents that a batch names may have been evicted since."""
 
@@ -161,10 +160,8 @@ class CappedWriter:
         if self._again:
             ops = self._after_the_newest(name, ops)
         for kind, run in groupby(ops, key=lambda op: op.kind):
-            group = Group(ops[0].ui, kind, list(run))
-            parts = [group] if self._diffs else without_diffs(self._client, name, group, None)
-            for part in parts:
-                self._run(name, part)
+            for group, reply in self._writer.run(name, Group(ops[0].ui, kind, list(run)), strict=True):
+                self._check(group, reply)
 
     def _after_the_newest(self, name: str, ops: list[Op]) -> list[Op]:
         """Leave out what was written before a crash: everything up to the insert of the newest document."""
@@ -175,9 +172,7 @@ class CappedWriter:
         done = [n for n, op in enumerate(ops) if op.kind == "i" and op.key == key]
         return ops[done[0] + 1 :] if done else ops
 
-    def _run(self, name: str, group: Group) -> None:
-        database, collection = split(name)
-        reply = self._client[database].command(statement(collection, group, strict=True), check=True)
+    def _check(self, group: Group, reply: Document) -> None:
         errors = reply.get("writeErrors", [])
         if group.kind == "d" and errors and errors[0]["code"] == ILLEGAL_OPERATION:
             return  # 5.0 deletes from no capped collection: what the source evicted, the head has evicted

@@ -20,13 +20,14 @@ from pymongo.errors import OperationFailure
 
 from backup_agent.errors import ResyncRequired, Unsupported
 from backup_agent.namespaces import ORDERED, listed, split, uuid_in, why_not_copied
+from backup_agent.replay import views
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
 from backup_agent.replay.groups import Group, Op
 from backup_agent.replay.index_model import IndexModel
-from backup_agent.replay.statements import statement, takes_diffs, without_diffs
+from backup_agent.replay.statements import Writer
 from backup_agent.replay.stream import Unit, command_name, describe
-from backup_agent.replay.views import SYSTEM_VIEWS, apply_command, apply_entry, drop_views, journaled, make_catalogue
+from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_command, journaled
 from backup_agent.times import OpTime
 from backup_agent.values import Client
 
@@ -61,7 +62,7 @@ class Catalogue:
         self._names: dict[bytes, str] = {}
         self._capped: set[bytes] = set()
         self._in_order: dict[bytes, bool] = {}
-        self._diffs = takes_diffs(client)
+        self._writer = Writer(client)
         self.refresh()
 
     def refresh(self) -> None:
@@ -179,7 +180,7 @@ class Catalogue:
         o = entry["o"]
         namespace = f"{database}.{o['create']}"
         if o["create"] == SYSTEM_VIEWS:
-            make_catalogue(self._client, database, ui)
+            views.make_catalogue(self._client, database, ui)
             return
         if ui is None:
             raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
@@ -193,7 +194,7 @@ class Catalogue:
 
     def _on_drop(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         if entry["o"]["drop"] == SYSTEM_VIEWS:
-            drop_views(self._client, database)
+            views.drop_views(self._client, database)
         elif ui is not None:
             self.drop(ui)
 
@@ -268,7 +269,7 @@ class Catalogue:
 
     def _outside(self, entry: RawBSONDocument, optime: OpTime) -> None:
         if split(entry["ns"])[1] == SYSTEM_VIEWS:
-            apply_entry(self._client, entry, self.strict)
+            views.apply_entry(self._client, entry, self.strict)
         elif entry["ns"] == "admin.system.version":
             follow(self._client, entry, optime)
         elif why_not_copied(entry["ns"]) is None:
@@ -280,12 +281,9 @@ class Catalogue:
         if name is None or ui is None:
             return
         op = Op(entry["op"], ui, entry["ns"], entry["o"], entry.get("o2"), optime, 0)
-        database, collection = split(name)
-        group = Group(ui, op.kind, [op])
-        parts = [group] if self._diffs else without_diffs(self._client, name, group, None)
-        for part in parts:
-            # As before the consistency point, because it may have been done before a crash: an insert replaces.
-            journaled(self._client, database, *statement(collection, part, strict=False).items())
+        # As before the consistency point, because it may have been done before a crash: an insert replaces.
+        for _ in self._writer.run(name, Group(ui, op.kind, [op]), strict=False, writeConcern=JOURNALED):
+            pass
 
 
 def _decoded(document: RawBSONDocument) -> SON[str, Any]:

@@ -17,9 +17,9 @@ from pymongo.errors import OperationFailure
 
 from backup_agent.namespaces import ORDERED, OWN_DATABASE, find_by_uuid, indexes, listed, split, uuid_in
 from backup_agent.raw import pages
-from backup_agent.raw.held import PIECES
+from backup_agent.raw.memory import PIECES
 from backup_agent.replay.catalogue import Catalogue
-from backup_agent.replay.inserting import insert
+from backup_agent.replay.statements import insert
 from backup_agent.replay.views import TIME_SERIES, VIEW, journaled, put_view
 from backup_agent.state.records import Copied
 from backup_agent.values import Client

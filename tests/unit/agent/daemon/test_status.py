@@ -16,10 +16,10 @@ from bson.timestamp import Timestamp
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
 from backup_agent.daemon.loop import hold_lock
+from backup_agent.daemon.operations import Progress
 from backup_agent.daemon.status import Status, collect, live, verdict
 from backup_agent.errors import Refused
 from backup_agent.state.maintenance import Maintenance
-from backup_agent.state.progress import Progress
 from backup_agent.state.records import Agent, Alert, Live, Snapshot
 from backup_agent.state.store import Store, daemon_alive
 from backup_agent.times import OpTime, now_iso
