@@ -67,18 +67,11 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
-        self._lock = threading.Lock()
-        self._view = View(captured=writer.anchor.optime if writer.anchor else None)
-
-    @property
-    def view(self) -> View:
-        """What capture knows now."""
-        with self._lock:
-            return self._view
+        self.view = View(captured=writer.anchor.optime if writer.anchor else None)
+        """What capture knows now; set by this thread alone."""
 
     def _set(self, **fields: object) -> None:
-        with self._lock:
-            self._view = replace(self._view, **fields)  # type: ignore[arg-type]
+        self.view = replace(self.view, **fields)  # type: ignore[arg-type]
 
     def stop(self) -> None:
         """End the thread and wait for it, however long its disk or its member takes: it may be in the middle of a write."""

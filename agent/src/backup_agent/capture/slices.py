@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,17 +149,11 @@ class SliceWriter:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
         self._file: int | None = None
-        self._lock = threading.Lock()
-        self._durable: Durable | None = None
+        self.durable: Durable | None = None
+        """How far a reader may read, or None before the first batch; replaced as a whole."""
         self.anchor: Anchor | None = None
         self._closed = False
         self._recover()
-
-    @property
-    def durable(self) -> Durable | None:
-        """How far a reader may read, or None before the first batch."""
-        with self._lock:
-            return self._durable
 
     def _recover(self) -> None:
         for path in reversed(files(self.directory)):
@@ -169,7 +162,7 @@ class SliceWriter:
                 self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
                 os.fsync(self._file)
                 self.anchor = Anchor.of(split_documents(last)[-1])
-                self._durable = Durable(path, whole)
+                self.durable = Durable(path, whole)
                 return
             path.unlink()
 
@@ -182,7 +175,7 @@ class SliceWriter:
             raise Transient(
                 "expected open slices, found them closed; the next capture of this job reads the entries again"
             )
-        if self._file is None or (self._durable and self._durable.length >= SLICE_BYTES):
+        if self._file is None or (self.durable and self.durable.length >= SLICE_BYTES):
             self._begin(first["ts"], batch)
         else:
             self._extend(batch)
@@ -206,20 +199,18 @@ class SliceWriter:
         if self._file is not None:
             os.close(self._file)
         self._file = descriptor
-        with self._lock:
-            self._durable = Durable(path, length)
+        self.durable = Durable(path, length)
 
     def _extend(self, batch: bytes) -> None:
         assert self._file is not None
-        assert self._durable is not None
-        before = self._durable
+        assert self.durable is not None
+        before = self.durable
         try:
             length = before.length + self._write(self._file, batch)
         except BaseException:  # what is not known to be durable must not stay before the next frame
             os.ftruncate(self._file, before.length)
             raise
-        with self._lock:
-            self._durable = Durable(before.path, length)
+        self.durable = Durable(before.path, length)
 
     def _write(self, descriptor: int, *contents: bytes) -> int:
         """Write one frame durably, compressed a part at a time; returns its length."""

@@ -66,19 +66,14 @@ class SourceSet:
             "retryWrites": False,
         }
         if source.username is not None:
-            options |= {
-                "username": source.username,
-                "password": self._config.password(),
-                "authSource": source.auth_source,
-            }
+            options |= {"username": source.username, "authSource": source.auth_source}
+            options["password"] = self._config.password()
         if source.auth_mechanism is not None:
             options["authMechanism"] = source.auth_mechanism
         if source.tls is not None:
             options |= {"tls": True, "tlsAllowInvalidHostnames": source.tls.allow_invalid_hostnames}
-            if source.tls.ca_file:
-                options["tlsCAFile"] = str(source.tls.ca_file)
-            if source.tls.certificate_key_file:
-                options["tlsCertificateKeyFile"] = str(source.tls.certificate_key_file)
+            files = {"tlsCAFile": source.tls.ca_file, "tlsCertificateKeyFile": source.tls.certificate_key_file}
+            options |= {name: str(path) for name, path in files.items() if path}
         return options
 
     def seeds(self) -> Client:
