@@ -91,15 +91,15 @@ class Replay:
         until = member_majority(client)
         assert until is not None
         batch: list[Json] = []
-        new = {"ts": {"$gt": self.applied, "$lte": until.ts}}
+        new = {"ts": {"$gt": self.applied, "$lte": until}}
         wanted = {
             "$or": [{"ts": {"$gt": self.since}}, {"ns": {"$regex": "^admin[.]"}}]
         }  # users, and what this test wrote
         for entry in client.local["oplog.rs"].find({"$and": [new, wanted]}).sort("$natural", 1):
             self._replay(entry, batch)
         self._flush(batch)
-        self.applied = max(self.applied, until.ts)
-        return OpTime(self.applied, until.term)
+        self.applied = max(self.applied, until)
+        return OpTime(self.applied, 1)
 
     def _replay(self, entry: Json, batch: list[Json]) -> None:
         if (

@@ -27,7 +27,7 @@ from backup_agent.source.connections import SourceSet, member_state
 from backup_agent.source.oplog import edge_entry
 from backup_agent.source.topology import Topology
 from backup_agent.state.room import SLICES, Room
-from backup_agent.times import OpTime, show
+from backup_agent.times import show
 from backup_agent.values import RAW, Client
 
 log = structlog.get_logger(__name__)
@@ -47,10 +47,10 @@ class View:
     """What capture knows at this moment; replaced as a whole, so that it can be read by any thread."""
 
     member: str | None = None
-    captured: OpTime | None = None
-    majority: OpTime | None = None
-    primary_last_write: OpTime | None = None
-    oldest: OpTime | None = None
+    captured: Timestamp | None = None
+    majority: Timestamp | None = None
+    primary_last_write: Timestamp | None = None
+    oldest: Timestamp | None = None
     seen_at: float | None = None
     """`time.monotonic()` of the last answer of the source."""
     problem: AgentError | None = None
@@ -67,7 +67,7 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
-        self.view = View(captured=writer.anchor.optime if writer.anchor else None)
+        self.view = View(captured=writer.anchor.optime.ts if writer.anchor else None)
         """What capture knows now; set by this thread alone."""
 
     def _set(self, **fields: object) -> None:
@@ -121,12 +121,12 @@ class Capture(threading.Thread):
             raise Transient(f"{member}: {facts.reason if facts else 'not in the set'}; going on with {chosen.member}")
 
     def _look(self, client: Client | None) -> Topology:
-        """Note the optimes that lag and headroom are counted from."""
+        """Note the times that lag and headroom are counted from."""
         topology = self._sources.topology()
-        fields: dict[str, object] = {"majority": topology.majority, "primary_last_write": topology.primary_optime}
+        fields: dict[str, object] = {"majority": topology.majority, "primary_last_write": topology.primary_last_write}
         if client is not None:
             oldest = edge_entry(client, newest=False)
-            fields["oldest"] = OpTime(oldest["ts"], oldest.get("t", -1)) if oldest else None
+            fields["oldest"] = oldest["ts"] if oldest else None
         self._set(seen_at=time.monotonic(), **fields)
         return topology
 
@@ -194,7 +194,7 @@ class Capture(threading.Thread):
         self._room.require(SLICES)
         self._writer.append(b"".join(page), first, last)
         failpoints.reach("capture.written")
-        self._set(captured=self._writer.anchor.optime if self._writer.anchor else None)
+        self._set(captured=last["ts"])
 
 
 def _tail(since: Timestamp) -> dict[str, Any]:

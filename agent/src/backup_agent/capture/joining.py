@@ -7,7 +7,6 @@ Delayed members are not asked: they are never read from, and have for long what 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -75,7 +74,7 @@ def answer_about(client: Client, wanted: Wanted) -> str:
     return "rolled_over" if oldest["ts"] > wanted.ts else "diverged"
 
 
-def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[float], object] = time.sleep) -> None:
+def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[float], object]) -> None:
     """Ask every member, and return only when this one has the wanted entry.
 
     Raises ResyncRequired when it is lost on all of them, which must be found twice with a pause between: a member that is in the

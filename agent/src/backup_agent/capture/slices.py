@@ -296,10 +296,8 @@ class SliceReader:
             )
 
 
-def remove_before(directory: Path, ts: Timestamp) -> int:
-    """Delete the slices all of whose entries are older than `ts`; returns how many. The newest is never deleted."""
-    every = files(directory)
-    old = [path for path, following in itertools.pairwise(every) if first_timestamp(following) <= ts]
-    for path in old:
-        path.unlink()
-    return len(old)
+def remove_before(directory: Path, ts: Timestamp) -> None:
+    """Delete the slices all of whose entries are older than `ts`. The newest is never deleted."""
+    for path, following in itertools.pairwise(files(directory)):
+        if first_timestamp(following) <= ts:
+            path.unlink()

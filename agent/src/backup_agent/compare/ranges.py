@@ -274,6 +274,6 @@ def written_since(client: Client, collection: Binary | str, at: Timestamp) -> bo
         majority = member_majority(client)
     except PyMongoError as error:
         raise Transient(f"validation: expected the oplog after {at}, found: {str(error)[:200]}") from error
-    if majority is None or majority.ts < at:
+    if majority is None or majority < at:
         raise Transient(f"validation: expected a member that has committed {at}, found {majority}")
     return entry is not None

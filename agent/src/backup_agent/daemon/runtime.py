@@ -148,17 +148,17 @@ class Runtime:
         assert self._applier is not None
         PositionStore(self.head.client).save(self._applier.position, strict=True)
 
-    def trim_slices(self, keep_seconds: float, archived: Timestamp | None) -> int:
-        """Delete slices that were applied longer ago than `keep_seconds` of oplog; returns how many.
+    def trim_slices(self, keep_seconds: float, archived: Timestamp | None) -> None:
+        """Delete slices that were applied longer ago than `keep_seconds` of oplog.
 
         Those after `archived` stay (None: there is no archive to wait for).
         """
         if self._applier is None or self._applier.position.optime.ts.time <= keep_seconds:
-            return 0
+            return
         position = self._applier.position
         before = Timestamp(int(position.optime.ts.time - keep_seconds), 0)
         # A restart reads again from the first entry of the oldest transaction that is open.
-        return remove_before(self.slices, min(before, position.open_from or before, archived or before))
+        remove_before(self.slices, min(before, position.open_from or before, archived or before))
 
     def stop(self) -> None:
         """Stop capture, then the head; all that was written stays."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import pymongo
 from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
@@ -17,8 +18,7 @@ from pymongo.read_concern import ReadConcern
 
 from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, Transient
-from backup_agent.source.topology import Topology, judge, optime_of
-from backup_agent.times import OpTime
+from backup_agent.source.topology import Topology, judge, timestamp_of
 from backup_agent.values import RAW, Client
 
 BULK_SECONDS = 120.0
@@ -269,14 +269,15 @@ def asked(what: str, call: Callable[[], Result]) -> Result:
         raise Transient(f"{what}: {str(error)[:300]}") from error
 
 
-def member_majority(client: Client) -> OpTime | None:
-    """Return the optime up to which this member can show majority-committed data.
+def member_majority(client: Client) -> Timestamp | None:
+    """Return the timestamp up to which this member can show majority-committed data.
 
     It may have heard of a later commit point than it has applied, so the earliest of what it says counts.
     """
     optimes = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus"))["optimes"]
-    found = [optime_of(optimes.get(n)) for n in ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")]
-    return None if None in found else min(optime for optime in found if optime is not None)
+    names = ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")
+    found = [ts for name in names if (ts := timestamp_of(optimes.get(name))) is not None]
+    return min(found) if len(found) == len(names) else None
 
 
 def member_state(client: Client) -> str:

@@ -179,7 +179,7 @@ def measure_rate(config: Config, client: Client, collections: list[Copied], tick
         scratch = Mongod(config.head.mongod, Path(directory), socket, config.head.cache_mb)
         try:
             scratch.start()
-            return _trial(client, scratch, largest, majority.ts, tick)
+            return _trial(client, scratch, largest, majority, tick)
         finally:
             scratch.remove()
 

@@ -176,8 +176,8 @@ def test_a_job_that_never_ran_is_critical(config: Config) -> None:
 
 def seen_of(config: Config, applied: OpTime | None, cycle_at: str, cycle: str) -> Status:
     """Return the status of a job that tails, whose daemon holds its lock and wrote this of its last cycle."""
-    optime = OpTime(Timestamp(100, 1), 1)
-    view = View("a:1", optime, optime, optime, optime, time.monotonic())
+    at = Timestamp(100, 1)
+    view = View("a:1", at, at, at, at, time.monotonic())
     store = Store(config.state_file)
     store.switch_generation(store.new_generation().number)
     agent = Agent(1, "1", now_iso(), cycle_at, cycle)

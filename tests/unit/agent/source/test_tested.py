@@ -27,4 +27,4 @@ def test_another_major_is_named_with_those_that_were_tested(version: str) -> Non
 
 def test_nothing_is_said_of_a_version_that_is_not_known() -> None:
     """Before the source has answered there is nothing to warn of."""
-    assert () == live(Agent(), None, None, None).warnings
+    assert () == live(Agent(), None, View(), None).warnings
