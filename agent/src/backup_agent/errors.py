@@ -103,8 +103,6 @@ class Shutdown(AgentError):
 class OperationFailed(AgentError):
     """A step of an operation found that it cannot succeed (a mismatch, a lost race); retrying by itself would not help."""
 
-    code = "failed"
-
 
 class ResyncRequired(AgentError):
     """There is no longer enough data to restore: the job stops until it is resynced.

@@ -38,8 +38,6 @@ UNKNOWN_ERROR = 8
 TOO_LARGE_FOR_CACHE = 388
 """TransactionTooLargeForCache: the server says this also of a small transaction, while the cache is full of earlier ones."""
 
-Session = ClientSession
-
 
 @dataclass
 class _Mismatch(Exception):
@@ -77,7 +75,9 @@ class PositionStore:
         collection = self._collection.with_options(write_concern=WriteConcern(w=1, j=True))
         collection.update_one({"_id": "position"}, {"$set": {"pending": end.as_document()}})
 
-    def save(self, position: Position, strict: bool, session: Session | None = None, journal: bool = True) -> None:
+    def save(
+        self, position: Position, strict: bool, session: ClientSession | None = None, journal: bool = True
+    ) -> None:
         """Write the position, inside the transaction of `session` when there is one."""
         collection = self._collection
         if session is None:
@@ -195,17 +195,14 @@ class Applier:
         if unit is None or unit.command is None or (until is not None and unit.optime.ts > until):
             return False
         self._stream.take()
-        self._command(unit)
-        return True
-
-    def _command(self, unit: Unit) -> None:
         failpoints.reach("apply.command")
         self._catalogue.command(unit)
         failpoints.reach("apply.command_done")
         self._save(unit)
         self.entries += 1
+        return True
 
-    def _save(self, unit: Unit, session: Session | None = None, journal: bool = True) -> None:
+    def _save(self, unit: Unit, session: ClientSession | None = None, journal: bool = True) -> None:
         position = unit.position(self._stream.open_from)
         self._positions.save(position, self.strict, session, journal)
         if session is None:
@@ -243,7 +240,7 @@ class Applier:
         if not mismatch.secondary_key:
             self._name_the_culprit(ops, mismatch)
         try:
-            self._commit(batch, grouped(ops, _always))
+            self._commit(batch, grouped(ops, lambda _ui: True))
         except _Mismatch as again:
             self._name_the_culprit(ops, again)
             raise Transient("a batch failed that succeeded when its operations were run one by one") from again
@@ -263,7 +260,7 @@ class Applier:
             return [op, Op("z", op.ui, op.namespace, op.o, None, op.optime, op.index)]
         return [op]
 
-    def _run(self, group: Group, session: Session) -> None:
+    def _run(self, group: Group, session: ClientSession) -> None:
         name = self._catalogue.name(group.ui)
         assert name is not None
         for part, reply in self._writer.run(name, group, self.strict, session):
@@ -284,7 +281,7 @@ class Applier:
             finally:
                 session.abort_transaction()
 
-    def _run_alone(self, op: Op, session: Session, mismatch: _Mismatch) -> None:
+    def _run_alone(self, op: Op, session: ClientSession, mismatch: _Mismatch) -> None:
         try:
             self._run(Group(op.ui, op.kind, [op]), session)
         except _Mismatch as found:
@@ -299,19 +296,16 @@ class Applier:
     def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
         what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
         entry = describe(op.kind, op.namespace, op.optime)
-        details = {"op": op.kind, "namespace": op.namespace, "optime": op.optime.to_json(), "id": _shown(op.identity)}
-        if not found.errors:
-            message = (
-                f"{entry}: the {what} names the document with _id {_shown(op.identity)}, which the backup does not have"
-            )
-            return ResyncRequired("unsafe_apply_ops", message, **details)
-        error = found.errors[0]
-        if error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {}):
-            message = f"{entry}: the insert of _id {_shown(op.identity)} meets a document that the backup has already"
-            return ResyncRequired("unsafe_apply_ops", message, **details)
-        return ResyncRequired(
-            "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500], **details
-        )
+        shown, error = _shown(op.identity), found.errors[0] if found.errors else None
+        cause = "unsafe_apply_ops"
+        if error is None:
+            message = f"{entry}: the {what} names the document with _id {shown}, which the backup does not have"
+        elif error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {}):
+            message = f"{entry}: the insert of _id {shown} meets a document that the backup has already"
+        else:
+            cause, message = "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500]
+        optime = op.optime.to_json()
+        return ResyncRequired(cause, message, op=op.kind, namespace=op.namespace, optime=optime, id=shown)
 
 
 def _may_pass(error: OperationFailure) -> bool:
@@ -319,11 +313,6 @@ def _may_pass(error: OperationFailure) -> bool:
     return error.code in (OUT_OF_DISK, UNKNOWN_ERROR, TOO_LARGE_FOR_CACHE) or error.has_error_label(
         "TransientTransactionError"
     )
-
-
-def _always(_ui: bytes) -> bool:
-    """Every collection keeps the order of the source."""
-    return True
 
 
 def _shown(identity: Any) -> str:

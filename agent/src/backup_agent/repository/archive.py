@@ -151,15 +151,14 @@ class Archiver:
             self._store.observe("archive", Archived(upload.generation, upload.through, at, at, ok=True))
             self._store.close_alerts(ALERT)
         except Shutdown:
-            return  # it did not fail: the next start begins it again at once
+            pass  # it did not fail: the next start begins it again at once
         except AgentError as error:
             self._failed(last, error.message)
-            return
         except Exception as error:  # the thread must leave a trace of whatever ended it
             log.exception("archive")
             self._failed(last, str(error)[:300])
-            return
-        self._forget()
+        else:
+            self._forget()
 
     def _failed(self, last: Archived, reason: str) -> None:
         log.warning("archive", reason=reason)

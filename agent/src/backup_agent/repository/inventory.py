@@ -79,8 +79,19 @@ class Inventory:
     jobs: tuple[str, ...] = ()
 
     def ranges(self) -> list[Range]:
-        """Return what can be restored, oldest first: single optimes of snapshots, and stretches of oplog after them."""
-        return ranges(self.snapshots, self.archives)
+        """Return the optimes that can be restored, oldest first: single ones of snapshots, and stretches of oplog after them."""
+        found: list[Range] = []
+        for snapshot in sorted(self.snapshots, key=lambda s: (s.generation, s.optime)):
+            until = snapshot.optime
+            for stretch in stretches(a for a in self.archives if a.generation == snapshot.generation):
+                if stretch.first <= snapshot.reads_from and stretch.through > until:
+                    until = stretch.through
+            last = found[-1] if found else None
+            if last is not None and last.generation == snapshot.generation and snapshot.optime <= last.until:
+                found[-1] = Range(last.generation, last.since, max(last.until, until))
+            else:
+                found.append(Range(snapshot.generation, snapshot.optime, until))
+        return found
 
     def snapshot(self, name: str) -> Snapshot:
         """Return a snapshot by its name. Raises NotFound."""
@@ -154,23 +165,6 @@ def stretches(archives: Iterable[Archive]) -> list[Archive]:
             archive = Archive(later.id, last.generation, last.first, later.through)  # noqa: PLW2901 - the joined one
         joined.append(archive)
     return joined
-
-
-def ranges(snapshots: Iterable[Snapshot], archives: Iterable[Archive]) -> list[Range]:
-    """Return the optimes that can be restored. Pure."""
-    found: list[Range] = []
-    every = list(archives)
-    for snapshot in sorted(snapshots, key=lambda s: (s.generation, s.optime)):
-        until = snapshot.optime
-        for stretch in stretches(a for a in every if a.generation == snapshot.generation):
-            if stretch.first <= snapshot.reads_from and stretch.through > until:
-                until = stretch.through
-        last = found[-1] if found else None
-        if last is not None and last.generation == snapshot.generation and snapshot.optime <= last.until:
-            found[-1] = Range(last.generation, last.since, max(last.until, until))
-        else:
-            found.append(Range(snapshot.generation, snapshot.optime, until))
-    return found
 
 
 def chain(archives: Iterable[Archive], generation: int, since: Timestamp, until: Timestamp) -> list[Archive] | None:

@@ -19,6 +19,7 @@ from backup_agent.machine.disks import used_bytes
 from backup_agent.repository.restic import ResticFailed
 from backup_agent.repository.snapshot import MANIFEST, known, repository
 from backup_agent.state.records import Snapshot
+from backup_agent.state.room import Place
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso
 from backup_agent.values import Client, Record
@@ -93,16 +94,10 @@ def _conclude(work: Work, result: Proof) -> None:
 
 def _require_room(scratch: Path, snapshot: Snapshot, reserve: int) -> None:
     scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    free = shutil.disk_usage(scratch.parent).free
     wanted = int(snapshot.bytes_total * 1.1) + reserve
-    if free < wanted:
-        raise NoRoom(
-            f"proof: expected {wanted} bytes free for the scratch copy in {scratch}, found {free}; make room",
-            "directory",
-            directory=str(scratch.parent),
-            free_bytes=free,
-            needed_bytes=wanted,
-        )
+    place = Place("directory", scratch.parent, shutil.disk_usage(scratch.parent).free, wanted)
+    if place.full:
+        raise place.error
 
 
 def _busy(work: Work) -> None:

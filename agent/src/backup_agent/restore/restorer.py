@@ -81,7 +81,7 @@ class Restorer:
     def _manifest(self, chosen: Plan) -> Manifest:
         text = self.restic.dump(chosen.snapshot.id, f"/{MANIFEST}", self.alive)
         try:
-            return parse(text, MANIFEST)
+            return parse(lambda: text, MANIFEST)
         except OperationFailed as error:
             what = f"the manifest of snapshot {chosen.snapshot.name}, found something else"
             raise OperationFailed(f"restore: expected {what}; restore another one") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar, cast
 
 import pymongo
@@ -17,7 +16,7 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from backup_agent.config import Config
-from backup_agent.errors import BadConfiguration, Transient
+from backup_agent.errors import AgentError, BadConfiguration, Transient
 from backup_agent.source.topology import Topology, judge, timestamp_of
 from backup_agent.values import RAW, Client
 
@@ -141,12 +140,11 @@ class SourceSet:
                 found = self._seen_by(name)
                 if found.primary is not None:
                     return found
-            except OperationFailure as error:
-                if error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED):
-                    raise
-                last = error
             except PyMongoError as error:
-                self.failed(name)
+                if _refused(error):
+                    raise
+                if not isinstance(error, OperationFailure):
+                    self.failed(name)
                 last = error
         if found is None:
             raise Transient(f"expected an answer from a member of {self._config.source.replica_set}, found: {last}")
@@ -169,7 +167,8 @@ class SourceSet:
             self._require_set(found["_id"], name)
             return found
         if refusals and all(map(_refused, refusals.values())):
-            asked("replSetGetConfig", partial(_raise, next(iter(refusals.values()))))
+            first = next(iter(refusals.values()))
+            raise meaning("replSetGetConfig", first) from first
         said = "; ".join(f"{name} said: {reason(error)}" for name, error in refusals.items())
         raise Transient(
             f"expected an answer from a member of {self._config.source.replica_set}, found none: {said}; "
@@ -191,12 +190,8 @@ class SourceSet:
         options = self._options(self._config.source.connect_timeout_seconds)
         if not login:
             options = {name: value for name, value in options.items() if name not in LOGIN}
-        with (
-            contextlib.closing(
-                cast(Client, MongoClient(f"mongodb://{member}/?directConnection=true", **options))
-            ) as client,
-            pymongo.timeout(self._config.source.connect_timeout_seconds),
-        ):
+        client: Client = MongoClient(f"mongodb://{member}/?directConnection=true", **options)
+        with contextlib.closing(client), pymongo.timeout(self._config.source.connect_timeout_seconds):
             return client.admin.command("hello")
 
     def _names(self) -> list[str]:
@@ -239,10 +234,6 @@ def _refused(error: PyMongoError) -> bool:
     return isinstance(error, OperationFailure) and error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED)
 
 
-def _raise(error: Exception) -> None:
-    raise error
-
-
 def _seed_list(client: Client) -> list[str]:
     return [f"{host}:{port}" for host, port in client.topology_description.server_descriptions()]
 
@@ -254,19 +245,24 @@ def asked(what: str, call: Callable[[], Result]) -> Result:
     """
     try:
         return call()
-    except OperationFailure as error:
-        if error.code == AUTHENTICATION_FAILED:
-            raise BadConfiguration(
-                "source: the server refused the user name or the password; correct source.username or the content of "
-                "source.password_file"
-            ) from error
-        if error.code == UNAUTHORIZED:
-            raise BadConfiguration(
-                f"source: the user may not do what {what} needs; grant it the roles backup and clusterMonitor on admin"
-            ) from error
-        raise Transient(f"{what}: {error.details.get('errmsg') if error.details else error}") from error
     except PyMongoError as error:
-        raise Transient(f"{what}: {str(error)[:300]}") from error
+        raise meaning(what, error) from error
+
+
+def meaning(what: str, error: PyMongoError) -> AgentError:
+    """Return the error that the driver's stands for."""
+    if not isinstance(error, OperationFailure):
+        return Transient(f"{what}: {str(error)[:300]}")
+    if error.code == AUTHENTICATION_FAILED:
+        return BadConfiguration(
+            "source: the server refused the user name or the password; correct source.username or the content of "
+            "source.password_file"
+        )
+    if error.code == UNAUTHORIZED:
+        return BadConfiguration(
+            f"source: the user may not do what {what} needs; grant it the roles backup and clusterMonitor on admin"
+        )
+    return Transient(f"{what}: {error.details.get('errmsg') if error.details else error}")
 
 
 def member_majority(client: Client) -> Timestamp | None:
