@@ -281,11 +281,8 @@ def _documents(expected: Held, client: Client, progress: Progress) -> list[Misma
     if expected.digest is None:
         number = count(client, namespace, natural)
         progress(namespace, number)
-        return (
-            []
-            if number == wanted
-            else [Mismatch(f"{namespace}: expected {wanted} documents, found {number}", namespace)]
-        )
+        text = f"{namespace}: expected {wanted} documents, found {number}"
+        return [] if number == wanted else [Mismatch(text, namespace)]
     found = contents(client, namespace, progress, natural)
     if (found.documents, found.digest) == (wanted, expected.digest):
         return []

@@ -105,10 +105,8 @@ class Runner:
             return f"{self._operation.id} goes on at the next start"
         except NoRoom:
             raise
-        except Canceled as error:
-            return self._finish("canceled", error)
         except AgentError as error:
-            return self._finish("failed", error)
+            return self._finish("canceled" if isinstance(error, Canceled) else "failed", error)
         except Exception as error:  # the operation must end, or the daemon would run into it for ever
             log.exception("operation failed unexpectedly", operation=self._operation.id)
             return self._finish("failed", OperationFailed(f"unexpected: {type(error).__name__}: {error}"[:500]))

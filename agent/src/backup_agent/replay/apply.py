@@ -27,7 +27,7 @@ from backup_agent.replay.capped import CappedWriter, Touched
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.groups import Group, Op, grouped, zero_timestamps
 from backup_agent.replay.statements import DUPLICATE_KEY, Writer
-from backup_agent.replay.stream import Position, Stream, Unit, describe
+from backup_agent.replay.stream import Position, Stream, Unit
 from backup_agent.state.room import OUT_OF_DISK
 from backup_agent.times import show
 from backup_agent.values import Client
@@ -250,8 +250,7 @@ class Applier:
         if self._catalogue.name(op.ui) is None:
             if self.strict:
                 raise ResyncRequired(
-                    "unsafe_apply_ops",
-                    f"{describe(op.kind, op.namespace, op.optime)}: expected its collection in the backup, found none",
+                    "unsafe_apply_ops", f"{op.entry}: expected its collection in the backup, found none"
                 )
             return []
         if op.kind == "i" and self._catalogue.keeps_order(op.ui):
@@ -289,13 +288,11 @@ class Applier:
         except OperationFailure as error:
             if _may_pass(error):
                 raise
-            raise ResyncRequired(
-                "corruption", f"{describe(op.kind, op.namespace, op.optime)}: the head refused it: {error}"
-            ) from error
+            raise ResyncRequired("corruption", f"{op.entry}: the head refused it: {error}") from error
 
     def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
         what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
-        entry = describe(op.kind, op.namespace, op.optime)
+        entry = op.entry
         shown, error = _shown(op.identity), found.errors[0] if found.errors else None
         cause = "unsafe_apply_ops"
         if error is None:

@@ -23,7 +23,6 @@ from backup_agent.raw import pages
 from backup_agent.replay.groups import Group, Op, id_key
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.statements import Writer, insert
-from backup_agent.replay.stream import describe
 from backup_agent.replay.views import apply_command, journaled
 from backup_agent.source.connections import raw_collection
 from backup_agent.values import Client, Document
@@ -178,15 +177,11 @@ class CappedWriter:
             return  # 5.0 deletes from no capped collection: what the source evicted, the head has evicted
         if errors:
             op = group.ops[errors[0]["index"]]
-            raise ResyncRequired(
-                "unsafe_apply_ops",
-                f"{describe(op.kind, op.namespace, op.optime)}: a capped collection of the head refused it: "
-                f"{errors[0].get('errmsg')}"[:500],
-            )
+            text = f"{op.entry}: a capped collection of the head refused it: {errors[0].get('errmsg')}"
+            raise ResyncRequired("unsafe_apply_ops", text[:500])
         if group.kind == "u" and not self._again and int(reply["n"]) != len(group.ops):
-            first = group.ops[0]
             raise ResyncRequired(
                 "unsafe_apply_ops",
-                f"{describe('u', first.namespace, first.optime)}: expected {len(group.ops)} documents of a capped collection "
+                f"{group.ops[0].entry}: expected {len(group.ops)} documents of a capped collection "
                 f"for as many updates from there on, found {reply['n']} in the backup",
             )

@@ -23,10 +23,10 @@ from backup_agent.namespaces import ORDERED, listed, split, uuid_in, why_not_cop
 from backup_agent.replay import views
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
-from backup_agent.replay.groups import Group, Op
+from backup_agent.replay.groups import Group, Op, describe
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.statements import Writer
-from backup_agent.replay.stream import Unit, command_name, describe
+from backup_agent.replay.stream import Unit, command_name
 from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_command, journaled
 from backup_agent.times import OpTime
 from backup_agent.values import Client
@@ -169,11 +169,8 @@ class Catalogue:
         """
         name = None if ui is None else self.name(ui)
         if name is None and self.strict:
-            raise ResyncRequired(
-                "unsafe_apply_ops",
-                f"{describe('c', entry['ns'], optime, command_name(entry['o']))}: "
-                "expected its collection in the backup, found none",
-            )
+            entry_name = describe("c", entry["ns"], optime, command_name(entry["o"]))
+            raise ResyncRequired("unsafe_apply_ops", f"{entry_name}: expected its collection in the backup, found none")
         return name
 
     def _on_create(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:

@@ -19,7 +19,6 @@ from backup_agent.namespaces import OWN_DATABASE, split
 from backup_agent.raw.elements import is_id_alone, may_name_operators
 from backup_agent.replay.diffs import apply_diff
 from backup_agent.replay.groups import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
-from backup_agent.replay.stream import describe
 from backup_agent.source.connections import raw_collection
 from backup_agent.values import RAW, Client, Document
 
@@ -124,7 +123,7 @@ def _update(op: Op) -> dict[str, Any]:
         return restore_zeros(op.o, zero_timestamps(op.o))
     if op.kind == "i":
         return _put(op.o)
-    argument = update_argument(op.o, lambda: describe("u", op.namespace, op.optime))
+    argument = update_argument(op.o, lambda: op.entry)
     return {"q": query(op.o2 if op.o2 is not None else op.o), "u": argument, "multi": False}
 
 
@@ -176,9 +175,7 @@ def _all_of(ops: list[Op]) -> dict[str, Any]:
 def _whole(op: Op, present: dict[Hashable, bytes]) -> Op:
     key = op.key
     if op.o.get("$v") == 1:
-        raise Unsupported(
-            f"{describe('u', op.namespace, op.optime)}: expected a diff or a whole document, found modifiers; resync the job"
-        )
+        raise Unsupported(f"{op.entry}: expected a diff or a whole document, found modifiers; resync the job")
     before = present.get(key)
     if before is not None:
         before = apply_diff(before, bytes(op.o["diff"].raw)) if is_diff(op) else bytes(op.o.raw)

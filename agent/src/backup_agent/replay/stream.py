@@ -20,9 +20,9 @@ from backup_agent.capture.slices import SliceReader
 from backup_agent.errors import ResyncRequired, Unsupported
 from backup_agent.namespaces import needs_command, target_of, why_not_copied
 from backup_agent.raw.elements import LENGTH, documents, find, first_name, names
-from backup_agent.replay.groups import Op
+from backup_agent.replay.groups import Op, describe
 from backup_agent.replay.rules import Action, rule
-from backup_agent.times import ZERO, OpTime, show
+from backup_agent.times import ZERO, OpTime
 from backup_agent.values import RAW
 
 SPOOL_BYTES = 8 * 1024 * 1024
@@ -74,11 +74,6 @@ def optime_of(entry: Mapping[str, Any]) -> OpTime:
 def command_name(o: RawBSONDocument) -> str:
     """Return the name of a command: its first key. What it holds is not decoded, it may be 16 MB."""
     return first_name(bytes(o.raw))
-
-
-def describe(op: str, namespace: str, optime: OpTime, what: str = "") -> str:
-    """Return the name of an entry for alerts: kind, namespace, optime."""
-    return f"{op}{' ' + what if what else ''} on {namespace} at {show(optime.ts)} (term {optime.term})"
 
 
 def operations(entry: bytes) -> list[bytes]:

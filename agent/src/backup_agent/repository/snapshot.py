@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,7 @@ def _record(work: Work, name: str, at: Timestamp, stored: Stored) -> Snapshot:
         state="good",
         held=False,
         proven_at=None,
-        bytes_added=stored.bytes_added,
-        bytes_total=stored.bytes_total,
-        restic_id=stored.restic_id,
+        **asdict(stored),
     )
     work.store.add_snapshot(snapshot)
     return snapshot

@@ -100,19 +100,14 @@ def _check_topology(sources: SourceSet, result: Plan) -> Topology | None:
     result.members = topology.members
     found = f"{topology.primary} is the primary" if topology.primary else "the set has no primary"
     result.check("primary", topology.primary is not None, found, remedy)
-    result.check(
-        "secondary",
-        topology.choose() is not None,
-        topology.why(),
-        "bring a secondary up, or raise source.max_lag_seconds",
-    )
+    remedy = "bring a secondary up, or raise source.max_lag_seconds"
+    result.check("secondary", topology.choose() is not None, topology.why(), remedy)
     return topology
 
 
 def _check_repository(config: Config, result: Plan) -> None:
     try:
-        detail = inventory.summary(config)
-        result.check("repository", True, detail, "")
+        result.check("repository", True, inventory.summary(config), "")
     except AgentError as error:
         result.check("repository", False, error.message, "correct repository.*")
 
