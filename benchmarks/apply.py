@@ -85,7 +85,7 @@ def _agent(config: Config, tc: Timestamp, last: Timestamp, expected: Client, ope
         try:
             runtime.start_head()
             runtime.begin_capture(tc)
-            wait_for("capture to reach the end", lambda: (at := runtime.view.captured) is not None and at.ts >= last)
+            wait_for("capture to reach the end", lambda: (at := runtime.view.captured) is not None and at >= last)
             runtime.begin_apply(tc)
             began = time.monotonic()
             while (at := runtime.applied) is None or at.ts < last:

@@ -71,7 +71,7 @@ def captured(config: Config, where: Path, first: Timestamp, last: Timestamp) -> 
             view = capture.view
             if isinstance(view.problem, ResyncRequired):  # the others pass: that the member has not answered yet, say
                 raise Unequal(f"capture: {view.problem.message}")
-            return view.captured is not None and view.captured.ts >= last
+            return view.captured is not None and view.captured >= last
 
         def work() -> None:
             capture.start()

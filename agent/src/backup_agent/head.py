@@ -119,11 +119,6 @@ class Mongod:
         return self._process is not None and self._process.poll() not in (None, *ENDED_BY_OTHERS)
 
     @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        return self._process.pid if self._process is not None and self.alive else None
-
-    @property
     def client(self) -> Client:
         """The client. Raises HeadFailed when it is not running."""
         if self._client is None or not self.alive:
