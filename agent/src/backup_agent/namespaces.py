@@ -109,11 +109,5 @@ def indexes(client: MongoClient[dict[str, Any]], database: str, collection: str)
         if error.code == 26:  # NamespaceNotFound
             return []
         raise
-    specs = []
-    for found in cursor:
-        if "buildUUID" in found:
-            continue
-        spec = SON(found.get("spec", found))
-        spec.pop("ns", None)
-        specs.append(spec)
-    return specs
+    specs = [found.get("spec", found) for found in cursor if "buildUUID" not in found]
+    return [SON([(name, value) for name, value in spec.items() if name != "ns"]) for spec in specs]

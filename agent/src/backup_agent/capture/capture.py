@@ -130,13 +130,10 @@ class Capture(threading.Thread):
         self._set(seen_at=time.monotonic(), **fields)
         return topology
 
-    def _wanted(self) -> Wanted:
-        anchor = self._writer.anchor
-        return Wanted(anchor.optime.ts, anchor) if anchor else Wanted(self._start)
-
     def _follow(self, member: str) -> None:
         client = self._sources.prompt(member)
-        wanted = self._wanted()
+        anchor = self._writer.anchor
+        wanted = Wanted(anchor.optime.ts, anchor) if anchor else Wanted(self._start)
         if self.view.problem is None:  # the reason why another one was left says more
             self._set(problem=Transient(f"expected {wanted} from {member}, it has not answered yet"))
         self._note_version(client)

@@ -118,13 +118,16 @@ def _restored(work: Work, snapshot: Snapshot, scratch: Path) -> Iterator[tuple[C
     try:
         _restore(work, snapshot, scratch)
         failpoints.reach("proof.restored", directory=scratch)
-        expected = _load(scratch / MANIFEST)
+        with _unrestorable("", OperationFailed):
+            expected = manifest.load(scratch / MANIFEST)
         if not expected.digests:
             raise Refused(
                 f"snapshot {snapshot.name}: expected one that was taken to be proven, found no digests in its manifest; "
                 "take a new one with --prove"
             )
-        client = _start(mongod)
+        with _unrestorable("the restored copy does not start: ", HeadFailed, PyMongoError):
+            client = mongod.start()
+            make_plain(client)
         failpoints.reach("proof.started", directory=scratch, socket=socket)
         yield client, expected
     except _Unrestorable as error:
@@ -142,20 +145,13 @@ def _excuse(mongod: Mongod, scratch: Path, reserve: int, error: _Unrestorable) -
         raise NoRoom(f"proof: the disk of {scratch} is full ({error}); make room", "directory") from error
 
 
-def _load(path: Path) -> Manifest:
+@contextlib.contextmanager
+def _unrestorable(what: str, *errors: type[Exception]) -> Iterator[None]:
+    """Say of these errors that the snapshot cannot be used."""
     try:
-        return manifest.load(path)
-    except OperationFailed as error:
-        raise _Unrestorable(str(error)) from error
-
-
-def _start(mongod: Mongod) -> Client:
-    try:
-        client = mongod.start()
-        make_plain(client)
-    except (HeadFailed, PyMongoError) as error:
-        raise _Unrestorable(f"the restored copy does not start: {error}") from error
-    return client
+        yield
+    except errors as error:
+        raise _Unrestorable(f"{what}{error}") from error
 
 
 def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
@@ -185,10 +181,8 @@ def _compare(work: Work, client: Client, expected: Manifest) -> list[str]:
         _busy(work)
         work.tick("compare", min(total, sum(read.values())), total, "documents", f"comparing {namespace}")
 
-    try:
+    with _unrestorable("the restored copy could not be read: ", PyMongoError):
         found = manifest.mismatches(expected, client, progress)
-    except PyMongoError as error:
-        raise _Unrestorable(f"the restored copy could not be read: {error}") from error
     named = NAMED_DIFFERENCES if expected.generation == work.generation else 0
     return [_with_documents(work, client, m) for m in found[:named]] + [m.text for m in found[named:]]
 

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -225,7 +226,7 @@ class Restic:
     def _lines(self, arguments: list[str], tick: Tick, directory: Path | None) -> Iterator[str]:
         """Run restic, yield its output and raise what its end means; `tick` is called all along."""
         process = self._start(arguments, directory)
-        errors: list[str] = []
+        errors: deque[str] = deque(maxlen=KEPT_ERROR_LINES)
         try:
             yield from _output(process, errors, tick)
         except BaseException:
@@ -264,12 +265,12 @@ def _pause(seconds: float, tick: Tick) -> None:
         time.sleep(TICK_SECONDS)
 
 
-def _output(process: subprocess.Popen[str], errors: list[str], tick: Tick) -> Iterator[str]:
+def _output(process: subprocess.Popen[str], errors: deque[str], tick: Tick) -> Iterator[str]:
     """Yield the lines of standard output, keep the last ones of standard error."""
     lines: queue.Queue[str | None] = queue.Queue(maxsize=1000)
     readers = [
         threading.Thread(target=_pump, args=(process.stdout, lines.put), daemon=True),
-        threading.Thread(target=_pump, args=(process.stderr, lambda line: _keep(errors, line)), daemon=True),
+        threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True),
     ]
     for reader in readers:
         reader.start()
@@ -289,12 +290,6 @@ def _pump(stream: Any, put: Callable[[str | None], None]) -> None:
     for line in stream:
         put(line)
     put(None)
-
-
-def _keep(lines: list[str], line: str | None) -> None:
-    if line is not None:
-        lines.append(line)
-        del lines[:-KEPT_ERROR_LINES]
 
 
 def _end(process: subprocess.Popen[str]) -> None:
