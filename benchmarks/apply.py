@@ -85,7 +85,7 @@ def _agent(config: Config, tc: Timestamp, last: Timestamp, expected: Client, ope
         try:
             runtime.start_head()
             runtime.begin_capture(tc)
-            wait_for("capture to reach the end", lambda: (at := runtime.view.captured) is not None and at.ts >= last)
+            wait_for("capture to reach the end", lambda: (at := runtime.view.captured) is not None and at >= last)
             runtime.begin_apply(tc)
             began = time.monotonic()
             while (at := runtime.applied) is None or at.ts < last:
@@ -103,7 +103,7 @@ def _one_by_one(config: Config, copy: Path, tc: Timestamp, operations: int) -> f
     slices = config.generation_directory(1) / "slices"
     mongod = Mongod(config.head.mongod, copy, config.socket_directory / "rival.sock", config.head.cache_mb)
     with contextlib.closing(SliceWriter(slices, 1)) as writer:
-        entries = list(islice(_writes(SliceReader(slices, writer, tc), tc), operations))
+        entries = list(islice(_writes(SliceReader(writer, tc), tc), operations))
     try:
         client = mongod.start()
         began = time.monotonic()

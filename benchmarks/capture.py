@@ -71,7 +71,7 @@ def captured(config: Config, where: Path, first: Timestamp, last: Timestamp) -> 
             view = capture.view
             if isinstance(view.problem, ResyncRequired):  # the others pass: that the member has not answered yet, say
                 raise Unequal(f"capture: {view.problem.message}")
-            return view.captured is not None and view.captured.ts >= last
+            return view.captured is not None and view.captured >= last
 
         def work() -> None:
             capture.start()
@@ -85,7 +85,7 @@ def captured(config: Config, where: Path, first: Timestamp, last: Timestamp) -> 
 
 def _size(where: Path, first: Timestamp, last: Timestamp) -> int:
     with contextlib.closing(SliceWriter(where, 1)) as writer:
-        reader, size = SliceReader(where, writer, first), 0
+        reader, size = SliceReader(writer, first), 0
         while batch := reader.next_batch():
             size += sum(len(entry.raw) for entry in batch if first <= entry["ts"] <= last)
     return size

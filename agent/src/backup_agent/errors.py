@@ -19,6 +19,11 @@ class AgentError(Exception):
         self.message = message
         self.details = details
 
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What an alert says of it."""
+        return {"message": self.message, **self.details}
+
     def to_json(self) -> dict[str, Any]:
         """Return the `error` object of the envelope."""
         return {"code": self.code, "message": self.message, "details": self.details}
@@ -97,8 +102,6 @@ class Shutdown(AgentError):
 
 class OperationFailed(AgentError):
     """A step of an operation found that it cannot succeed (a mismatch, a lost race); retrying by itself would not help."""
-
-    code = "failed"
 
 
 class ResyncRequired(AgentError):

@@ -16,6 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -47,8 +48,9 @@ of them. The engine's own limits (20 % dirty, 10 % updates) are made for caches 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(by: signal.Signals) -> None:
+    """Let the kernel end this process, which has just been forked, when the agent ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, by)
 
 
 ENDED_BY_OTHERS = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
@@ -117,11 +119,6 @@ class Mongod:
         return self._process is not None and self._process.poll() not in (None, *ENDED_BY_OTHERS)
 
     @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        return self._process.pid if self._process is not None and self.alive else None
-
-    @property
     def client(self) -> Client:
         """The client. Raises HeadFailed when it is not running."""
         if self._client is None or not self.alive:
@@ -129,38 +126,28 @@ class Mongod:
         return self._client
 
     def _arguments(self) -> list[str]:
-        arguments = [
-            str(self._mongod),
-            "--dbpath",
-            str(self.dbpath),
-            "--logpath",
-            str(self.directory / "mongod.log"),
-            "--logappend",
-        ]
-        arguments += [
-            "--bind_ip",
-            str(self.socket),
-            "--nounixsocket",
-            "--wiredTigerCacheSizeGB",
-            str(self._cache_mb / 1024),
-            "--wiredTigerEngineConfigString",
-            EVICTION,
-        ]
-        parameters = {
+        options: dict[str, object] = {
+            "dbpath": self.dbpath,
+            "logpath": self.directory / "mongod.log",
+            "bind_ip": self.socket,
+            "wiredTigerCacheSizeGB": self._cache_mb / 1024,
+            "wiredTigerEngineConfigString": EVICTION,
+        }
+        parameters: dict[str, object] = {
             "ttlMonitorEnabled": "false",
             "diagnosticDataCollectionEnabled": "false",
-            "transactionLifetimeLimitSeconds": str(24 * 3600),
+            "transactionLifetimeLimitSeconds": 24 * 3600,
         }
         if self._replica_set:
-            arguments += ["--replSet", SET_NAME, "--oplogSize", str(OPLOG_MB)]
-            parameters["shutdownTimeoutMillisForSignaledShutdown"] = "0"
+            options |= {"replSet": SET_NAME, "oplogSize": OPLOG_MB}
+            parameters["shutdownTimeoutMillisForSignaledShutdown"] = 0
             # After a crash the server replays its own oplog, by several threads that share out the documents of a collection:
             # those of one that is to become capped would lose their order. Nothing else is replicated here.
-            parameters["replWriterThreadCount"] = "1"
-            parameters["maxIndexBuildMemoryUsageMegabytes"] = str(INDEX_BUILD_MB)
-        for name, value in parameters.items():
-            arguments += ["--setParameter", f"{name}={value}"]
-        return arguments
+            parameters["replWriterThreadCount"] = 1
+            parameters["maxIndexBuildMemoryUsageMegabytes"] = INDEX_BUILD_MB
+        given = [*options.items(), *(("setParameter", f"{name}={value}") for name, value in parameters.items())]
+        pairs = [part for name, value in given for part in (f"--{name}", str(value))]
+        return [str(self._mongod), "--logappend", "--nounixsocket", *pairs]
 
     def start(self, patience: float = START_SECONDS) -> Client:
         """Start it, or return the client of the running one. It may take `patience` seconds to answer, and again to be usable.
@@ -182,7 +169,8 @@ class Mongod:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - the agent's other threads hold no lock that prctl needs
+                # The agent's other threads hold no lock that prctl needs.
+                preexec_fn=partial(die_with_parent, signal.SIGKILL),  # noqa: PLW1509
                 start_new_session=True,  # Ctrl-C in the terminal of `run` must not reach it before the agent is done
             )
         (self.directory / "mongod.pid").write_text(f"{self._process.pid}\n", encoding="ascii")

@@ -85,6 +85,17 @@ def listed(client: MongoClient[dict[str, Any]]) -> Iterator[tuple[str, Mapping[s
                 yield database, info
 
 
+def uuid_in(info: Mapping[str, Any]) -> bytes | None:
+    """Return the UUID in a listCollections document; a view has none."""
+    ui = info.get("info", {}).get("uuid")
+    return None if ui is None else bytes(ui)
+
+
+def find_by_uuid(client: MongoClient[dict[str, Any]], ui: bytes) -> tuple[str, Mapping[str, Any]] | None:
+    """Return database and listCollections document that a collection has now, or None when it was dropped."""
+    return next(((database, info) for database, info in listed(client) if uuid_in(info) == ui), None)
+
+
 def indexes(client: MongoClient[dict[str, Any]], database: str, collection: str) -> list[SON[str, Any]]:
     """Return the finished indexes of a collection, as the server describes them, without the deprecated `ns`.
 
@@ -98,11 +109,5 @@ def indexes(client: MongoClient[dict[str, Any]], database: str, collection: str)
         if error.code == 26:  # NamespaceNotFound
             return []
         raise
-    specs = []
-    for found in cursor:
-        if "buildUUID" in found:
-            continue
-        spec = SON(found.get("spec", found))
-        spec.pop("ns", None)
-        specs.append(spec)
-    return specs
+    specs = [found.get("spec", found) for found in cursor if "buildUUID" not in found]
+    return [SON([(name, value) for name, value in spec.items() if name != "ns"]) for spec in specs]

@@ -62,9 +62,9 @@ def timestamp_json(ts: Timestamp | None) -> dict[str, Any] | None:
     return {"time": ts.time, "increment": ts.inc, "iso": timestamp_iso(ts)}
 
 
-def timestamp_from_json(value: dict[str, Any] | None) -> Timestamp | None:
+def timestamp_from_json(value: dict[str, Any]) -> Timestamp:
     """Read what `timestamp_json` returned."""
-    return None if value is None else Timestamp(value["time"], value["increment"])
+    return Timestamp(value["time"], value["increment"])
 
 
 def show(ts: Timestamp | None) -> str:

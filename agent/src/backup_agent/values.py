@@ -81,8 +81,5 @@ def _read(value: Any, part: type[Record] | None) -> Any:
         return tuple(_read(item, part) for item in value)
     if part is not None and value is not None:
         return part.from_json(value)
-    return (
-        timestamp_from_json(value)
-        if isinstance(value, dict) and value.keys() == {"time", "increment", "iso"}
-        else value
-    )
+    is_timestamp = isinstance(value, dict) and value.keys() == {"time", "increment", "iso"}
+    return timestamp_from_json(value) if is_timestamp else value

@@ -91,15 +91,15 @@ class Replay:
         until = member_majority(client)
         assert until is not None
         batch: list[Json] = []
-        new = {"ts": {"$gt": self.applied, "$lte": until.ts}}
+        new = {"ts": {"$gt": self.applied, "$lte": until}}
         wanted = {
             "$or": [{"ts": {"$gt": self.since}}, {"ns": {"$regex": "^admin[.]"}}]
         }  # users, and what this test wrote
         for entry in client.local["oplog.rs"].find({"$and": [new, wanted]}).sort("$natural", 1):
             self._replay(entry, batch)
         self._flush(batch)
-        self.applied = max(self.applied, until.ts)
-        return OpTime(self.applied, until.term)
+        self.applied = max(self.applied, until)
+        return OpTime(self.applied, 1)
 
     def _replay(self, entry: Json, batch: list[Json]) -> None:
         if (
@@ -534,7 +534,7 @@ def test_a_restored_copy_becomes_a_plain_server_and_a_new_set(work: Replay, tmp_
     for replica_set in (False, True):
         mongod = Mongod(work.config.head.mongod, target, socket, 256, replica_set=replica_set)
         client = mongod.start()
-        assert [] == manifest.compare(manifest.load(target / snapshot.MANIFEST), client)
+        assert [] == manifest.mismatches(manifest.load(target / snapshot.MANIFEST), client, lambda *_: None)
         assert client.admin.command("hello").get("setName") == ("backup-head" if replica_set else None)
         client.shop.orders.insert_one({"_id": "new", "n": -1})
         client.shop.orders.delete_one({"_id": "new"})

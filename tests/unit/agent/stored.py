@@ -5,6 +5,12 @@ from __future__ import annotations
 from bson.timestamp import Timestamp
 
 from backup_agent.repository.inventory import Archive, Snapshot
+from backup_agent.times import LAST_INCREMENT
+
+
+def whole_second(seconds: int) -> Timestamp:
+    """Return the timestamp that stands for the end of a second."""
+    return Timestamp(seconds, LAST_INCREMENT)
 
 
 def ts(seconds: int, increment: int = 1) -> Timestamp:

@@ -21,13 +21,13 @@ from backup_agent.capture.joining import Wanted, require
 from backup_agent.capture.slices import SliceWriter
 from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
 from backup_agent.raw import pages
-from backup_agent.raw.held import PIECES
+from backup_agent.raw.memory import PIECES
 from backup_agent.source import tested
 from backup_agent.source.connections import SourceSet, member_state
 from backup_agent.source.oplog import edge_entry
 from backup_agent.source.topology import Topology
 from backup_agent.state.room import SLICES, Room
-from backup_agent.times import OpTime, show
+from backup_agent.times import show
 from backup_agent.values import RAW, Client
 
 log = structlog.get_logger(__name__)
@@ -47,10 +47,10 @@ class View:
     """What capture knows at this moment; replaced as a whole, so that it can be read by any thread."""
 
     member: str | None = None
-    captured: OpTime | None = None
-    majority: OpTime | None = None
-    primary_last_write: OpTime | None = None
-    oldest: OpTime | None = None
+    captured: Timestamp | None = None
+    majority: Timestamp | None = None
+    primary_last_write: Timestamp | None = None
+    oldest: Timestamp | None = None
     seen_at: float | None = None
     """`time.monotonic()` of the last answer of the source."""
     problem: AgentError | None = None
@@ -67,18 +67,11 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
-        self._lock = threading.Lock()
-        self._view = View(captured=writer.anchor.optime if writer.anchor else None)
-
-    @property
-    def view(self) -> View:
-        """What capture knows now."""
-        with self._lock:
-            return self._view
+        self.view = View(captured=writer.anchor.optime.ts if writer.anchor else None)
+        """What capture knows now; set by this thread alone."""
 
     def _set(self, **fields: object) -> None:
-        with self._lock:
-            self._view = replace(self._view, **fields)  # type: ignore[arg-type]
+        self.view = replace(self.view, **fields)  # type: ignore[arg-type]
 
     def stop(self) -> None:
         """End the thread and wait for it, however long its disk or its member takes: it may be in the middle of a write."""
@@ -128,22 +121,19 @@ class Capture(threading.Thread):
             raise Transient(f"{member}: {facts.reason if facts else 'not in the set'}; going on with {chosen.member}")
 
     def _look(self, client: Client | None) -> Topology:
-        """Note the optimes that lag and headroom are counted from."""
+        """Note the times that lag and headroom are counted from."""
         topology = self._sources.topology()
-        fields: dict[str, object] = {"majority": topology.majority, "primary_last_write": topology.primary_optime}
+        fields: dict[str, object] = {"majority": topology.majority, "primary_last_write": topology.primary_last_write}
         if client is not None:
             oldest = edge_entry(client, newest=False)
-            fields["oldest"] = OpTime(oldest["ts"], oldest.get("t", -1)) if oldest else None
+            fields["oldest"] = oldest["ts"] if oldest else None
         self._set(seen_at=time.monotonic(), **fields)
         return topology
 
-    def _wanted(self) -> Wanted:
-        anchor = self._writer.anchor
-        return Wanted(anchor.optime.ts, anchor) if anchor else Wanted(self._start)
-
     def _follow(self, member: str) -> None:
         client = self._sources.prompt(member)
-        wanted = self._wanted()
+        anchor = self._writer.anchor
+        wanted = Wanted(anchor.optime.ts, anchor) if anchor else Wanted(self._start)
         if self.view.problem is None:  # the reason why another one was left says more
             self._set(problem=Transient(f"expected {wanted} from {member}, it has not answered yet"))
         self._note_version(client)
@@ -174,7 +164,7 @@ class Capture(threading.Thread):
 
     def _note_version(self, client: Client) -> None:
         version = str(client.server_info()["version"])
-        if version != self.view.version and (text := tested.warning(version)) is not None:
+        for text in tested.warnings(version) if version != self.view.version else ():
             log.warning("untested server", reason=text)
         self._set(version=version)
 
@@ -201,7 +191,7 @@ class Capture(threading.Thread):
         self._room.require(SLICES)
         self._writer.append(b"".join(page), first, last)
         failpoints.reach("capture.written")
-        self._set(captured=self._writer.anchor.optime if self._writer.anchor else None)
+        self._set(captured=last["ts"])
 
 
 def _tail(since: Timestamp) -> dict[str, Any]:

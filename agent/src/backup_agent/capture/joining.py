@@ -7,7 +7,6 @@ Delayed members are not asked: they are never read from, and have for long what 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -75,7 +74,7 @@ def answer_about(client: Client, wanted: Wanted) -> str:
     return "rolled_over" if oldest["ts"] > wanted.ts else "diverged"
 
 
-def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[float], object] = time.sleep) -> None:
+def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[float], object]) -> None:
     """Ask every member, and return only when this one has the wanted entry.
 
     Raises ResyncRequired when it is lost on all of them, which must be found twice with a pause between: a member that is in the
@@ -99,11 +98,7 @@ def require(sources: SourceSet, wanted: Wanted, member: str, pause: Callable[[fl
 def _ask(sources: SourceSet, wanted: Wanted, member: str) -> ResyncRequired | None:
     """Ask every member once; returns nothing when this one has the entry, an error when none has it."""
     topology = sources.topology()
-    found = {
-        name: answer_about(sources.prompt(name), wanted)
-        for name in topology.data_bearing
-        if name not in topology.delayed
-    }
+    found = {name: answer_about(sources.prompt(name), wanted) for name in topology.asked}
     if found.get(member) == "has":
         return None
     answers = ", ".join(f"{name}: {answer}" for name, answer in sorted(found.items()))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +57,7 @@ class Durable:
 
 
 class BadFrame(Exception):
-    """The bytes at `offset` are not a whole frame."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"no whole frame at offset {offset}")
-        self.offset = offset
+    """The bytes at an offset are not a whole frame."""
 
 
 def files(directory: Path) -> list[Path]:
@@ -89,7 +84,7 @@ def frames(path: Path, length: int | None = None, offset: int = 0) -> Iterator[t
             try:
                 content, held = _frame_of(file, held, end)
             except zstandard.ZstdError as error:
-                raise BadFrame(start) from error
+                raise BadFrame(f"no whole frame at offset {start}") from error
             start = file.tell() - len(held)
             yield start, content
 
@@ -150,30 +145,24 @@ class SliceWriter:
 
     def __init__(self, directory: Path, generation: int) -> None:
         """Open the slices of a generation; a torn tail of the newest one is cut at its last whole frame."""
-        self._directory, self._generation = directory, generation
+        self.directory, self._generation = directory, generation
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
         self._file: int | None = None
-        self._lock = threading.Lock()
-        self._durable: Durable | None = None
+        self.durable: Durable | None = None
+        """How far a reader may read, or None before the first batch; replaced as a whole."""
         self.anchor: Anchor | None = None
         self._closed = False
         self._recover()
 
-    @property
-    def durable(self) -> Durable | None:
-        """How far a reader may read, or None before the first batch."""
-        with self._lock:
-            return self._durable
-
     def _recover(self) -> None:
-        for path in reversed(files(self._directory)):
+        for path in reversed(files(self.directory)):
             whole, last = _whole(path)
             if whole:
                 self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
                 os.fsync(self._file)
                 self.anchor = Anchor.of(split_documents(last)[-1])
-                self._durable = Durable(path, whole)
+                self.durable = Durable(path, whole)
                 return
             path.unlink()
 
@@ -186,7 +175,7 @@ class SliceWriter:
             raise Transient(
                 "expected open slices, found them closed; the next capture of this job reads the entries again"
             )
-        if self._file is None or (self._durable and self._durable.length >= SLICE_BYTES):
+        if self._file is None or (self.durable and self.durable.length >= SLICE_BYTES):
             self._begin(first["ts"], batch)
         else:
             self._extend(batch)
@@ -198,11 +187,11 @@ class SliceWriter:
             "generation": self._generation,
             "previous": self.anchor.as_document() if self.anchor else None,
         }
-        path = self._directory / f"{ts.time:010d}-{ts.inc:010d}{SUFFIX}"
+        path = self.directory / f"{ts.time:010d}-{ts.inc:010d}{SUFFIX}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
             length = self._write(descriptor, bson.encode(header), batch)
-            _fsync_directory(self._directory)
+            _fsync_directory(self.directory)
         except BaseException:
             os.close(descriptor)
             path.unlink()
@@ -210,20 +199,18 @@ class SliceWriter:
         if self._file is not None:
             os.close(self._file)
         self._file = descriptor
-        with self._lock:
-            self._durable = Durable(path, length)
+        self.durable = Durable(path, length)
 
     def _extend(self, batch: bytes) -> None:
         assert self._file is not None
-        assert self._durable is not None
-        before = self._durable
+        assert self.durable is not None
+        before = self.durable
         try:
             length = before.length + self._write(self._file, batch)
         except BaseException:  # what is not known to be durable must not stay before the next frame
             os.ftruncate(self._file, before.length)
             raise
-        with self._lock:
-            self._durable = Durable(before.path, length)
+        self.durable = Durable(before.path, length)
 
     def _write(self, descriptor: int, *contents: bytes) -> int:
         """Write one frame durably, compressed a part at a time; returns its length."""
@@ -248,14 +235,12 @@ class SliceWriter:
 class SliceReader:
     """Reads entries in order, from the slice that holds a timestamp, never further than what is durable."""
 
-    def __init__(self, directory: Path, writer: SliceWriter, after: Timestamp) -> None:
+    def __init__(self, writer: SliceWriter, after: Timestamp) -> None:
         """Entries up to and including `after` may come again: the caller skips what it has."""
-        self._writer = writer
-        self._directory = directory
+        self._writer, self._after = writer, after
         self._offset = 0
-        self._after = after
         self._last: Anchor | None = None
-        older = [path for path in files(directory) if first_timestamp(path) <= after]
+        older = [path for path in files(writer.directory) if first_timestamp(path) <= after]
         self._path: Path | None = older[-1] if older else None
 
     def next_batch(self) -> list[RawBSONDocument]:
@@ -267,17 +252,14 @@ class SliceReader:
         if durable is None:
             return []
         if self._path is None:
-            self._path = files(self._directory)[0]
+            self._path = files(self._writer.directory)[0]
         while True:
             length = durable.length if self._path == durable.path else None
             entries = self._frame(self._path, length)
             if entries or self._path == durable.path:
                 return entries
-            self._path, self._offset = self._next(self._path), 0
-
-    def _next(self, path: Path) -> Path:
-        every = files(self._directory)
-        return every[every.index(path) + 1]
+            every = files(self._writer.directory)
+            self._path, self._offset = every[every.index(self._path) + 1], 0
 
     def _frame(self, path: Path, length: int | None) -> list[RawBSONDocument]:
         begins = self._offset == 0
@@ -314,10 +296,8 @@ class SliceReader:
             )
 
 
-def remove_before(directory: Path, ts: Timestamp) -> int:
-    """Delete the slices all of whose entries are older than `ts`; returns how many. The newest is never deleted."""
-    every = files(directory)
-    old = [path for path, following in itertools.pairwise(every) if first_timestamp(following) <= ts]
-    for path in old:
-        path.unlink()
-    return len(old)
+def remove_before(directory: Path, ts: Timestamp) -> None:
+    """Delete the slices all of whose entries are older than `ts`. The newest is never deleted."""
+    for path, following in itertools.pairwise(files(directory)):
+        if first_timestamp(following) <= ts:
+            path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -35,12 +36,9 @@ def _mongod(config: Config) -> str:
 
 
 def _source(config: Config) -> str:
-    sources = SourceSet(config)
-    try:
+    with contextlib.closing(SourceSet(config)) as sources:
         topology = sources.topology()
-        missing = [m.member for m in topology.members if m.state in ("UNKNOWN", "(not reachable/healthy)")]
-    finally:
-        sources.close()
+    missing = [m.member for m in topology.members if m.state in ("UNKNOWN", "(not reachable/healthy)")]
     if missing:
         raise BadConfiguration(
             f"source: expected every member to answer, these do not: {', '.join(missing)}; start them"
@@ -49,13 +47,11 @@ def _source(config: Config) -> str:
 
 
 def _versions(config: Config) -> str:
-    sources = SourceSet(config)
     try:
-        found = sources.seeds().admin.command("buildInfo")["version"]
+        with contextlib.closing(SourceSet(config)) as sources:
+            found = sources.seeds().admin.command("buildInfo")["version"]
     except PyMongoError as error:  # the check "source" says what is wrong with the connection
         raise BadConfiguration(f"the source's version is not known: {type(error).__name__}") from error
-    finally:
-        sources.close()
     head = mongod_version(config.head.mongod)
     if found.split(".")[:2] != head.split(".")[:2]:
         raise BadConfiguration(

@@ -19,6 +19,7 @@ from backup_agent.config import Config, fingerprint, load
 from backup_agent.daemon import loop, requests
 from backup_agent.daemon.status import collect
 from backup_agent.errors import AgentError, Refused
+from backup_agent.machine import resources
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.database import SCHEMA_VERSION
 from backup_agent.state.records import Params
@@ -143,6 +144,14 @@ def sources(context: Context) -> Found:
     """Show which secondary would be read from, and why not each other member."""
     found = SourceSet(context.config).topology().to_json()
     return found, 0 if found["chosen"] else Refused.exit_code
+
+
+@main.command("resources")
+@answers
+def resources_command(context: Context) -> Found:
+    """Show what the job needs of this machine, what the machine has, and which members it reaches. Changes nothing."""
+    found = resources.look(context.config)
+    return found, 1 if found.missing else 0
 
 
 @main.group()

@@ -73,7 +73,7 @@ class _Opened:
 
     def inventory(self, wanted: str | None = None) -> Inventory:
         """Return what can be restored. A bad snapshot is left out unless it is asked for by name."""
-        found = inventory(self.restic, self.job, _nothing)
+        found = inventory(self.restic, self.job, lambda: None)  # it may take its time
         if self.state_file is None or not self.state_file.exists():
             return found
         with contextlib.closing(Store(self.state_file)) as store:
@@ -102,10 +102,6 @@ def _opened(context: Context, options: Options) -> Iterator[_Opened]:
     with cache_of(config.directory) as cache:
         own = config.state_file if job in (None, config.job) else None
         yield _Opened(Restic(config.repository, cache), job or config.job, own)
-
-
-def _nothing() -> None:
-    """Restic may run as long as it takes."""
 
 
 @main.command()
@@ -150,7 +146,7 @@ def restore_command(context: Context, **options: Any) -> Found:
         if (mine := requests.own_restore(context.config, options["owner"], params)) is not None:
             return {**NO_CHANGE, "attached": True, "operation": mine}
     with _opened(context, options) as opened:
-        restorer = Restorer(opened.restic, _mongod(context, options), target, _report, _nothing)
+        restorer = Restorer(opened.restic, _mongod(context, options), target, _report, lambda: None)
 
         def look() -> Inventory:
             return opened.inventory(name)

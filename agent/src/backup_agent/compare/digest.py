@@ -20,7 +20,7 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent.raw import pages
-from backup_agent.raw.held import PIECES
+from backup_agent.raw.memory import PIECES
 from backup_agent.values import RAW, Client
 
 CHUNK_DOCUMENTS = 1000

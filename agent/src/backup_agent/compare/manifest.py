@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -169,11 +170,7 @@ def side(client: Client, namespace: str, natural: bool = False) -> Side:
     return Side(client, *split(namespace), natural=natural)
 
 
-def _no_progress(_namespace: str, _documents: int) -> None:
-    """Report nothing."""
-
-
-def contents(client: Client, namespace: str, progress: Progress = _no_progress, natural: bool = False) -> digest.Digest:
+def contents(client: Client, namespace: str, progress: Progress, natural: bool) -> digest.Digest:
     """Return the digest of a whole collection. Raises PyMongo's errors."""
     digester = digest.Digester()
     for digester in digest.growing(side(client, namespace, natural)):
@@ -188,9 +185,7 @@ def count(client: Client, namespace: str, natural: bool) -> int:
     return client[database][collection].count_documents({}, hint=hint)
 
 
-def build(
-    client: Client, *, job: str, generation: int, optime: OpTime, digests: bool, progress: Progress = _no_progress
-) -> Manifest:
+def build(client: Client, *, job: str, generation: int, optime: OpTime, digests: bool, progress: Progress) -> Manifest:
     """Return the manifest of a copy that stands still at an optime. Raises PyMongo's errors."""
     entries = describe(client)
     return Manifest(
@@ -237,13 +232,13 @@ def save(manifest: Manifest, path: Path) -> None:
         os.close(handle)
 
 
-def parse(text: str, name: str) -> Manifest:
-    """Read a manifest. Raises OperationFailed when it is damaged, or of a format that this agent does not know."""
+def parse(read: Callable[[], str], name: str) -> Manifest:
+    """Read a manifest. Raises OperationFailed when it is missing, damaged, or of a format that this agent does not know."""
     try:
-        value = json.loads(text)
+        value = json.loads(read())
         if value["format"] == FORMAT:
             return Manifest.from_json(value)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise OperationFailed(
             f"expected a manifest in {name}, found: {error}; the snapshot cannot be checked"
         ) from error
@@ -253,13 +248,8 @@ def parse(text: str, name: str) -> Manifest:
 
 
 def load(path: Path) -> Manifest:
-    """Read a manifest from its file. Raises OperationFailed, also when it is missing."""
-    try:
-        return parse(path.read_text(encoding="utf-8"), path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperationFailed(
-            f"expected a manifest in {path.name}, found: {error}; the snapshot cannot be checked"
-        ) from error
+    """Read a manifest from its file; raises what `parse` does."""
+    return parse(partial(path.read_text, encoding="utf-8"), path.name)
 
 
 @dataclass(frozen=True)
@@ -271,7 +261,7 @@ class Mismatch:
     span: Span | None = None
 
 
-def mismatches(manifest: Manifest, client: Client, progress: Progress = _no_progress) -> list[Mismatch]:
+def mismatches(manifest: Manifest, client: Client, progress: Progress) -> list[Mismatch]:
     """Compare a copy with a manifest. Comparing nothing is a difference too. Raises PyMongo's errors."""
     expected = {held.namespace: held for held in manifest.collections}
     found = describe(client)
@@ -291,11 +281,8 @@ def _documents(expected: Held, client: Client, progress: Progress) -> list[Misma
     if expected.digest is None:
         number = count(client, namespace, natural)
         progress(namespace, number)
-        return (
-            []
-            if number == wanted
-            else [Mismatch(f"{namespace}: expected {wanted} documents, found {number}", namespace)]
-        )
+        text = f"{namespace}: expected {wanted} documents, found {number}"
+        return [] if number == wanted else [Mismatch(text, namespace)]
     found = contents(client, namespace, progress, natural)
     if (found.documents, found.digest) == (wanted, expected.digest):
         return []
@@ -323,8 +310,3 @@ def span_of_mark(where: Side, position: int) -> Span:
         last = digest.bound_after(where, None, position * step - 1)
         return Span(last, None)
     return Span(lower, digest.bound_after(where, lower, step))
-
-
-def compare(manifest: Manifest, client: Client, progress: Progress = _no_progress) -> list[str]:
-    """Return a sentence for each difference between a copy and a manifest; none when they are equal."""
-    return [mismatch.text for mismatch in mismatches(manifest, client, progress)]

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bson.binary import Binary
 from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.compare import digest, manifest
@@ -21,7 +23,9 @@ from backup_agent.compare.sides import ATTEMPTS, MOST_SECONDS, REFUSALS, WORK_SH
 from backup_agent.errors import Transient
 from backup_agent.head import alive_or_transient
 from backup_agent.namespaces import split
+from backup_agent.source.connections import member_majority, raw_collection
 from backup_agent.times import OpTime
+from backup_agent.values import Client
 
 FIRST_DOCUMENTS = 2_000
 MOST_DOCUMENTS = 50_000_000
@@ -232,3 +236,44 @@ def _sentence(difference: digest.Difference) -> str:
         "changed": "expected the source's bytes, found others in the backup",
     }
     return f"document _id {difference.id}: {where[difference.kind]}"
+
+
+# A capped collection ------------------------------------------------------------------------------------------------------
+
+
+def compare_capped(source: Side, head: Side, optime: OpTime, each: Callable[[], None]) -> Outcome | None:
+    """Compare a whole capped collection, of which the server has no reads at a time that is past; the head stands at T.
+
+    The source is read in its natural order as it is now, after T. What was read is what it held at T when the oplog has no entry
+    of the collection from T to the end of the read; otherwise nothing is known, None is returned, and it is tried again. Raises
+    PyMongo's errors and Transient.
+    """
+    there = digest.read(replace(source, natural=True, after=optime.ts, at=None), each=each)
+    if written_since(source.client, source.collection, optime.ts):
+        return None
+    here = digest.read(replace(head, natural=True), each=each)
+    if (there.documents, there.digest) == (here.documents, here.digest):
+        return Outcome(optime, there.documents, None)
+    difference = (
+        f"expected digest {there.digest[:16]} ({there.documents} documents, in their order), "
+        f"found {here.digest[:16]} ({here.documents})"
+    )
+    return Outcome(optime, there.documents, None, (difference,))
+
+
+def written_since(client: Client, collection: Binary | str, at: Timestamp) -> bool:
+    """Say whether the oplog has an entry of a collection after `at`; one without a UUID counts as written to.
+
+    Capped collections are not written to in transactions, so every write is an entry of its own. Raises Transient when the
+    member has not committed as far as it has been read.
+    """
+    if isinstance(collection, str):
+        return True
+    try:
+        entry = raw_collection(client, "local.oplog.rs").find_one({"ts": {"$gt": at}, "ui": collection})
+        majority = member_majority(client)
+    except PyMongoError as error:
+        raise Transient(f"validation: expected the oplog after {at}, found: {str(error)[:200]}") from error
+    if majority is None or majority < at:
+        raise Transient(f"validation: expected a member that has committed {at}, found {majority}")
+    return entry is not None

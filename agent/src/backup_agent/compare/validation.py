@@ -15,10 +15,10 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import failpoints
-from backup_agent.compare import manifest, validation_capped
+from backup_agent.compare import manifest
 from backup_agent.compare.digest import Side
 from backup_agent.compare.manifest import COLLECTION, Entry
-from backup_agent.compare.ranges import NAMED_DOCUMENTS, NAMESPACE_NOT_FOUND, Gone, Outcome, Ranges
+from backup_agent.compare.ranges import NAMED_DOCUMENTS, NAMESPACE_NOT_FOUND, Gone, Outcome, Ranges, compare_capped
 from backup_agent.compare.sides import ATTEMPTS, Pair, Sides
 from backup_agent.errors import OperationFailed, Transient
 from backup_agent.namespaces import split
@@ -216,19 +216,17 @@ class _Run:
             optime = self._sides.stand()
             here, there = Side(self._sides.head, database, pair.head), Side(self._sides.source, database, pair.source)
             try:
-                found = validation_capped.compare(there, here, optime.ts, self._work.alive)
+                outcome = compare_capped(there, here, optime, self._work.alive)
             except PyMongoError as error:
                 if isinstance(error, OperationFailure) and error.code == NAMESPACE_NOT_FOUND:
                     return []
                 self._sides.recover(error)
                 continue
-            if found is not None:
-                documents, difference = found
-                if difference is None or differed:
-                    report = Compared(pair.namespace)
-                    report.add(Outcome(optime, documents, None, (difference,) if difference else ()))
-                    return [report]
-                differed = True
+            if outcome is not None and (differed or not outcome.differences):
+                report = Compared(pair.namespace)
+                report.add(outcome)
+                return [report]
+            differed = differed or outcome is not None
             self._sides.pause()
         self._not_compared.append(f"{pair.namespace}: a capped collection that was written to each time it was read")
         return []

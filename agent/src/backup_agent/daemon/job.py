@@ -17,6 +17,7 @@ from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
 from backup_agent import __version__
+from backup_agent.capture.capture import View
 from backup_agent.config import Config
 from backup_agent.daemon import schedule
 from backup_agent.daemon.operations import Runner
@@ -134,9 +135,9 @@ class Job:
         view = self._runtime.view
         if view.problem is not None:
             return f"tailing, but capture waits: {view.problem.message}"
-        captured = show(view.captured.ts if view.captured else None)
         applied = self._runtime.applied
-        return f"tailing {view.member}: captured {captured}, applied {show(applied.ts if applied else None)}"
+        applied_to = show(applied.ts if applied else None)
+        return f"tailing {view.member}: captured {show(view.captured)}, applied {applied_to}"
 
     def _trim(self) -> None:
         if self._runtime is not None and time.monotonic() - self._trimmed > TRIM_SECONDS:
@@ -150,7 +151,7 @@ class Job:
     def stop_with(self, error: ResyncRequired | Unsupported) -> None:
         """Stop the job and raise the alert that says why."""
         kind, cause = ("resync_required", error.cause) if isinstance(error, ResyncRequired) else ("stopped", error.code)
-        if self.store.raise_alert(kind, cause, {"message": error.message, **error.details}):
+        if self.store.raise_alert(kind, cause, error.detail):
             log.error(kind, cause=cause, reason=error.message)
         self.stop_runtime()
 
@@ -229,13 +230,13 @@ class Job:
         while time.monotonic() < deadline:
             self._raise_problem()
             captured = self._running.view.captured
-            while captured is not None and self.apply_until(captured.ts):
+            while captured is not None and self.apply_until(captured):
                 self.alive()
             applied = self._running.applied
             if (
                 captured is not None
                 and applied is not None
-                and applied.ts >= captured.ts
+                and applied.ts >= captured
                 and self._running.between_transactions
             ):
                 return applied
@@ -275,8 +276,8 @@ class Job:
         """Return why capture cannot go on, or None."""
         return self._running.view.problem
 
-    def captured(self) -> OpTime | None:
-        """Return the last captured optime."""
+    def captured(self) -> Timestamp | None:
+        """Return the timestamp of the last captured entry."""
         return self._running.view.captured
 
     def applied(self) -> OpTime | None:
@@ -347,15 +348,15 @@ class Job:
         self._beaten = time.monotonic()
         sentence = self._runner.sentence if self._runner else self._sentence
         agent = Agent(os.getpid(), __version__, self._started_at, now_iso(), sentence)
-        number = self._runtime.number if self._runtime else None
-        view = self._runtime.view if self._runtime else None
-        applied = self._runtime.applied if self._runtime else None
+        runtime = self._runtime
+        view = runtime.view if runtime else View()
         self.room.look()
-        if view is not None and isinstance(view.problem, NoRoom):
+        if isinstance(view.problem, NoRoom):
             self.room.note(view.problem)
         with contextlib.suppress(NoRoom):  # `status` says itself that this is old
+            number, applied = (runtime.number, runtime.applied) if runtime else (None, None)
             self.store.observe("live", live(agent, number, view, applied))
-        if self._tails() and number is not None and view is not None and view.captured is not None:
-            self._archiver.look(number, view.captured.ts)
+        if runtime is not None and view.captured is not None and self._tails():
+            self._archiver.look(runtime.number, view.captured)
         if self._runner is not None:
             self._runner.require_wanted()

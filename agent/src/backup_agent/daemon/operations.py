@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,19 +12,11 @@ import structlog
 
 from backup_agent.daemon import steps
 from backup_agent.daemon.patience import NEEDED_ROOM, Patience
-from backup_agent.errors import (
-    AgentError,
-    Canceled,
-    NoRoom,
-    OperationFailed,
-    ResyncRequired,
-    Shutdown,
-    Unsupported,
-)
+from backup_agent.errors import AgentError, Canceled, NoRoom, OperationFailed, ResyncRequired, Shutdown, Unsupported
 from backup_agent.repository import verification
-from backup_agent.state.progress import Progress
-from backup_agent.state.records import Operation
+from backup_agent.state.records import Operation, StepProgress
 from backup_agent.state.room import REPOSITORY, Room
+from backup_agent.state.store import Store
 from backup_agent.sync.initial_sync import SyncWork
 from backup_agent.times import now_iso
 from backup_agent.values import to_json
@@ -31,6 +24,7 @@ from backup_agent.values import to_json
 log = structlog.get_logger(__name__)
 
 SNAPSHOT_ALERT = "snapshot_failed"
+WRITE_SECONDS = 1.0
 
 
 class Daemon(SyncWork, Protocol):
@@ -47,6 +41,42 @@ class Daemon(SyncWork, Protocol):
 
     def stop_with(self, error: ResyncRequired | Unsupported) -> None:
         """Stop the job and raise the alert that says why."""
+
+
+class Progress:
+    """Progress of one step of one operation: per phase, never going back, written at most once a second."""
+
+    def __init__(self, store: Store, operation: str, step: str) -> None:
+        """The step has just begun (again)."""
+        self._store, self._operation, self._step = store, operation, step
+        self._phase: str | None = None
+        self._began = self._written = 0.0
+        self._percent = self._first = 0.0
+        self._last: StepProgress | None = None
+
+    def report(self, phase: str, done: float, total: float, unit: str, text: str | None = None) -> None:
+        """Note how far the phase is; the percentage never falls inside one phase."""
+        now = time.monotonic()
+        if phase != self._phase:
+            self._phase, self._began, self._percent, self._first, self._written = phase, now, 0.0, done, 0.0
+        percent = 100.0 if total <= 0 else min(100.0, 100.0 * done / total)
+        self._percent = max(self._percent, percent)
+        if now - self._written < WRITE_SECONDS:
+            return
+        seconds = now - self._began
+        rate = (done - self._first) / seconds if seconds > 1 else None
+        eta = (total - done) / rate if rate and rate > 0 else None
+        rounded = None if rate is None else round(rate, 1)
+        left = int(eta) if eta is not None and eta >= 0 else None
+        self._write(StepProgress(self._step, phase, round(self._percent, 1), done, total, unit, rounded, left, text))
+
+    def say(self, text: str) -> None:
+        """Put a sentence beside the progress, at once."""
+        self._write(replace(self._last or StepProgress(self._step, self._step), text=text))
+
+    def _write(self, progress: StepProgress) -> None:
+        self._last, self._written = progress, time.monotonic()
+        self._store.update_operation(self._operation, progress=progress)
 
 
 class Runner:
@@ -75,10 +105,8 @@ class Runner:
             return f"{self._operation.id} goes on at the next start"
         except NoRoom:
             raise
-        except Canceled as error:
-            return self._finish("canceled", error)
         except AgentError as error:
-            return self._finish("failed", error)
+            return self._finish("canceled" if isinstance(error, Canceled) else "failed", error)
         except Exception as error:  # the operation must end, or the daemon would run into it for ever
             log.exception("operation failed unexpectedly", operation=self._operation.id)
             return self._finish("failed", OperationFailed(f"unexpected: {type(error).__name__}: {error}"[:500]))
@@ -170,7 +198,7 @@ def note_snapshot(work: SyncWork, operation: Operation, state: str, error: Agent
         if step.state == "failed" and error is not None:
             work.store.raise_alert(SNAPSHOT_ALERT, step.name, {"message": error.message, "operation": operation.id})
         elif step.state == "done" and step.note != steps.NOT_ASKED_FOR:
-            work.store.close_alert(SNAPSHOT_ALERT, step.name)
+            work.store.close_alerts(SNAPSHOT_ALERT, cause=step.name)
 
 
 def note_verification(work: SyncWork, operation: Operation, state: str, error: AgentError | None) -> None:

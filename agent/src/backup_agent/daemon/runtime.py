@@ -10,13 +10,11 @@ from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
 from backup_agent.capture.capture import Capture, View
-from backup_agent.capture.slices import SliceReader, SliceWriter, remove_before
+from backup_agent.capture.slices import SliceWriter, remove_before
 from backup_agent.config import Config
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.head import START_SECONDS, HeadFailed, Mongod
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
-from backup_agent.replay.catalogue import Catalogue
-from backup_agent.replay.stream import Stream
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.room import DIRECTORY, HEAD, Room
 from backup_agent.times import OpTime
@@ -111,16 +109,7 @@ class Runtime:
         """Make a new applier, from the position that is stored on the head."""
         assert self._writer is not None
         self._since = since
-        positions = PositionStore(self.head.client)
-        loaded = positions.load()
-        if loaded is None:
-            raise ResyncRequired(
-                "corruption", "expected the applied position on the head, found none; its data was replaced"
-            )
-        position, strict = loaded
-        reader = SliceReader(self.slices, self._writer, position.open_from or position.optime.ts)
-        stream = Stream(reader, position, since, spool_directory(self.directory))
-        self._applier = Applier(self.head.client, stream, Catalogue(self.head.client, strict=strict), positions)
+        self._applier = Applier(self.head.client, self._writer, spool_directory(self.directory), since)
 
     def apply(self, until: Timestamp | None = None) -> bool:
         """Apply one batch; returns whether there was anything. A head that went away is started again.
@@ -159,17 +148,17 @@ class Runtime:
         assert self._applier is not None
         PositionStore(self.head.client).save(self._applier.position, strict=True)
 
-    def trim_slices(self, keep_seconds: float, archived: Timestamp | None) -> int:
-        """Delete slices that were applied longer ago than `keep_seconds` of oplog; returns how many.
+    def trim_slices(self, keep_seconds: float, archived: Timestamp | None) -> None:
+        """Delete slices that were applied longer ago than `keep_seconds` of oplog.
 
         Those after `archived` stay (None: there is no archive to wait for).
         """
         if self._applier is None or self._applier.position.optime.ts.time <= keep_seconds:
-            return 0
+            return
         position = self._applier.position
         before = Timestamp(int(position.optime.ts.time - keep_seconds), 0)
         # A restart reads again from the first entry of the oldest transaction that is open.
-        return remove_before(self.slices, min(before, position.open_from or before, archived or before))
+        remove_before(self.slices, min(before, position.open_from or before, archived or before))
 
     def stop(self) -> None:
         """Stop capture, then the head; all that was written stays."""

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from bson.timestamp import Timestamp
-
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
 from backup_agent.errors import AgentDown
@@ -34,32 +32,22 @@ ORDER = ("critical", "unknown", "warning")
 VERDICT_EXIT = {"ok": 0, "warning": 0, "critical": 1, "unknown": 5}
 
 
-def live(agent: Agent, generation: int | None, view: View | None, applied: OpTime | None) -> Live:
+def live(agent: Agent, generation: int | None, view: View, applied: OpTime | None) -> Live:
     """Return what the daemon observes at this moment."""
-    view = view or View()
     fresh = view.seen_at is not None and time.monotonic() - view.seen_at < STALE_SECONDS
     return Live(
         agent=agent,
         generation=generation,
         source=view.member,
         source_version=view.version,
-        warnings=_warnings(view),
+        warnings=tested.warnings(view.version),
         waiting=view.problem.message if view.problem else None,
-        captured=_ts(view.captured),
-        applied=_ts(applied),
-        majority=_ts(view.majority) if fresh else None,
-        primary_last_write=_ts(view.primary_last_write) if fresh else None,
-        oldest=_ts(view.oldest) if fresh else None,
+        captured=view.captured,
+        applied=applied.ts if applied else None,
+        majority=view.majority if fresh else None,
+        primary_last_write=view.primary_last_write if fresh else None,
+        oldest=view.oldest if fresh else None,
     )
-
-
-def _ts(optime: OpTime | None) -> Timestamp | None:
-    return optime.ts if optime else None
-
-
-def _warnings(view: View) -> tuple[str, ...]:
-    text = tested.warning(view.version) if view.version else None
-    return (text,) if text else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,12 +147,10 @@ def _restore(work: SyncWork, operation: Operation) -> str:
     """Restore while the job goes on, if it runs. A backup that is out of sync can be restored too."""
     work.begin_beside()
     params = operation.params
-
-    def report(phase: str, done: float, total: float, unit: str, text: str | None = None) -> None:
-        work.tick(phase, done, total, unit, text)
-
     target = restore_target.Target(Path(params.target or ""))
-    restorer = restore.Restorer(snapshot.repository(work), work.config.head.mongod, target, report, work.go_on_beside)
+    restorer = restore.Restorer(
+        snapshot.repository(work), work.config.head.mongod, target, work.tick, work.go_on_beside
+    )
     bad = inventory.unusable(work.store, params.snapshot)
 
     def look() -> inventory.Inventory:

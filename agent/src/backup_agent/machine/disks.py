@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +88,9 @@ def parts(config: Config, data_bytes: int, oplog: OplogUse) -> list[Part]:
     head = data_bytes + HEAD_BYTES
     current = _current_generation(config)
     unfinished = max((int(path.name) for path in generations.glob("[0-9]*")), default=0)
-    begun = _used(config.generation_directory(unfinished) / "head") if unfinished > (current or 0) else 0
+    begun = used_bytes(config.generation_directory(unfinished) / "head") if unfinished > (current or 0) else 0
     first, second = (head - begun, head) if current is None else (0, head - begun)
-    captured = sum(_used(path) for path in generations.glob("[0-9]*/slices"))
+    captured = sum(used_bytes(path) for path in generations.glob("[0-9]*/slices"))
     kept = int(oplog.bytes_per_hour * config.slice_keep_hours)
     cache = config.directory / "restic-cache"
     repository = local_repository(config.repository.location)
@@ -97,11 +98,11 @@ def parts(config: Config, data_bytes: int, oplog: OplogUse) -> list[Part]:
         Part("first head", generations, first),
         Part("second head", generations, second),
         Part("slices", generations, kept + sync_slices(data_bytes, oplog) - captured),
-        Part("scratch copy of the proof", scratch, head - _used(scratch)),
-        Part("restic's cache", cache, CACHE_BYTES + int(data_bytes * CACHE_FACTOR) - _used(cache)),
+        Part("scratch copy of the proof", scratch, head - used_bytes(scratch)),
+        Part("restic's cache", cache, CACHE_BYTES + int(data_bytes * CACHE_FACTOR) - used_bytes(cache)),
     ]
     if repository is not None and not any(repository.glob("snapshots/*")):
-        found.append(Part("first snapshot", repository, data_bytes - _used(repository)))
+        found.append(Part("first snapshot", repository, data_bytes - used_bytes(repository)))
     return [part for part in found if part.bytes > 0]
 
 
@@ -113,7 +114,7 @@ def _current_generation(config: Config) -> int | None:
     return found.number if found else None
 
 
-def _used(path: Path) -> int:
+def used_bytes(path: Path) -> int:
     """Return what the files below a directory take; those that go away meanwhile take nothing."""
     taken = 0
     for directory, _, names in os.walk(path):
@@ -135,12 +136,11 @@ def by_device(found: Iterable[Part], reserve_bytes: int) -> list[Disk]:
 
 
 def _disk(device: int, path: Path, parts: list[Amount], reserve_bytes: int) -> Disk:
-    statistics = os.statvfs(path)
     return Disk(
         device=f"{os.major(device)}:{os.minor(device)}",
         path=str(path),
         needed_bytes=sum(part.bytes for part in parts),
-        free_bytes=statistics.f_bavail * statistics.f_frsize,
+        free_bytes=shutil.disk_usage(path).free,
         reserve_bytes=reserve_bytes,
         parts=tuple(parts),
     )

@@ -5,19 +5,22 @@ Several jobs of a machine share its resources. The role backup_agent, which know
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
+
+from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
 from backup_agent.machine import disks, limits
 from backup_agent.machine.disks import Amount, Disk
-from backup_agent.source.connections import SourceSet, asked
+from backup_agent.source.connections import SourceSet, asked, reason
 from backup_agent.source.oplog import OplogUse, oplog_use
-from backup_agent.source.reach import Reached, reach
-from backup_agent.values import Client, Record
+from backup_agent.values import Client, Document, Record
 
 MIB = 1024**2
 
@@ -51,6 +54,15 @@ class Processors(Record):
 
     needed: float
     have: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reached(Record):
+    """Whether a member is reached, and what it said."""
+
+    member: str
+    ok: bool
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +110,11 @@ def look(config: Config) -> Resources:
 
 def _ask(config: Config, memory: Memory, cpu: Processors) -> Resources:
     """Add what only the source can tell."""
-    sources = SourceSet(config)
-    try:
+    with contextlib.closing(SourceSet(config)) as sources:
         configuration = sources.configuration()
         reached = reach(sources, configuration, config.source.replica_set)
         bearing = {str(m["host"]) for m in configuration["members"] if not m.get("arbiterOnly", False)}
         data, oplog = _measure(sources, [m.member for m in reached if m.ok and m.member in bearing])
-    finally:
-        sources.close()
     found = disks.by_device(disks.parts(config, data, oplog), config.disk_reserve_bytes)
     return Resources(config.job, memory, cpu, data, oplog, tuple(found), tuple(reached))
 
@@ -129,6 +138,28 @@ def _measure(sources: SourceSet, names: list[str]) -> tuple[int, OplogUse]:
     raise Transient(
         f"expected the sizes of data and oplog from a member, found none: {'; '.join(refusals) or 'no member is reached'}"
     )
+
+
+def reach(sources: SourceSet, configuration: Document, replica_set: str) -> list[Reached]:
+    """Connect to all members at once; returns what each of them said, in the order of the set's configuration.
+
+    A member counts as reached when it answers as one of the set. An arbiter knows no users: nobody can log in there.
+    """
+    members = configuration["members"]
+    with ThreadPoolExecutor(max_workers=len(members)) as threads:
+        return list(threads.map(lambda member: _greeted(sources, member, replica_set), members))
+
+
+def _greeted(sources: SourceSet, member: Document, replica_set: str) -> Reached:
+    host, arbiter = str(member["host"]), bool(member.get("arbiterOnly", False))
+    try:
+        hello = sources.greet(host, login=not arbiter)
+    except PyMongoError as error:
+        return Reached(host, False, reason(error))
+    if hello.get("setName") != replica_set:
+        found = hello.get("setName") or "no set (it was removed from it, or never added)"
+        return Reached(host, False, f"expected a member of {replica_set}, found one of {found}")
+    return Reached(host, True, "reached; an arbiter, which has no login" if arbiter else "reached")
 
 
 def _data_bytes(client: Client) -> int:

@@ -15,6 +15,8 @@ from bson.errors import InvalidBSON
 STRING, DOCUMENT, ARRAY, OBJECT_ID, NULL, INT32, INT64 = 0x02, 0x03, 0x04, 0x07, 0x0A, 0x10, 0x12
 LENGTH = struct.Struct("<i")
 _FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
+_COUNTED = {0x02: 4, 0x0D: 4, 0x0E: 4, DOCUMENT: 0, ARRAY: 0, 0x0F: 0, 0x05: 5, 0x0C: 16}
+"""Of a value that begins with its length, the bytes that this does not count: documents and code with scope count themselves."""
 
 
 class Element(NamedTuple):
@@ -30,14 +32,8 @@ def _size(kind: int, data: bytes, at: int) -> int:
     """Return how many bytes a value takes. Raises InvalidBSON for a type that BSON does not have."""
     if kind in _FIXED:
         return _FIXED[kind]
-    if kind in (0x02, 0x0D, 0x0E):  # string, code, symbol
-        return 4 + int(LENGTH.unpack_from(data, at)[0])
-    if kind in (DOCUMENT, ARRAY, 0x0F):  # code with scope counts itself, as documents do
-        return int(LENGTH.unpack_from(data, at)[0])
-    if kind == 0x05:
-        return 5 + int(LENGTH.unpack_from(data, at)[0])
-    if kind == 0x0C:
-        return 4 + int(LENGTH.unpack_from(data, at)[0]) + 12
+    if kind in _COUNTED:
+        return _COUNTED[kind] + int(LENGTH.unpack_from(data, at)[0])
     if kind == 0x0B:
         return data.index(0, data.index(0, at) + 1) + 1 - at
     raise InvalidBSON(f"expected a type of BSON, found 0x{kind:02x}")

@@ -7,7 +7,7 @@ that the backup is not what the source was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,16 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from backup_agent import failpoints
+from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.errors import ResyncRequired, Transient
-from backup_agent.namespaces import OWN_DATABASE, split
-from backup_agent.raw.held import PIECES
-from backup_agent.raw.memory import without_looking_for_cycles
+from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.raw.memory import PIECES, without_looking_for_cycles
 from backup_agent.raw.pages import PAGE_BYTES
 from backup_agent.replay.capped import CappedWriter, Touched
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.groups import Group, Op, grouped, zero_timestamps
-from backup_agent.replay.inserting import DUPLICATE_KEY
-from backup_agent.replay.statements import statement, takes_diffs, without_diffs
-from backup_agent.replay.stream import Position, Stream, Unit, describe
+from backup_agent.replay.statements import DUPLICATE_KEY, Writer
+from backup_agent.replay.stream import Position, Stream, Unit
 from backup_agent.state.room import OUT_OF_DISK
 from backup_agent.times import show
 from backup_agent.values import Client
@@ -39,23 +38,12 @@ UNKNOWN_ERROR = 8
 TOO_LARGE_FOR_CACHE = 388
 """TransactionTooLargeForCache: the server says this also of a small transaction, while the cache is full of earlier ones."""
 
-Session = ClientSession
-
-
-@dataclass
-class Counts:
-    """What replay met before the consistency point that a strict replay would not accept."""
-
-    upserted: int = 0
-    missing: int = 0
-
 
 @dataclass
 class _Mismatch(Exception):
     """A command changed fewer documents than it had operations."""
 
-    group: Group
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, Any]]
 
     @property
     def secondary_key(self) -> bool:
@@ -87,7 +75,9 @@ class PositionStore:
         collection = self._collection.with_options(write_concern=WriteConcern(w=1, j=True))
         collection.update_one({"_id": "position"}, {"$set": {"pending": end.as_document()}})
 
-    def save(self, position: Position, strict: bool, session: Session | None = None, journal: bool = True) -> None:
+    def save(
+        self, position: Position, strict: bool, session: ClientSession | None = None, journal: bool = True
+    ) -> None:
         """Write the position, inside the transaction of `session` when there is one."""
         collection = self._collection
         if session is None:
@@ -99,21 +89,29 @@ class PositionStore:
 class Applier:
     """Replays a stream on a head. After an exception, make a new one from the stored position."""
 
-    def __init__(self, client: Client, stream: Stream, catalogue: Catalogue, positions: PositionStore) -> None:
-        """The position must have been stored before (`PositionStore.save`)."""
-        loaded = positions.load()
+    def __init__(self, client: Client, writer: SliceWriter, spool: Path, since: Timestamp | None = None) -> None:
+        """Begin at the position that is stored on the head. Raises ResyncRequired when there is none.
+
+        What was committed up to `since` (by default that position) is in the copy already.
+        """
+        self._client, self._positions = client, PositionStore(client)
+        loaded = self._positions.load()
         if loaded is None:
-            raise Transient("expected an applied position on the head, found none")
+            raise ResyncRequired(
+                "corruption", "expected the applied position on the head, found none; its data was replaced"
+            )
         self.position, self.strict = loaded
-        self.counts = Counts()
+        at = self.position.optime.ts
         self.entries = 0
         """How many operations and commands have been applied."""
-        self._client, self._stream, self._catalogue, self._positions = client, stream, catalogue, positions
-        self._diffs = takes_diffs(client)
+        reader = SliceReader(writer, self.position.open_from or at)
+        self._stream = Stream(reader, self.position, since or at, spool)
+        self._catalogue = Catalogue(client, strict=self.strict)
+        self._writer = Writer(client)
         self._expected = PAGE_BYTES
         """How much memory the next batch is likely to take, after the last one."""
-        self._pending = positions.pending()
-        self._capped = CappedWriter(client, catalogue.name, self._diffs, again=self._pending is not None)
+        self._pending = self._positions.pending()
+        self._capped = CappedWriter(client, self._catalogue.name, self._writer, again=self._pending is not None)
 
     @property
     def between_transactions(self) -> bool:
@@ -197,17 +195,14 @@ class Applier:
         if unit is None or unit.command is None or (until is not None and unit.optime.ts > until):
             return False
         self._stream.take()
-        self._command(unit)
-        return True
-
-    def _command(self, unit: Unit) -> None:
         failpoints.reach("apply.command")
         self._catalogue.command(unit)
         failpoints.reach("apply.command_done")
         self._save(unit)
         self.entries += 1
+        return True
 
-    def _save(self, unit: Unit, session: Session | None = None, journal: bool = True) -> None:
+    def _save(self, unit: Unit, session: ClientSession | None = None, journal: bool = True) -> None:
         position = unit.position(self._stream.open_from)
         self._positions.save(position, self.strict, session, journal)
         if session is None:
@@ -245,7 +240,7 @@ class Applier:
         if not mismatch.secondary_key:
             self._name_the_culprit(ops, mismatch)
         try:
-            self._commit(batch, grouped(ops, _always))
+            self._commit(batch, grouped(ops, lambda _ui: True))
         except _Mismatch as again:
             self._name_the_culprit(ops, again)
             raise Transient("a batch failed that succeeded when its operations were run one by one") from again
@@ -255,10 +250,8 @@ class Applier:
         if self._catalogue.name(op.ui) is None:
             if self.strict:
                 raise ResyncRequired(
-                    "unsafe_apply_ops",
-                    f"{describe(op.kind, op.namespace, op.optime)}: expected its collection in the backup, found none",
+                    "unsafe_apply_ops", f"{op.entry}: expected its collection in the backup, found none"
                 )
-            self.counts.missing += 1
             return []
         if op.kind == "i" and self._catalogue.keeps_order(op.ui):
             return [Op("r", op.ui, op.namespace, op.o, op.o2, op.optime, op.index), op]
@@ -266,26 +259,13 @@ class Applier:
             return [op, Op("z", op.ui, op.namespace, op.o, None, op.optime, op.index)]
         return [op]
 
-    def _run(self, group: Group, session: Session) -> None:
+    def _run(self, group: Group, session: ClientSession) -> None:
         name = self._catalogue.name(group.ui)
         assert name is not None
-        database, collection = split(name)
-        for part in [group] if self._diffs else without_diffs(self._client, name, group, session):
-            reply = self._client[database].command(
-                statement(collection, part, self.strict), session=session, check=True
-            )
-            self._check(part, reply, reply.get("writeErrors", []))
-
-    def _check(self, group: Group, reply: dict[str, Any], errors: list[dict[str, Any]]) -> None:
-        changed = int(reply["n"])
-        if errors or (self.strict and changed != len(group.ops)):
-            raise _Mismatch(group, errors)
-        if group.kind == "r":
-            return
-        if group.kind == "i":
-            self.counts.upserted += len(group.ops) - len(reply.get("upserted", [])) if not self.strict else 0
-        else:
-            self.counts.missing += len(group.ops) - changed
+        for part, reply in self._writer.run(name, group, self.strict, session):
+            errors = reply.get("writeErrors", [])
+            if errors or (self.strict and int(reply["n"]) != len(part.ops)):
+                raise _Mismatch(errors)
 
     def _name_the_culprit(self, ops: list[Op], mismatch: _Mismatch) -> None:
         """Run the batch again one operation at a time, in a transaction that is then aborted, to name the entry.
@@ -300,7 +280,7 @@ class Applier:
             finally:
                 session.abort_transaction()
 
-    def _run_alone(self, op: Op, session: Session, mismatch: _Mismatch) -> None:
+    def _run_alone(self, op: Op, session: ClientSession, mismatch: _Mismatch) -> None:
         try:
             self._run(Group(op.ui, op.kind, [op]), session)
         except _Mismatch as found:
@@ -308,26 +288,21 @@ class Applier:
         except OperationFailure as error:
             if _may_pass(error):
                 raise
-            raise ResyncRequired(
-                "corruption", f"{describe(op.kind, op.namespace, op.optime)}: the head refused it: {error}"
-            ) from error
+            raise ResyncRequired("corruption", f"{op.entry}: the head refused it: {error}") from error
 
     def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
         what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
-        entry = describe(op.kind, op.namespace, op.optime)
-        details = {"op": op.kind, "namespace": op.namespace, "optime": op.optime.to_json(), "id": _shown(op.identity)}
-        if not found.errors:
-            message = (
-                f"{entry}: the {what} names the document with _id {_shown(op.identity)}, which the backup does not have"
-            )
-            return ResyncRequired("unsafe_apply_ops", message, **details)
-        error = found.errors[0]
-        if error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {}):
-            message = f"{entry}: the insert of _id {_shown(op.identity)} meets a document that the backup has already"
-            return ResyncRequired("unsafe_apply_ops", message, **details)
-        return ResyncRequired(
-            "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500], **details
-        )
+        entry = op.entry
+        shown, error = _shown(op.identity), found.errors[0] if found.errors else None
+        cause = "unsafe_apply_ops"
+        if error is None:
+            message = f"{entry}: the {what} names the document with _id {shown}, which the backup does not have"
+        elif error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {}):
+            message = f"{entry}: the insert of _id {shown} meets a document that the backup has already"
+        else:
+            cause, message = "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500]
+        optime = op.optime.to_json()
+        return ResyncRequired(cause, message, op=op.kind, namespace=op.namespace, optime=optime, id=shown)
 
 
 def _may_pass(error: OperationFailure) -> bool:
@@ -335,11 +310,6 @@ def _may_pass(error: OperationFailure) -> bool:
     return error.code in (OUT_OF_DISK, UNKNOWN_ERROR, TOO_LARGE_FOR_CACHE) or error.has_error_label(
         "TransientTransactionError"
     )
-
-
-def _always(_ui: bytes) -> bool:
-    """Every collection keeps the order of the source."""
-    return True
 
 
 def _shown(identity: Any) -> str:

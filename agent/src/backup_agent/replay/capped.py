@@ -18,16 +18,14 @@ from typing import Any
 from bson.son import SON
 
 from backup_agent.errors import ResyncRequired
-from backup_agent.namespaces import OWN_DATABASE, listed, split
+from backup_agent.namespaces import OWN_DATABASE, find_by_uuid, split
 from backup_agent.raw import pages
 from backup_agent.replay.groups import Group, Op, id_key
-from backup_agent.replay.index_model import IndexModel, uuid_binary
-from backup_agent.replay.inserting import insert
-from backup_agent.replay.statements import statement, without_diffs
-from backup_agent.replay.stream import describe
-from backup_agent.replay.views import JOURNALED, run_entry
+from backup_agent.replay.index_model import IndexModel
+from backup_agent.replay.statements import Writer, insert
+from backup_agent.replay.views import apply_command, journaled
 from backup_agent.source.connections import raw_collection
-from backup_agent.values import Client
+from backup_agent.values import Client, Document
 
 ILLEGAL_OPERATION = 20
 LIMITS_CHANGE_SINCE = 6
@@ -53,7 +51,7 @@ def make_capped(client: Client, model: IndexModel) -> None:
     """
     for ui, wanted in model.capped().items():
         waiting = f"capped-{ui.hex()}"
-        info = _find(client, ui)
+        info = find_by_uuid(client, ui)
         if info is not None and not info[1]["options"].get("capped"):
             database, described = info
             _set_aside(client, database, described["name"], waiting)
@@ -66,31 +64,22 @@ def make_capped(client: Client, model: IndexModel) -> None:
         if client[OWN_DATABASE].list_collection_names(filter={"name": waiting}):
             _drop(client, ui)
             _create(client, ui, wanted, waiting)
-            client[OWN_DATABASE].command(SON([("drop", waiting), ("writeConcern", JOURNALED)]))
+            journaled(client, OWN_DATABASE, ("drop", waiting))
         model.set_capped(ui, None)
-
-
-def _find(client: Client, ui: bytes) -> tuple[str, Any] | None:
-    for database, info in listed(client):
-        if info.get("info", {}).get("uuid") == uuid_binary(ui):
-            return database, info
-    return None
 
 
 def _set_aside(client: Client, database: str, collection: str, waiting: str) -> None:
     """Copy the documents in their order. `$out` renames at its end, so what is there is whole."""
     out = {"$out": {"db": OWN_DATABASE, "coll": waiting}}
-    client[database].command(
-        SON([("aggregate", collection), ("pipeline", [out]), ("cursor", {}), ("writeConcern", JOURNALED)])
-    )
+    journaled(client, database, ("aggregate", collection), ("pipeline", [out]), ("cursor", {}))
     if not client[OWN_DATABASE].list_collection_names(filter={"name": waiting}):
         client[OWN_DATABASE].create_collection(waiting)
 
 
 def _drop(client: Client, ui: bytes) -> None:
-    found = _find(client, ui)
+    found = find_by_uuid(client, ui)
     if found is not None:
-        client[found[0]].command(SON([("drop", found[1]["name"]), ("writeConcern", JOURNALED)]))
+        journaled(client, found[0], ("drop", found[1]["name"]))
 
 
 def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> None:
@@ -110,8 +99,7 @@ def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> N
     _fill(client, database, collection, waiting)
     if over:
         changes = [({"size": "cappedSize", "max": "cappedMax"}[name], limit) for name, limit in over.items()]
-        o = SON([("collMod", collection), *changes])
-        run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+        apply_command(client, database, ui, SON([("collMod", collection), *changes]))
 
 
 def _make(client: Client, ui: bytes, wanted: SON[str, Any], limits: Mapping[str, int]) -> None:
@@ -119,7 +107,7 @@ def _make(client: Client, ui: bytes, wanted: SON[str, Any], limits: Mapping[str,
     o: SON[str, Any] = SON([("create", collection), *wanted["options"].items(), ("capped", True), *limits.items()])
     if wanted.get("idIndex"):
         o["idIndex"] = wanted["idIndex"]
-    run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+    apply_command(client, database, ui, o)
 
 
 def _fill(client: Client, database: str, collection: str, waiting: str) -> None:
@@ -150,12 +138,12 @@ class Touched:
 class CappedWriter:
     """Writes a batch's operations on capped collections, each collection in order."""
 
-    def __init__(self, client: Client, name: Callable[[bytes], str | None], diffs: bool, again: bool) -> None:
-        """`name` gives the head's name of a collection; `diffs` says whether the head takes the diffs of updates.
+    def __init__(self, client: Client, name: Callable[[bytes], str | None], writer: Writer, again: bool) -> None:
+        """`name` gives the head's name of a collection.
 
         `again` says whether the first batch may have been written before a crash, or a part of it.
         """
-        self._client, self._name, self._diffs = client, name, diffs
+        self._client, self._name, self._writer = client, name, writer
         self._again = again
         """While it is set, documents that a batch names may have been evicted since."""
 
@@ -171,10 +159,8 @@ class CappedWriter:
         if self._again:
             ops = self._after_the_newest(name, ops)
         for kind, run in groupby(ops, key=lambda op: op.kind):
-            group = Group(ops[0].ui, kind, list(run))
-            parts = [group] if self._diffs else without_diffs(self._client, name, group, None)
-            for part in parts:
-                self._run(name, part)
+            for group, reply in self._writer.run(name, Group(ops[0].ui, kind, list(run)), strict=True):
+                self._check(group, reply)
 
     def _after_the_newest(self, name: str, ops: list[Op]) -> list[Op]:
         """Leave out what was written before a crash: everything up to the insert of the newest document."""
@@ -185,23 +171,17 @@ class CappedWriter:
         done = [n for n, op in enumerate(ops) if op.kind == "i" and op.key == key]
         return ops[done[0] + 1 :] if done else ops
 
-    def _run(self, name: str, group: Group) -> None:
-        database, collection = split(name)
-        reply = self._client[database].command(statement(collection, group, strict=True), check=True)
+    def _check(self, group: Group, reply: Document) -> None:
         errors = reply.get("writeErrors", [])
         if group.kind == "d" and errors and errors[0]["code"] == ILLEGAL_OPERATION:
             return  # 5.0 deletes from no capped collection: what the source evicted, the head has evicted
         if errors:
             op = group.ops[errors[0]["index"]]
-            raise ResyncRequired(
-                "unsafe_apply_ops",
-                f"{describe(op.kind, op.namespace, op.optime)}: a capped collection of the head refused it: "
-                f"{errors[0].get('errmsg')}"[:500],
-            )
+            text = f"{op.entry}: a capped collection of the head refused it: {errors[0].get('errmsg')}"
+            raise ResyncRequired("unsafe_apply_ops", text[:500])
         if group.kind == "u" and not self._again and int(reply["n"]) != len(group.ops):
-            first = group.ops[0]
             raise ResyncRequired(
                 "unsafe_apply_ops",
-                f"{describe('u', first.namespace, first.optime)}: expected {len(group.ops)} documents of a capped collection "
+                f"{group.ops[0].entry}: expected {len(group.ops)} documents of a capped collection "
                 f"for as many updates from there on, found {reply['n']} in the backup",
             )

@@ -19,14 +19,15 @@ from bson.son import SON
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import ResyncRequired, Unsupported
-from backup_agent.namespaces import ORDERED, listed, split, why_not_copied
+from backup_agent.namespaces import ORDERED, listed, split, uuid_in, why_not_copied
+from backup_agent.replay import views
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
-from backup_agent.replay.groups import Group, Op
-from backup_agent.replay.index_model import IndexModel, uuid_binary
-from backup_agent.replay.statements import statement, takes_diffs, without_diffs
-from backup_agent.replay.stream import Unit, command_name, describe
-from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_entry, drop_views, make_catalogue, run_entry
+from backup_agent.replay.groups import Group, Op, describe
+from backup_agent.replay.index_model import IndexModel
+from backup_agent.replay.statements import Writer
+from backup_agent.replay.stream import Unit, command_name
+from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_command, journaled
 from backup_agent.times import OpTime
 from backup_agent.values import Client
 
@@ -61,18 +62,14 @@ class Catalogue:
         self._names: dict[bytes, str] = {}
         self._capped: set[bytes] = set()
         self._in_order: dict[bytes, bool] = {}
-        self._diffs = takes_diffs(client)
+        self._writer = Writer(client)
         self.refresh()
 
     def refresh(self) -> None:
         """Read names and UUIDs again."""
         self._in_order.clear()
-        found = [
-            (bytes(info["info"]["uuid"]), f"{database}.{info['name']}", info)
-            for database, info in listed(self._client)
-            if info.get("info", {}).get("uuid") is not None
-        ]
-        self._names = {ui: namespace for ui, namespace, _ in found}
+        found = [(ui, database, info) for database, info in listed(self._client) if (ui := uuid_in(info)) is not None]
+        self._names = {ui: f"{database}.{info['name']}" for ui, database, info in found}
         self._capped = {ui for ui, _, info in found if info["options"].get("capped")}
 
     def name(self, ui: bytes) -> str | None:
@@ -108,11 +105,8 @@ class Catalogue:
         o: SON[str, Any] = SON([("create", collection), *wanted.items()])
         if id_index is not None and "clusteredIndex" not in options:
             o["idIndex"] = id_index
-        self._apply_ops(database, ui, o)
+        apply_command(self._client, database, ui, o)
         self.refresh()
-
-    def _apply_ops(self, database: str, ui: bytes, o: Any) -> None:
-        run_entry(self._client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
     def drop(self, ui: bytes) -> None:
         """Drop a collection by its UUID; one that is not there is no error."""
@@ -120,7 +114,7 @@ class Catalogue:
         self.model.forget(ui)
         if name is not None:
             database, collection = split(name)
-            self._client[database].command(SON([("drop", collection), ("writeConcern", JOURNALED)]))
+            journaled(self._client, database, ("drop", collection))
             self.refresh()
 
     def capped(self, ui: bytes) -> bool:
@@ -145,16 +139,8 @@ class Catalogue:
     def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         """Build indexes; those that exist are left as they are. Raises OperationFailure."""
         database, collection = split(namespace)
-        self._client[database].command(
-            SON(
-                [
-                    ("createIndexes", collection),
-                    ("indexes", [_as_asked_for(spec) for spec in specs]),
-                    ("ignoreUnknownIndexOptions", True),
-                    ("writeConcern", JOURNALED),
-                ]
-            )
-        )
+        wanted = ("indexes", [_as_asked_for(spec) for spec in specs])
+        journaled(self._client, database, ("createIndexes", collection), wanted, ("ignoreUnknownIndexOptions", True))
         self._in_order.clear()
 
     # Commands of the oplog --------------------------------------------------------------------------------------------
@@ -183,18 +169,15 @@ class Catalogue:
         """
         name = None if ui is None else self.name(ui)
         if name is None and self.strict:
-            raise ResyncRequired(
-                "unsafe_apply_ops",
-                f"{describe('c', entry['ns'], optime, command_name(entry['o']))}: "
-                "expected its collection in the backup, found none",
-            )
+            entry_name = describe("c", entry["ns"], optime, command_name(entry["o"]))
+            raise ResyncRequired("unsafe_apply_ops", f"{entry_name}: expected its collection in the backup, found none")
         return name
 
     def _on_create(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         o = entry["o"]
         namespace = f"{database}.{o['create']}"
         if o["create"] == SYSTEM_VIEWS:
-            make_catalogue(self._client, database, ui)
+            views.make_catalogue(self._client, database, ui)
             return
         if ui is None:
             raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
@@ -208,7 +191,7 @@ class Catalogue:
 
     def _on_drop(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         if entry["o"]["drop"] == SYSTEM_VIEWS:
-            drop_views(self._client, database)
+            views.drop_views(self._client, database)
         elif ui is not None:
             self.drop(ui)
 
@@ -222,7 +205,7 @@ class Catalogue:
         if name is None or name == target or ui is None:
             return
         renamed = SON([("renameCollection", name), ("to", target), ("stayTemp", False)])
-        self._apply_ops(split(name)[0], ui, renamed)
+        apply_command(self._client, split(name)[0], ui, renamed)
         self.refresh()
 
     def _on_coll_mod(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
@@ -238,7 +221,7 @@ class Catalogue:
             self._modify_capped(ui, o)
         if len(o) > 1:
             o["collMod"] = split(name)[1]
-            self._apply_ops(split(name)[0], ui, o)
+            apply_command(self._client, split(name)[0], ui, o)
 
     def _modify_capped(self, ui: bytes, o: SON[str, Any]) -> None:
         """Keep new limits of a collection that is to become capped."""
@@ -251,10 +234,8 @@ class Catalogue:
     def _on_empty(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)
         if name is not None:
-            everything = [{"q": {}, "limit": 0}]
-            self._client[split(name)[0]].command(
-                SON([("delete", split(name)[1]), ("deletes", everything), ("writeConcern", JOURNALED)])
-            )
+            database, collection = split(name)
+            journaled(self._client, database, ("delete", collection), ("deletes", [{"q": {}, "limit": 0}]))
 
     def _on_create_indexes(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)
@@ -276,9 +257,7 @@ class Catalogue:
             return
         self._in_order.clear()
         try:
-            self._client[split(name)[0]].command(
-                SON([("dropIndexes", split(name)[1]), ("index", index), ("writeConcern", JOURNALED)])
-            )
+            journaled(self._client, split(name)[0], ("dropIndexes", split(name)[1]), ("index", index))
         except OperationFailure as error:
             if error.code != INDEX_NOT_FOUND:  # dropped already, before a crash
                 raise
@@ -287,7 +266,7 @@ class Catalogue:
 
     def _outside(self, entry: RawBSONDocument, optime: OpTime) -> None:
         if split(entry["ns"])[1] == SYSTEM_VIEWS:
-            apply_entry(self._client, entry, self.strict)
+            views.apply_entry(self._client, entry, self.strict)
         elif entry["ns"] == "admin.system.version":
             follow(self._client, entry, optime)
         elif why_not_copied(entry["ns"]) is None:
@@ -299,13 +278,9 @@ class Catalogue:
         if name is None or ui is None:
             return
         op = Op(entry["op"], ui, entry["ns"], entry["o"], entry.get("o2"), optime, 0)
-        database, collection = split(name)
-        group = Group(ui, op.kind, [op])
-        parts = [group] if self._diffs else without_diffs(self._client, name, group, None)
-        for part in parts:
-            # As before the consistency point, because it may have been done before a crash: an insert replaces.
-            command = statement(collection, part, strict=False)
-            self._client[database].command(SON([*command.items(), ("writeConcern", JOURNALED)]))
+        # As before the consistency point, because it may have been done before a crash: an insert replaces.
+        for _ in self._writer.run(name, Group(ui, op.kind, [op]), strict=False, writeConcern=JOURNALED):
+            pass
 
 
 def _decoded(document: RawBSONDocument) -> SON[str, Any]:

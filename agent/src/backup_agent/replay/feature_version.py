@@ -9,7 +9,7 @@ from bson.son import SON
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import Transient, Unsupported
-from backup_agent.replay.stream import describe
+from backup_agent.replay.groups import describe
 from backup_agent.times import OpTime
 from backup_agent.values import Client
 

@@ -19,10 +19,15 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent.raw.elements import INT32, INT64, LENGTH, STRING, find, may_hold_zero_timestamps, simple_id
-from backup_agent.times import ZERO, OpTime
+from backup_agent.times import ZERO, OpTime, show
 from backup_agent.values import RAW
 
 SMALL_BYTES = 256
+
+
+def describe(op: str, namespace: str, optime: OpTime, what: str = "") -> str:
+    """Return the name of an entry for alerts: kind, namespace, optime."""
+    return f"{op}{' ' + what if what else ''} on {namespace} at {show(optime.ts)} (term {optime.term})"
 
 
 def only_id(document: RawBSONDocument) -> RawBSONDocument:
@@ -51,6 +56,11 @@ class Op:
     o2: RawBSONDocument | None
     optime: OpTime
     index: int
+
+    @property
+    def entry(self) -> str:
+        """The name of its entry for alerts."""
+        return describe(self.kind, self.namespace, self.optime)
 
     @property
     def identified(self) -> RawBSONDocument:

@@ -1,31 +1,33 @@
-"""Write statements for the head from operations of the oplog: what `insert`, `update` and `delete` have to be told.
+"""Writes on the head, of operations of the oplog and of pages of a copy: what `insert`, `update` and `delete` have to be told.
 
 Documents and `_id`s are passed through as raw BSON wherever the server takes them as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from backup_agent.errors import Unsupported
-from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.errors import OperationFailed, Unsupported
+from backup_agent.namespaces import OWN_DATABASE, split
 from backup_agent.raw.elements import is_id_alone, may_name_operators
 from backup_agent.replay.diffs import apply_diff
 from backup_agent.replay.groups import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
-from backup_agent.replay.stream import describe
 from backup_agent.source.connections import raw_collection
-from backup_agent.values import RAW, Client
+from backup_agent.values import RAW, Client, Document
 
+DUPLICATE_KEY = 11000
 UNKNOWN_STAGE = 40324
 STAGE = "$_internalApplyOplogUpdate"
 
 PART_BYTES = 8 * 1024 * 1024
+Item = TypeVar("Item")
 _NOTHING = b"\x05\0\0\0\0"
 _DIFF = 2
 _DIFF_BEGINS = b"\x10$v\0\x02\0\0\0"
@@ -42,6 +44,23 @@ def takes_diffs(client: Client) -> bool:
             return False
         raise
     return True
+
+
+class Writer:
+    """Executes groups of operations on the head, whether it takes diffs or not."""
+
+    def __init__(self, client: Client) -> None:
+        """Ask the head whether it takes diffs."""
+        self._client, self._diffs = client, takes_diffs(client)
+
+    def run(
+        self, name: str, group: Group, strict: bool, session: ClientSession | None = None, **options: Any
+    ) -> Iterator[tuple[Group, Document]]:
+        """Yield each command's operations with the reply of the head, while it is iterated; `options` are the command's."""
+        database, collection = split(name)
+        for part in [group] if self._diffs else without_diffs(self._client, name, group, session):
+            command = SON([*statement(collection, part, strict).items(), *options.items()])
+            yield part, self._client[database].command(command, session=session)
 
 
 def query(identity: RawBSONDocument) -> Mapping[str, Any]:
@@ -103,9 +122,28 @@ def _update(op: Op) -> dict[str, Any]:
     if op.kind == "z":
         return restore_zeros(op.o, zero_timestamps(op.o))
     if op.kind == "i":
-        return {"q": query(only_id(op.o)), "u": replacement(op.o), "multi": False, "upsert": True}
-    argument = update_argument(op.o, lambda: describe("u", op.namespace, op.optime))
+        return _put(op.o)
+    argument = update_argument(op.o, lambda: op.entry)
     return {"q": query(op.o2 if op.o2 is not None else op.o), "u": argument, "multi": False}
+
+
+def _put(document: RawBSONDocument) -> dict[str, Any]:
+    """Return the update statement that inserts a document, or puts it in the place of the one with its `_id`."""
+    return {"q": query(only_id(document)), "u": replacement(document), "multi": False, "upsert": True}
+
+
+def _parts(items: Iterable[Item], size: Callable[[Item], int]) -> Iterator[list[Item]]:
+    """Yield a few megabytes of items at a time, at least one."""
+    part: list[Item] = []
+    held = 0
+    for item in items:
+        if part and held + size(item) > PART_BYTES:
+            yield part
+            part, held = [], 0
+        part.append(item)
+        held += size(item)
+    if part:
+        yield part
 
 
 # Heads that do not take diffs --------------------------------------------------------------------------------------------
@@ -125,7 +163,7 @@ def without_diffs(client: Client, name: str, group: Group, session: ClientSessio
         id_key(found["_id"]): int(found["size"])
         for found in where.find(_all_of(group.ops), {"size": {"$bsonSize": "$$ROOT"}}, session=session)
     }
-    for part in _parts(group.ops, sizes):
+    for part in _parts(group.ops, lambda op: sizes.get(op.key, 0) + op.size):
         present = {id_key(found["_id"]): bytes(found.raw) for found in where.find(_all_of(part), session=session)}
         yield Group(group.ui, group.kind, [_whole(op, present) for op in part])
 
@@ -134,27 +172,61 @@ def _all_of(ops: list[Op]) -> dict[str, Any]:
     return {"_id": {"$in": [(op.o2 if op.o2 is not None else op.o)["_id"] for op in ops]}}
 
 
-def _parts(ops: list[Op], sizes: Mapping[Hashable, int]) -> Iterator[list[Op]]:
-    part: list[Op] = []
-    held = 0
-    for op in ops:
-        size = sizes.get(op.key, 0) + op.size
-        if part and held + size > PART_BYTES:
-            yield part
-            part, held = [], 0
-        part.append(op)
-        held += size
-    yield part
-
-
 def _whole(op: Op, present: dict[Hashable, bytes]) -> Op:
     key = op.key
     if op.o.get("$v") == 1:
-        raise Unsupported(
-            f"{describe('u', op.namespace, op.optime)}: expected a diff or a whole document, found modifiers; resync the job"
-        )
+        raise Unsupported(f"{op.entry}: expected a diff or a whole document, found modifiers; resync the job")
     before = present.get(key)
     if before is not None:
         before = apply_diff(before, bytes(op.o["diff"].raw)) if is_diff(op) else bytes(op.o.raw)
         present[key] = before
     return Op("u", op.ui, op.namespace, RawBSONDocument(before or _NOTHING, RAW), op.o2, op.optime, op.index)
+
+
+# The pages of a copy ------------------------------------------------------------------------------------------------------
+
+
+def insert(target: Database[Document], collection: str, page: list[bytes], ordered: bool = False) -> tuple[int, int]:
+    """Insert the documents of a page; returns how many and their bytes. Nothing is journaled by itself.
+
+    Raises OperationFailed when the head does not take every one of them, PyMongoError when it fails.
+    """
+    for part in _parts(page, len):
+        _insert_some(target, collection, [RawBSONDocument(document, RAW) for document in part], ordered)
+    return len(page), sum(map(len, page))
+
+
+def _insert_some(target: Database[Document], collection: str, documents: list[RawBSONDocument], ordered: bool) -> None:
+    errors = _run(target, SON([("insert", collection), ("documents", documents), ("ordered", ordered)]))
+    again = [documents[e["index"]] for e in errors if e.get("code") == DUPLICATE_KEY and not ordered]
+    _require([e for e in errors if ordered or e.get("code") != DUPLICATE_KEY], collection)
+    if again:
+        _replace(target, collection, again)
+    zeros = [restore_zeros(document, names) for document in documents if (names := zero_timestamps(document))]
+    if zeros:
+        _require(_run(target, SON([("update", collection), ("updates", zeros)])), collection)
+
+
+def _replace(target: Database[Document], collection: str, documents: list[RawBSONDocument]) -> None:
+    """Put documents in the place of those with the same `_id`.
+
+    Deleted and inserted again while the source is read, a document is met twice, and what was captured meanwhile corrects
+    either of the two. There is no unique key but `_id` on a copy that is being made.
+    """
+    _require(_run(target, SON([("update", collection), ("updates", list(map(_put, documents)))])), collection)
+
+
+def _run(target: Database[Document], command: SON[str, Any]) -> list[Document]:
+    """Run a write; returns its errors."""
+    command["bypassDocumentValidation"] = True
+    command["writeConcern"] = {"w": 1}
+    errors: list[Document] = target.command(command).get("writeErrors", [])
+    return errors
+
+
+def _require(errors: list[Document], collection: str) -> None:
+    if errors:
+        raise OperationFailed(
+            f"{collection}: expected the head to take every document of the copy, it refused {len(errors)}: "
+            f"{errors[0].get('errmsg')}"[:500]
+        )

@@ -6,11 +6,12 @@ be applied in several, each of which records how far it came.
 
 from __future__ import annotations
 
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
@@ -18,13 +19,13 @@ from bson.timestamp import Timestamp
 from backup_agent.capture.slices import SliceReader
 from backup_agent.errors import ResyncRequired, Unsupported
 from backup_agent.namespaces import needs_command, target_of, why_not_copied
-from backup_agent.raw.elements import first_name, names
-from backup_agent.replay.groups import Op
+from backup_agent.raw.elements import LENGTH, documents, find, first_name, names
+from backup_agent.replay.groups import Op, describe
 from backup_agent.replay.rules import Action, rule
-from backup_agent.replay.transactions import Transaction, operations
-from backup_agent.times import ZERO, OpTime, show
+from backup_agent.times import ZERO, OpTime
 from backup_agent.values import RAW
 
+SPOOL_BYTES = 8 * 1024 * 1024
 WHOLE = -1
 """The index that stands for "every operation of this entry"."""
 
@@ -75,9 +76,45 @@ def command_name(o: RawBSONDocument) -> str:
     return first_name(bytes(o.raw))
 
 
-def describe(op: str, namespace: str, optime: OpTime, what: str = "") -> str:
-    """Return the name of an entry for alerts: kind, namespace, optime."""
-    return f"{op}{' ' + what if what else ''} on {namespace} at {show(optime.ts)} (term {optime.term})"
+def operations(entry: bytes) -> list[bytes]:
+    """Return the operations inside an `applyOps` entry. Raises Unsupported when it has none to show."""
+    o = find(entry, b"o")
+    inner = find(entry, b"applyOps", o.start) if o is not None else None
+    if inner is None:
+        raise Unsupported("expected an entry of a transaction to hold o.applyOps, found none")
+    return documents(entry, inner.start)
+
+
+class Transaction:
+    """The operations of an open transaction, kept in memory up to a limit and in an unnamed file beyond it.
+
+    They are kept one by one: read back, a transaction takes the memory of one operation, whatever its size.
+    """
+
+    def __init__(self, first: OpTime, number: int, spool: Path) -> None:
+        """`first` is the optime of its first entry, `number` the session's txnNumber, `spool` a directory."""
+        self.first, self.number, self.prepared = first, number, False
+        self.complete = True
+        """Whether its first entry was captured. A part that names an earlier entry is not the first."""
+        self.count = 0
+        # Closed by `close`, when the transaction has been applied or forgotten.
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES, dir=str(spool))  # noqa: SIM115
+
+    def add(self, entry: bytes) -> None:
+        """Keep the operations of one more entry."""
+        for operation in operations(entry):
+            self._file.write(operation)
+            self.count += 1
+
+    def operations(self) -> Iterator[bytes]:
+        """Yield the operations in order."""
+        self._file.seek(0)
+        while length := self._file.read(LENGTH.size):
+            yield length + self._file.read(int(LENGTH.unpack(length)[0]) - LENGTH.size)
+
+    def close(self) -> None:
+        """Forget them."""
+        self._file.close()
 
 
 class Stream:
@@ -148,31 +185,14 @@ class Stream:
         """Return the units of one entry; at least one, so that the position moves over every entry."""
         fields = dict(entry.items())  # decoded once: each look at the entry itself takes several calls
         optime = optime_of(fields)
-        op, namespace, o = fields["op"], fields["ns"], fields["o"]
-        name = command_name(o) if op == "c" else None
-        decision = rule(op, name)
-        if decision.action is Action.TRANSACTION:
+        name = command_name(fields["o"]) if fields["op"] == "c" else None
+        if rule(fields["op"], name).action is Action.TRANSACTION:
             return self._transaction(entry, optime, str(name))
-        if namespace == "admin.system.version" and op != "n" and optime.ts > self._since:
-            return iter((Unit(optime, 0, command=entry),))
-        if optime.ts <= self._since or decision.action is Action.IGNORE or _not_copied(op, namespace, o):
+        if optime.ts <= self._since:
             return iter((Unit(optime, 0),))
-        if decision.action is Action.STOP:
-            raise Unsupported(f"{describe(op, namespace, optime, name or '')}: {decision.why}")
-        if decision.action is Action.COMMAND:
+        if fields["ns"] == "admin.system.version" and fields["op"] != "n":
             return iter((Unit(optime, 0, command=entry),))
-        return iter((self._write(entry, fields, optime, 0, last=True),))
-
-    def _write(self, entry: RawBSONDocument, fields: Mapping[str, Any], optime: OpTime, index: int, last: bool) -> Unit:
-        namespace = fields["ns"]
-        if needs_command(namespace):
-            return Unit(optime, index, command=entry, last=last)
-        if "ui" not in fields:
-            raise Unsupported(
-                f"{describe(fields['op'], namespace, optime)}: expected an entry with a collection UUID, found none"
-            )
-        op = Op(fields["op"], bytes(fields["ui"]), namespace, fields["o"], fields.get("o2"), optime, index)
-        return Unit(optime, index, op=op, last=last)
+        return iter((_unit(entry, fields, optime),))
 
     def _transaction(self, entry: RawBSONDocument, optime: OpTime, name: str) -> Iterator[Unit]:
         o = names(bytes(entry["o"].raw))
@@ -235,19 +255,35 @@ class Stream:
         if count == 0:
             yield Unit(optime, 0)
         for index in range(count):  # without a name for the operation: it would be held until the next one is asked for
-            yield self._inner_unit(RawBSONDocument(next(found), RAW), optime, index, last=index == count - 1)
+            yield _inner_unit(RawBSONDocument(next(found), RAW), optime, index, last=index == count - 1)
 
-    def _inner_unit(self, inner: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
-        op, namespace = inner["op"], inner["ns"]
-        name = command_name(inner["o"]) if op == "c" else None
-        decision = rule(op, name)
-        if decision.action is Action.IGNORE or _not_copied(op, namespace, inner["o"]):
-            return Unit(optime, index, last=last)
-        if decision.action is Action.COMMAND:
-            return Unit(optime, index, command=inner, last=last)
-        if decision.action is Action.WRITE:
-            return self._write(inner, inner, optime, index, last)
-        raise Unsupported(f"{describe(op, namespace, optime, name or '')} inside a transaction: {decision.why}")
+
+def _inner_unit(inner: RawBSONDocument, optime: OpTime, index: int, last: bool) -> Unit:
+    return _unit(inner, inner, optime, index, last, " inside a transaction")
+
+
+def _unit(
+    entry: RawBSONDocument,
+    fields: Mapping[str, Any],
+    optime: OpTime,
+    index: int = 0,
+    last: bool = True,
+    where: str = "",
+) -> Unit:
+    """Return the unit of an entry, or of an operation in one. Raises Unsupported for what cannot be replayed there."""
+    op, namespace, o = fields["op"], fields["ns"], fields["o"]
+    name = command_name(o) if op == "c" else None
+    decision = rule(op, name)
+    if decision.action is Action.IGNORE or _not_copied(op, namespace, o):
+        return Unit(optime, index, last=last)
+    if decision.action not in (Action.COMMAND, Action.WRITE):
+        raise Unsupported(f"{describe(op, namespace, optime, name or '')}{where}: {decision.why}")
+    if decision.action is Action.COMMAND or needs_command(namespace):
+        return Unit(optime, index, command=entry, last=last)
+    if "ui" not in fields:
+        raise Unsupported(f"{describe(op, namespace, optime)}: expected an entry with a collection UUID, found none")
+    op_of = Op(op, bytes(fields["ui"]), namespace, o, fields.get("o2"), optime, index)
+    return Unit(optime, index, op=op_of, last=last)
 
 
 def _not_copied(op: str, namespace: str, o: RawBSONDocument) -> bool:

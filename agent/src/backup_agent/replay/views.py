@@ -22,17 +22,26 @@ VIEW, TIME_SERIES = "view", "timeseries"
 JOURNALED = {"w": 1, "j": True}
 
 
+def journaled(client: Client, database: str, *command: tuple[str, Any]) -> None:
+    """Run a command on the head; returns when what it did is durable. Raises OperationFailure."""
+    client[database].command(SON([*command, ("writeConcern", JOURNALED)]))
+
+
 def run_entry(client: Client, entry: Mapping[str, Any]) -> None:
     """Apply one oplog entry on the head by `applyOps`; returns when it is durable. Raises OperationFailure."""
-    client.admin.command(SON([("applyOps", [entry]), ("writeConcern", JOURNALED)]))
+    journaled(client, "admin", ("applyOps", [entry]))
+
+
+def apply_command(client: Client, database: str, ui: bytes, o: Mapping[str, Any]) -> None:
+    """Apply the entry of a command about the collection of a UUID; as `run_entry` does."""
+    run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
 
 
 def make_catalogue(client: Client, database: str, ui: bytes | None = None) -> None:
     """Make the collection that holds a database's views, if there is none."""
     if not client[database].list_collection_names(filter={"name": SYSTEM_VIEWS}):
         o = SON([("create", SYSTEM_VIEWS), ("idIndex", SON([("v", 2), ("key", {"_id": 1}), ("name", "_id_")]))])
-        ui = ui or uuid.uuid4().bytes
-        run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+        apply_command(client, database, ui or uuid.uuid4().bytes, o)
 
 
 def apply_entry(client: Client, entry: RawBSONDocument, strict: bool) -> None:
@@ -80,4 +89,4 @@ def put_view(client: Client, database: str, info: Mapping[str, Any]) -> None:
     buckets = f"system.buckets.{view}"
     if info["type"] == TIME_SERIES and not client[database].list_collection_names(filter={"name": buckets}):
         return
-    client[database].command(SON([("create", view), *info["options"].items(), ("writeConcern", JOURNALED)]))
+    journaled(client, database, ("create", view), *info["options"].items())

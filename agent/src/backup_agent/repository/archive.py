@@ -95,18 +95,17 @@ class Archiver:
         self._bytes = 0
         self._unrecorded_at = -math.inf
 
-    def look(self, generation: int, captured: Timestamp | None) -> None:
+    def look(self, generation: int, captured: Timestamp) -> None:
         """Begin an upload when one is due and none runs. Cheap: called once a second."""
-        if self._config.archive_interval_minutes <= 0 or captured is None:
+        if self._config.archive_interval_minutes <= 0:
             return
         if self._thread is not None and self._thread.is_alive():
             self._judge_running()
             return
         self._upload = None
-        if not self._due(self._last, generation, captured):
-            return
-        self._upload = self._next(generation, captured)
-        if self._upload is not None:
+        slices = self._config.generation_directory(generation) / SLICES
+        if self._due(self._last, generation, captured) and (found := files(slices)):
+            self._upload = _Upload(generation, first_timestamp(found[0]), captured)
             self._began = self._moved = time.monotonic()
             self._bytes = 0
             self._thread = threading.Thread(target=self._run, args=(self._upload,), name="archive", daemon=True)
@@ -139,10 +138,6 @@ class Archiver:
         # A new snapshot is not left alone: what follows it is stored at once, so that it begins a range.
         return not fresh or snapshots[0].optime > last.through
 
-    def _next(self, generation: int, captured: Timestamp) -> _Upload | None:
-        found = files(self._config.generation_directory(generation) / SLICES)
-        return _Upload(generation, first_timestamp(found[0]), captured) if found else None
-
     def _run(self, upload: _Upload) -> None:
         last = self._last
         try:
@@ -151,15 +146,14 @@ class Archiver:
             self._store.observe("archive", Archived(upload.generation, upload.through, at, at, ok=True))
             self._store.close_alerts(ALERT)
         except Shutdown:
-            return  # it did not fail: the next start begins it again at once
+            pass  # it did not fail: the next start begins it again at once
         except AgentError as error:
             self._failed(last, error.message)
-            return
         except Exception as error:  # the thread must leave a trace of whatever ended it
             log.exception("archive")
             self._failed(last, str(error)[:300])
-            return
-        self._forget()
+        else:
+            self._forget()
 
     def _failed(self, last: Archived, reason: str) -> None:
         log.warning("archive", reason=reason)
@@ -193,18 +187,15 @@ class Archiver:
         """
         self._moved = time.monotonic()
         try:
-            self._forget_unneeded()
+            found = inventory(self._restic, self._config.job, self._alive)
+            oldest: dict[int, Timestamp] = {}
+            for snapshot in found.snapshots:
+                since = oldest.get(snapshot.generation, snapshot.reads_from)
+                oldest[snapshot.generation] = min(since, snapshot.reads_from)
+            kept = needed(found.archives, oldest)
+            self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
         except AgentError as error:
             log.warning("archive", reason=error.message)
-
-    def _forget_unneeded(self) -> None:
-        found = inventory(self._restic, self._config.job, self._alive)
-        oldest: dict[int, Timestamp] = {}
-        for snapshot in found.snapshots:
-            since = oldest.get(snapshot.generation, snapshot.reads_from)
-            oldest[snapshot.generation] = min(since, snapshot.reads_from)
-        kept = needed(found.archives, oldest)
-        self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
 
     def _alarm(self, last: Archived, reason: str) -> None:
         snapshots = self._store.snapshots()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from bson.timestamp import Timestamp
 
@@ -13,7 +12,7 @@ from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, NotFound
 from backup_agent.repository.restic import Listed, RepositoryMissing, Restic, cache_of
 from backup_agent.state.store import Store
-from backup_agent.times import show, timestamp_json
+from backup_agent.times import moment, show, timestamp_json
 from backup_agent.values import Json, Record
 
 SLICES = "slices"
@@ -80,8 +79,19 @@ class Inventory:
     jobs: tuple[str, ...] = ()
 
     def ranges(self) -> list[Range]:
-        """Return what can be restored, oldest first: single optimes of snapshots, and stretches of oplog after them."""
-        return ranges(self.snapshots, self.archives)
+        """Return the optimes that can be restored, oldest first: single ones of snapshots, and stretches of oplog after them."""
+        found: list[Range] = []
+        for snapshot in sorted(self.snapshots, key=lambda s: (s.generation, s.optime)):
+            until = snapshot.optime
+            for stretch in stretches(a for a in self.archives if a.generation == snapshot.generation):
+                if stretch.first <= snapshot.reads_from and stretch.through > until:
+                    until = stretch.through
+            last = found[-1] if found else None
+            if last is not None and last.generation == snapshot.generation and snapshot.optime <= last.until:
+                found[-1] = Range(last.generation, last.since, max(last.until, until))
+            else:
+                found.append(Range(snapshot.generation, snapshot.optime, until))
+        return found
 
     def snapshot(self, name: str) -> Snapshot:
         """Return a snapshot by its name. Raises NotFound."""
@@ -108,11 +118,6 @@ def _tags(found: Listed) -> dict[str, str]:
     return dict(tag.partition("=")[::2] for tag in found.tags or ())
 
 
-def _second(text: str) -> str:
-    """Return one of restic's times, which have nanoseconds and the zone of the machine, as all times of the agent are."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inventory:
     """Read what a repository holds of a job; None stands for the only job in it.
 
@@ -132,7 +137,7 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inve
             int(tags["generation"]),
             unstamp(tags["optime"]),
             unstamp(tags["from"]),
-            _second(found.time),
+            moment(found.time),
         )
         for found, tags in ours
         if {"name", "generation", "optime", "from"} <= tags.keys()
@@ -160,23 +165,6 @@ def stretches(archives: Iterable[Archive]) -> list[Archive]:
             archive = Archive(later.id, last.generation, last.first, later.through)  # noqa: PLW2901 - the joined one
         joined.append(archive)
     return joined
-
-
-def ranges(snapshots: Iterable[Snapshot], archives: Iterable[Archive]) -> list[Range]:
-    """Return the optimes that can be restored. Pure."""
-    found: list[Range] = []
-    every = list(archives)
-    for snapshot in sorted(snapshots, key=lambda s: (s.generation, s.optime)):
-        until = snapshot.optime
-        for stretch in stretches(a for a in every if a.generation == snapshot.generation):
-            if stretch.first <= snapshot.reads_from and stretch.through > until:
-                until = stretch.through
-        last = found[-1] if found else None
-        if last is not None and last.generation == snapshot.generation and snapshot.optime <= last.until:
-            found[-1] = Range(last.generation, last.since, max(last.until, until))
-        else:
-            found.append(Range(snapshot.generation, snapshot.optime, until))
-    return found
 
 
 def chain(archives: Iterable[Archive], generation: int, since: Timestamp, until: Timestamp) -> list[Archive] | None:

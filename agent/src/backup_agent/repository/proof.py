@@ -15,9 +15,11 @@ from backup_agent.compare import digest, manifest
 from backup_agent.compare.manifest import Manifest, Mismatch
 from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
 from backup_agent.head import HeadFailed, Mongod, make_plain
+from backup_agent.machine.disks import used_bytes
 from backup_agent.repository.restic import ResticFailed
 from backup_agent.repository.snapshot import MANIFEST, known, repository
 from backup_agent.state.records import Snapshot
+from backup_agent.state.room import Place
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso
 from backup_agent.values import Client, Record
@@ -92,16 +94,10 @@ def _conclude(work: Work, result: Proof) -> None:
 
 def _require_room(scratch: Path, snapshot: Snapshot, reserve: int) -> None:
     scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    free = shutil.disk_usage(scratch.parent).free
     wanted = int(snapshot.bytes_total * 1.1) + reserve
-    if free < wanted:
-        raise NoRoom(
-            f"proof: expected {wanted} bytes free for the scratch copy in {scratch}, found {free}; make room",
-            "directory",
-            directory=str(scratch.parent),
-            free_bytes=free,
-            needed_bytes=wanted,
-        )
+    place = Place("directory", scratch.parent, shutil.disk_usage(scratch.parent).free, wanted)
+    if place.full:
+        raise place.error
 
 
 def _busy(work: Work) -> None:
@@ -122,13 +118,16 @@ def _restored(work: Work, snapshot: Snapshot, scratch: Path) -> Iterator[tuple[C
     try:
         _restore(work, snapshot, scratch)
         failpoints.reach("proof.restored", directory=scratch)
-        expected = _load(scratch / MANIFEST)
+        with _unrestorable("", OperationFailed):
+            expected = manifest.load(scratch / MANIFEST)
         if not expected.digests:
             raise Refused(
                 f"snapshot {snapshot.name}: expected one that was taken to be proven, found no digests in its manifest; "
                 "take a new one with --prove"
             )
-        client = _start(mongod)
+        with _unrestorable("the restored copy does not start: ", HeadFailed, PyMongoError):
+            client = mongod.start()
+            make_plain(client)
         failpoints.reach("proof.started", directory=scratch, socket=socket)
         yield client, expected
     except _Unrestorable as error:
@@ -146,20 +145,13 @@ def _excuse(mongod: Mongod, scratch: Path, reserve: int, error: _Unrestorable) -
         raise NoRoom(f"proof: the disk of {scratch} is full ({error}); make room", "directory") from error
 
 
-def _load(path: Path) -> Manifest:
+@contextlib.contextmanager
+def _unrestorable(what: str, *errors: type[Exception]) -> Iterator[None]:
+    """Say of these errors that the snapshot cannot be used."""
     try:
-        return manifest.load(path)
-    except OperationFailed as error:
-        raise _Unrestorable(str(error)) from error
-
-
-def _start(mongod: Mongod) -> Client:
-    try:
-        client = mongod.start()
-        make_plain(client)
-    except (HeadFailed, PyMongoError) as error:
-        raise _Unrestorable(f"the restored copy does not start: {error}") from error
-    return client
+        yield
+    except errors as error:
+        raise _Unrestorable(f"{what}{error}") from error
 
 
 def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
@@ -167,7 +159,7 @@ def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
 
     def tick() -> None:
         _busy(work)
-        work.tick("restore", min(total, _size(scratch)), total, "bytes")
+        work.tick("restore", min(total, used_bytes(scratch)), total, "bytes")
 
     scratch.mkdir(parents=True, mode=0o700)
     try:
@@ -180,15 +172,6 @@ def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
         raise  # restic was killed, or refused: that says nothing about what is stored
 
 
-def _size(directory: Path) -> int:
-    """Return the bytes in the files of a directory that is being written."""
-    total = 0
-    for path in directory.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_blocks * 512
-    return total
-
-
 def _compare(work: Work, client: Client, expected: Manifest) -> list[str]:
     total = max(1, expected.documents)
     read: dict[str, int] = {}
@@ -198,10 +181,8 @@ def _compare(work: Work, client: Client, expected: Manifest) -> list[str]:
         _busy(work)
         work.tick("compare", min(total, sum(read.values())), total, "documents", f"comparing {namespace}")
 
-    try:
+    with _unrestorable("the restored copy could not be read: ", PyMongoError):
         found = manifest.mismatches(expected, client, progress)
-    except PyMongoError as error:
-        raise _Unrestorable(f"the restored copy could not be read: {error}") from error
     named = NAMED_DIFFERENCES if expected.generation == work.generation else 0
     return [_with_documents(work, client, m) for m in found[:named]] + [m.text for m in found[named:]]
 

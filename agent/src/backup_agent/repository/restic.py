@@ -6,7 +6,6 @@ The location goes by environment variable, since some kinds carry a password; th
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import queue
@@ -16,13 +15,16 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
+from backup_agent.head import die_with_parent
 from backup_agent.values import Json, Record
 
 TICK_SECONDS = 0.2
@@ -35,13 +37,9 @@ LOCKED_RETRY_SECONDS = 2.0
 READING = ("restore", "dump", "snapshots", "stats", "cat")
 """Commands that change nothing: on a repository that cannot be written they do without a lock."""
 
-PR_SET_PDEATHSIG = 1
-
 Tick = Callable[[], None]
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in total."""
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
@@ -55,11 +53,6 @@ def cache_of(job_directory: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="restic-cache-") as directory:
         yield Path(directory)
-
-
-def _die_with_parent() -> None:
-    """End restic when the agent ends: then the files that restic reads are no longer locked."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ResticFailed(OperationFailed):
@@ -185,11 +178,6 @@ class Restic:
         if restic_ids:
             self._run(["forget", *restic_ids, *(["--prune"] if prune else [])], tick)
 
-    def stats(self, tick: Tick = _nothing) -> Json:
-        """Return the size of the repository (`total_size`, bytes) and its number of blobs."""
-        found: Json = json.loads(self._run(["stats", "--mode", "raw-data"], tick))
-        return found
-
     def restore_size(self, restic_ids: Sequence[str], tick: Tick = _nothing) -> int:
         """Return how many bytes the restored files of snapshots take together."""
         return sum(
@@ -238,7 +226,7 @@ class Restic:
     def _lines(self, arguments: list[str], tick: Tick, directory: Path | None) -> Iterator[str]:
         """Run restic, yield its output and raise what its end means; `tick` is called all along."""
         process = self._start(arguments, directory)
-        errors: list[str] = []
+        errors: deque[str] = deque(maxlen=KEPT_ERROR_LINES)
         try:
             yield from _output(process, errors, tick)
         except BaseException:
@@ -259,7 +247,8 @@ class Restic:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - takes no lock that another thread could hold
+                # Then the files that restic reads are no longer locked. It takes no lock that another thread could hold.
+                preexec_fn=partial(die_with_parent, signal.SIGTERM),  # noqa: PLW1509
                 start_new_session=True,
             )
         except OSError as error:
@@ -276,12 +265,12 @@ def _pause(seconds: float, tick: Tick) -> None:
         time.sleep(TICK_SECONDS)
 
 
-def _output(process: subprocess.Popen[str], errors: list[str], tick: Tick) -> Iterator[str]:
+def _output(process: subprocess.Popen[str], errors: deque[str], tick: Tick) -> Iterator[str]:
     """Yield the lines of standard output, keep the last ones of standard error."""
     lines: queue.Queue[str | None] = queue.Queue(maxsize=1000)
     readers = [
         threading.Thread(target=_pump, args=(process.stdout, lines.put), daemon=True),
-        threading.Thread(target=_pump, args=(process.stderr, lambda line: _keep(errors, line)), daemon=True),
+        threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True),
     ]
     for reader in readers:
         reader.start()
@@ -301,12 +290,6 @@ def _pump(stream: Any, put: Callable[[str | None], None]) -> None:
     for line in stream:
         put(line)
     put(None)
-
-
-def _keep(lines: list[str], line: str | None) -> None:
-    if line is not None:
-        lines.append(line)
-        del lines[:-KEPT_ERROR_LINES]
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -7,7 +7,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from backup_agent.repository.restic import Restic, Stored, cache_of
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work
-from backup_agent.times import now_iso, show
+from backup_agent.times import now_iso, show, unix_seconds
 from backup_agent.values import Client
 
 MANIFEST = "manifest.json"
@@ -38,7 +39,6 @@ BACKUP_FILE = "WiredTiger.backup"
 
 SETTLE_SECONDS = 60
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def repository(work: Work) -> Restic:
@@ -134,9 +134,7 @@ def _record(work: Work, name: str, at: Timestamp, stored: Stored) -> Snapshot:
         state="good",
         held=False,
         proven_at=None,
-        bytes_added=stored.bytes_added,
-        bytes_total=stored.bytes_total,
-        restic_id=stored.restic_id,
+        **asdict(stored),
     )
     work.store.add_snapshot(snapshot)
     return snapshot
@@ -251,6 +249,6 @@ def due(snapshots: Sequence[Snapshot], interval_hours: float, now: datetime) -> 
     """
     if interval_hours <= 0:
         return False
-    times = [datetime.strptime(s.created_at, TIME_FORMAT).replace(tzinfo=UTC) for s in snapshots]
-    newest = max((taken for taken in times if taken <= now), default=None)
-    return newest is None or now - newest >= timedelta(hours=interval_hours)
+    ages = [now.timestamp() - unix_seconds(s.created_at) for s in snapshots]
+    newest = min((age for age in ages if age >= 0), default=None)
+    return newest is None or newest >= interval_hours * 3600

@@ -121,7 +121,7 @@ def verify(work: Work, parts: int) -> Verified:
     result = Verified(now_iso(), part, parts, slices, tuple(problems), damaged)
     work.note(verification=result)
     work.store.observe("verification", result)
-    work.store.close_alert(ALERT, NOT_RUN)
+    work.store.close_alerts(ALERT, cause=NOT_RUN)
     if problems:
         text = "; ".join(problems[:5])
         work.store.raise_alert(ALERT, "damaged", {"message": text})

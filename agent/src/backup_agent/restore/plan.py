@@ -67,11 +67,6 @@ class Plan:
         return Restore(self.job, taken.name, taken.optime, until, taken.generation, seconds)
 
 
-def whole_second(time: int) -> Timestamp:
-    """Return the timestamp that stands for the end of a second: later than every entry of it."""
-    return Timestamp(time, LAST_INCREMENT)
-
-
 def plan(found: Inventory, name: str | None, at: Timestamp | None) -> Plan:
     """Choose what to restore: a snapshot by name, an optime, or with neither the newest optime that can be restored.
 

@@ -19,13 +19,11 @@ from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints
-from backup_agent.capture.slices import SliceReader, SliceWriter
+from backup_agent.capture.slices import SliceWriter
 from backup_agent.compare.manifest import Manifest, parse
 from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
 from backup_agent.head import HeadFailed, Mongod, make_plain, mongod_version
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
-from backup_agent.replay.catalogue import Catalogue
-from backup_agent.replay.stream import Stream
 from backup_agent.repository.inventory import SLICES, Inventory
 from backup_agent.repository.restic import Gone, Restic
 from backup_agent.repository.snapshot import MANIFEST, locked
@@ -83,7 +81,7 @@ class Restorer:
     def _manifest(self, chosen: Plan) -> Manifest:
         text = self.restic.dump(chosen.snapshot.id, f"/{MANIFEST}", self.alive)
         try:
-            return parse(text, MANIFEST)
+            return parse(lambda: text, MANIFEST)
         except OperationFailed as error:
             what = f"the manifest of snapshot {chosen.snapshot.name}, found something else"
             raise OperationFailed(f"restore: expected {what}; restore another one") from error
@@ -169,16 +167,12 @@ class Restorer:
             mongod.stop()
 
     def _applier(self, client: Client, writer: SliceWriter, working: Path) -> Applier:
-        positions = PositionStore(client)
-        loaded = positions.load()
+        loaded = PositionStore(client).load()
         if loaded is None or not loaded[1]:
             raise OperationFailed(
                 "restore: expected an applied position in the snapshot, found none; restore another one"
             )
-        position = loaded[0]
-        reader = SliceReader(working / SLICES, writer, position.open_from or position.optime.ts)
-        stream = Stream(reader, position, position.optime.ts, spool_directory(working))
-        return Applier(client, stream, Catalogue(client, strict=True), positions)
+        return Applier(client, writer, spool_directory(working))
 
     def _apply(self, applier: Applier, chosen: Plan) -> None:
         began = chosen.snapshot.optime.time

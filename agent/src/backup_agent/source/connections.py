@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar, cast
 
 import pymongo
 from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from backup_agent.config import Config
-from backup_agent.errors import BadConfiguration, Transient
-from backup_agent.source.topology import Topology, judge, optime_of
-from backup_agent.times import OpTime
+from backup_agent.errors import AgentError, BadConfiguration, Transient
+from backup_agent.source.topology import Topology, judge, timestamp_of
 from backup_agent.values import RAW, Client
 
 BULK_SECONDS = 120.0
@@ -66,19 +65,14 @@ class SourceSet:
             "retryWrites": False,
         }
         if source.username is not None:
-            options |= {
-                "username": source.username,
-                "password": self._config.password(),
-                "authSource": source.auth_source,
-            }
+            options |= {"username": source.username, "authSource": source.auth_source}
+            options["password"] = self._config.password()
         if source.auth_mechanism is not None:
             options["authMechanism"] = source.auth_mechanism
         if source.tls is not None:
             options |= {"tls": True, "tlsAllowInvalidHostnames": source.tls.allow_invalid_hostnames}
-            if source.tls.ca_file:
-                options["tlsCAFile"] = str(source.tls.ca_file)
-            if source.tls.certificate_key_file:
-                options["tlsCertificateKeyFile"] = str(source.tls.certificate_key_file)
+            files = {"tlsCAFile": source.tls.ca_file, "tlsCertificateKeyFile": source.tls.certificate_key_file}
+            options |= {name: str(path) for name, path in files.items() if path}
         return options
 
     def seeds(self) -> Client:
@@ -146,12 +140,11 @@ class SourceSet:
                 found = self._seen_by(name)
                 if found.primary is not None:
                     return found
-            except OperationFailure as error:
-                if error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED):
-                    raise
-                last = error
             except PyMongoError as error:
-                self.failed(name)
+                if _refused(error):
+                    raise
+                if not isinstance(error, OperationFailure):
+                    self.failed(name)
                 last = error
         if found is None:
             raise Transient(f"expected an answer from a member of {self._config.source.replica_set}, found: {last}")
@@ -174,7 +167,8 @@ class SourceSet:
             self._require_set(found["_id"], name)
             return found
         if refusals and all(map(_refused, refusals.values())):
-            asked("replSetGetConfig", partial(_raise, next(iter(refusals.values()))))
+            first = next(iter(refusals.values()))
+            raise meaning("replSetGetConfig", first) from first
         said = "; ".join(f"{name} said: {reason(error)}" for name, error in refusals.items())
         raise Transient(
             f"expected an answer from a member of {self._config.source.replica_set}, found none: {said}; "
@@ -196,12 +190,8 @@ class SourceSet:
         options = self._options(self._config.source.connect_timeout_seconds)
         if not login:
             options = {name: value for name, value in options.items() if name not in LOGIN}
-        with (
-            contextlib.closing(
-                cast(Client, MongoClient(f"mongodb://{member}/?directConnection=true", **options))
-            ) as client,
-            pymongo.timeout(self._config.source.connect_timeout_seconds),
-        ):
+        client: Client = MongoClient(f"mongodb://{member}/?directConnection=true", **options)
+        with contextlib.closing(client), pymongo.timeout(self._config.source.connect_timeout_seconds):
             return client.admin.command("hello")
 
     def _names(self) -> list[str]:
@@ -244,10 +234,6 @@ def _refused(error: PyMongoError) -> bool:
     return isinstance(error, OperationFailure) and error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED)
 
 
-def _raise(error: Exception) -> None:
-    raise error
-
-
 def _seed_list(client: Client) -> list[str]:
     return [f"{host}:{port}" for host, port in client.topology_description.server_descriptions()]
 
@@ -259,29 +245,35 @@ def asked(what: str, call: Callable[[], Result]) -> Result:
     """
     try:
         return call()
-    except OperationFailure as error:
-        if error.code == AUTHENTICATION_FAILED:
-            raise BadConfiguration(
-                "source: the server refused the user name or the password; correct source.username or the content of "
-                "source.password_file"
-            ) from error
-        if error.code == UNAUTHORIZED:
-            raise BadConfiguration(
-                f"source: the user may not do what {what} needs; grant it the roles backup and clusterMonitor on admin"
-            ) from error
-        raise Transient(f"{what}: {error.details.get('errmsg') if error.details else error}") from error
     except PyMongoError as error:
-        raise Transient(f"{what}: {str(error)[:300]}") from error
+        raise meaning(what, error) from error
 
 
-def member_majority(client: Client) -> OpTime | None:
-    """Return the optime up to which this member can show majority-committed data.
+def meaning(what: str, error: PyMongoError) -> AgentError:
+    """Return the error that the driver's stands for."""
+    if not isinstance(error, OperationFailure):
+        return Transient(f"{what}: {str(error)[:300]}")
+    if error.code == AUTHENTICATION_FAILED:
+        return BadConfiguration(
+            "source: the server refused the user name or the password; correct source.username or the content of "
+            "source.password_file"
+        )
+    if error.code == UNAUTHORIZED:
+        return BadConfiguration(
+            f"source: the user may not do what {what} needs; grant it the roles backup and clusterMonitor on admin"
+        )
+    return Transient(f"{what}: {error.details.get('errmsg') if error.details else error}")
+
+
+def member_majority(client: Client) -> Timestamp | None:
+    """Return the timestamp up to which this member can show majority-committed data.
 
     It may have heard of a later commit point than it has applied, so the earliest of what it says counts.
     """
     optimes = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus"))["optimes"]
-    found = [optime_of(optimes.get(n)) for n in ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")]
-    return None if None in found else min(optime for optime in found if optime is not None)
+    names = ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")
+    found = [ts for name in names if (ts := timestamp_of(optimes.get(name))) is not None]
+    return min(found) if len(found) == len(names) else None
 
 
 def member_state(client: Client) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,22 +61,22 @@ def ask(config: Config) -> Oldest:
 
     Delayed members are not asked: the agent never reads from them. One that is neither primary nor secondary can't be read.
     """
-    sources = SourceSet(config)
-    entries, silent = {}, {}
     try:
-        topology = sources.topology()
-        for member in topology.data_bearing:
-            if member in topology.delayed:
-                continue
-            try:
-                entries[member] = _oldest(sources.prompt(member))
-            except (AgentError, PyMongoError) as error:
-                silent[member] = _short(error)
-        return Oldest(entries, silent, topology.primary)
+        with contextlib.closing(SourceSet(config)) as sources:
+            return _ask(sources)
     except (AgentError, PyMongoError, OSError, ValueError) as error:
         return Oldest(problem=_short(error))
-    finally:
-        sources.close()
+
+
+def _ask(sources: SourceSet) -> Oldest:
+    topology = sources.topology()
+    entries, silent = {}, {}
+    for member in topology.asked:
+        try:
+            entries[member] = _oldest(sources.prompt(member))
+        except (AgentError, PyMongoError) as error:
+            silent[member] = _short(error)
+    return Oldest(entries, silent, topology.primary)
 
 
 def _oldest(client: Client) -> Timestamp:

@@ -10,7 +10,6 @@ from bson.timestamp import Timestamp
 
 from backup_agent.errors import Transient
 from backup_agent.source.connections import SourceSet, asked, raw_collection
-from backup_agent.times import OpTime
 from backup_agent.values import Client, Document, Json, Record
 
 HOUR = 3600.0
@@ -68,21 +67,17 @@ def oplog_use(client: Client) -> OplogUse:
         {"$collStats": {"storageStats": {}}},
         {"$project": {"storageStats.size": 1, "storageStats.maxSize": 1}},
     ]
-    found = asked("collStats", lambda: next(iter(client.local["oplog.rs"].aggregate(pipeline)), {})).get(
-        "storageStats", {}
-    )
-    return OplogUse(seconds, int(found.get("size", 0)), int(found.get("maxSize", 0)))
+    found = asked("collStats", lambda: next(iter(client.local["oplog.rs"].aggregate(pipeline)), {}))
+    storage = found.get("storageStats", {})
+    return OplogUse(seconds, int(storage.get("size", 0)), int(storage.get("maxSize", 0)))
 
 
-def oplog_note(sources: SourceSet, text: str) -> OpTime:
-    """Write a note into the source's oplog and return its optime; it needs the role `backup` and a primary."""
+def oplog_note(sources: SourceSet, text: str) -> Timestamp:
+    """Write a note into the source's oplog and return its timestamp; it needs the role `backup` and a primary."""
     client = sources.seeds()
-    reply = asked(
-        "appendOplogNote",
-        lambda: client.admin.command(
-            "appendOplogNote", 1, data={"msg": text}, writeConcern={"w": "majority", "wtimeout": 30_000}
-        ),
-    )
+    options: Document = {"data": {"msg": text}, "writeConcern": {"w": "majority", "wtimeout": 30_000}}
+    reply = asked("appendOplogNote", lambda: client.admin.command("appendOplogNote", 1, **options))
     if "writeConcernError" in reply:  # the driver leaves it to the caller of a plain command
         raise Transient(f"expected a note that a majority has, found: {reply['writeConcernError'].get('errmsg')}")
-    return OpTime(reply["operationTime"], -1)
+    written: Timestamp = reply["operationTime"]
+    return written

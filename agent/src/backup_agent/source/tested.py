@@ -5,12 +5,12 @@ from __future__ import annotations
 from backup_agent import TESTED_SERVER_MAJORS
 
 
-def warning(version: str) -> str | None:
-    """Return what to tell an operator whose source runs this version, or None when its major version was tested."""
-    major = ".".join(version.split(".")[:2])
-    if major in TESTED_SERVER_MAJORS:
-        return None
-    return (
+def warnings(version: str | None) -> tuple[str, ...]:
+    """Return what to tell an operator whose source runs this version: nothing when its major version was tested."""
+    if version is None or ".".join(version.split(".")[:2]) in TESTED_SERVER_MAJORS:
+        return ()
+    text = (
         f"the source runs MongoDB {version}, which this version of the agent was not tested with (tested: "
         f"{', '.join(TESTED_SERVER_MAJORS)}); unknown entries stop the job and are named, see docs/fidelity.md"
     )
+    return (text,)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bson.timestamp import Timestamp
 
-from backup_agent.times import OpTime, seconds_between
+from backup_agent.times import seconds_between
 from backup_agent.values import Json, Record, to_json
 
 
@@ -24,7 +24,6 @@ class MemberFacts(Record):
     hidden: bool = False
     priority: float = 1
     delay_seconds: int = 0
-    optime: OpTime | None = None
     too_far_behind: bool = False
     """Whether its lag is the only reason against this member."""
 
@@ -40,8 +39,8 @@ class Topology:
 
     primary: str | None
     members: tuple[MemberFacts, ...]
-    primary_optime: OpTime | None
-    majority: OpTime | None
+    primary_last_write: Timestamp | None
+    majority: Timestamp | None
     prefer: tuple[str, ...] = field(default=())
     data_bearing: tuple[str, ...] = field(default=())
     """Every member of the set's configuration that has data: all but the arbiters."""
@@ -49,6 +48,11 @@ class Topology:
     """Those of them that the configuration keeps behind on purpose."""
     failed: Mapping[str, float] = field(default_factory=dict)
     """When reading from a member failed lately, by any clock that only grows: the set may call it healthy all the same."""
+
+    @property
+    def asked(self) -> list[str]:
+        """The members that are asked what they have: those with data, but the delayed ones, which are never read from."""
+        return [member for member in self.data_bearing if member not in self.delayed]
 
     def choose(self) -> MemberFacts | None:
         """Return the member to read from, or None.
@@ -107,11 +111,10 @@ class Topology:
         }
 
 
-def optime_of(value: Any) -> OpTime | None:
-    """Read an optime of `replSetGetStatus`; None when it is not one."""
-    if not isinstance(value, dict) or not isinstance(value.get("ts"), Timestamp):
-        return None
-    return OpTime(value["ts"], int(value.get("t", -1)))
+def timestamp_of(value: Any) -> Timestamp | None:
+    """Read the timestamp of an optime of `replSetGetStatus`; None when it is not one."""
+    found = value.get("ts") if isinstance(value, dict) else None
+    return found if isinstance(found, Timestamp) else None
 
 
 def judge(
@@ -124,13 +127,12 @@ def judge(
     """Decide about every member from `replSetGetStatus` and `replSetGetConfig`. Pure."""
     settings = {m["host"]: m for m in config["members"]}
     primary = next((m for m in status["members"] if m.get("stateStr") == "PRIMARY" and m.get("health") == 1), None)
-    newest = optime_of(primary["optime"]) if primary else None
+    newest = timestamp_of(primary["optime"]) if primary else None
     members = []
     for found in status["members"]:
         setting = settings.get(found["name"], {})
         delay = _delay(setting)
-        optime = optime_of(found.get("optime"))
-        lag = seconds_between(newest.ts if newest else None, optime.ts if optime else None)
+        lag = seconds_between(newest, timestamp_of(found.get("optime")))
         reason = _refusal(found, delay, lag, max_lag_seconds)
         members.append(
             MemberFacts(
@@ -142,11 +144,10 @@ def judge(
                 hidden=bool(setting.get("hidden", False)),
                 priority=float(setting.get("priority", 1)),
                 delay_seconds=delay,
-                optime=optime,
                 too_far_behind=reason is not None and _refusal(found, delay, lag, lag or 0) is None,
             )
         )
-    majority = optime_of(status.get("optimes", {}).get("lastCommittedOpTime"))
+    majority = timestamp_of(status.get("optimes", {}).get("lastCommittedOpTime"))
     name = primary["name"] if primary else None
     bearing = tuple(host for host, setting in settings.items() if not setting.get("arbiterOnly", False))
     delayed = tuple(host for host in bearing if _delay(settings[host]))

@@ -65,7 +65,9 @@ class Database:
             if not path.exists():
                 # Never open a file that exists but through SQLite: closing it would drop the locks of this process on it.
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._open(path)
+            self._connect(path)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
         except (OSError, sqlite3.OperationalError) as error:
             raise BadConfiguration(
                 f"directory: expected a directory that user {os.geteuid()} may write, found {path.parent}: {error}; "
@@ -87,11 +89,6 @@ class Database:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(database, timeout=30, isolation_level=None, check_same_thread=False, uri=uri)
         self._db.row_factory = sqlite3.Row
-
-    def _open(self, path: Path) -> None:
-        self._connect(path)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
 
     def _require_known(self, path: Path) -> int:
         found = int(self._db.execute("PRAGMA user_version").fetchone()[0])

@@ -254,12 +254,7 @@ class Agent(Record):
 class Live(Record):
     """What the daemon observed last: of itself, of the source and of the head."""
 
-    DERIVED: ClassVar = (
-        "backup_lag_seconds",
-        "backup_lag_primary_seconds",
-        "apply_lag_seconds",
-        "headroom_seconds",
-    )
+    DERIVED: ClassVar = ("backup_lag_seconds", "backup_lag_primary_seconds", "apply_lag_seconds", "headroom_seconds")
     PARTS: ClassVar = {"agent": Agent}
 
     agent: Agent = field(default_factory=Agent)

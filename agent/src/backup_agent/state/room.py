@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Collection, Iterator
@@ -48,10 +48,19 @@ class Place:
     name: str
     path: Path
     free_bytes: int
+    needed_bytes: int
 
-    def message(self, needed: int) -> str:
-        """Return the sentence for alerts and errors."""
-        return f"{self.name}: expected {needed} bytes free in {self.path}, found {self.free_bytes}; make room, work waits for it"
+    @property
+    def full(self) -> bool:
+        """Whether it has less room than the reserve."""
+        return self.free_bytes < self.needed_bytes
+
+    @property
+    def error(self) -> NoRoom:
+        """What is said of it when it is full, by errors and alerts."""
+        needed, free = self.needed_bytes, self.free_bytes
+        text = f"{self.name}: expected {needed} bytes free in {self.path}, found {free}; make room, work waits for it"
+        return NoRoom(text, self.name, directory=str(self.path), free_bytes=free, needed_bytes=needed)
 
 
 def local_repository(location: str) -> Path | None:
@@ -75,29 +84,17 @@ def places(config: Config, generation: int | None) -> dict[str, Place]:
     found: dict[str, Place] = {}
     disks: dict[int, Place] = {}
     for name, path in _paths(config, generation):
-        try:
-            device, statistics = path.stat().st_dev, os.statvfs(path)
-        except OSError:
-            continue
-        place = Place(name, path, statistics.f_bavail * statistics.f_frsize)
-        found[name] = disks.setdefault(device, place)
+        with contextlib.suppress(OSError):
+            place = Place(name, path, shutil.disk_usage(path).free, config.disk_reserve_bytes)
+            found[name] = disks.setdefault(path.stat().st_dev, place)
     return found
 
 
 def unrecorded(config: Config, generation: int | None, alerts: Collection[Alert]) -> list[Alert]:
     """Return the alerts that the daemon would raise now and that are not in the state: on a full disk it cannot write them."""
     known = {alert.cause for alert in alerts if alert.kind == ALERT}
-    needed = config.disk_reserve_bytes
-    short = {p.name: p for p in places(config, generation).values() if p.free_bytes < needed}
-    return [
-        Alert(ALERT, name, now_iso(), {"message": place.message(needed), **_facts(place, needed)})
-        for name, place in short.items()
-        if name not in known
-    ]
-
-
-def _facts(place: Place, needed: int) -> Json:
-    return {"directory": str(place.path), "free_bytes": place.free_bytes, "needed_bytes": needed}
+    errors = {place.name: place.error for place in places(config, generation).values() if place.full}
+    return [Alert(ALERT, name, now_iso(), error.detail) for name, error in errors.items() if name not in known]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -135,17 +132,12 @@ class Room:
         self._said: set[str] = set()
         self._open = {alert.cause for alert in store.alerts() if alert.kind == ALERT}
 
-    def _short(self) -> dict[str, Place]:
-        found = places(self._config, self.generation)
-        return {name: place for name, place in found.items() if place.free_bytes < self._config.disk_reserve_bytes}
-
     def require(self, *names: str) -> None:
         """Raise NoRoom when the disk of one of these has less room than the reserve."""
-        short = self._short()
+        found = places(self._config, self.generation)
         for name in names:
-            if name in short:
-                place, needed = short[name], self._config.disk_reserve_bytes
-                raise NoRoom(place.message(needed), place.name, **_facts(place, needed))
+            if name in found and found[name].full:
+                raise found[name].error
 
     def explain(self, error: BaseException, *names: str) -> NoRoom | None:
         """Return NoRoom when an error comes of a full disk, or may: when it came while one of these disks was full."""
@@ -166,7 +158,7 @@ class Room:
         place = places(self._config, self.generation).get(error.place)
         name = place.name if place else error.place
         self._noted[name] = time.monotonic()
-        self._raise(name, {"message": error.message, **error.details})
+        self._raise(name, error.detail)
 
     def cleared(self, name: str) -> None:
         """Note that a write succeeded there. For a disk that cannot be measured this is the only sign of room."""
@@ -176,11 +168,10 @@ class Room:
     def look(self) -> None:
         """Raise and close alerts by what is measured. Called once a second."""
         found = places(self._config, self.generation)
-        short = {place.name: place for place in self._short().values()}
-        for name, place in short.items():
-            needed = self._config.disk_reserve_bytes
-            self._raise(name, {"message": place.message(needed), **_facts(place, needed)})
-        for name in (self._open | self._said) - set(short):
+        errors = {place.name: place.error for place in found.values() if place.full}
+        for name, error in errors.items():
+            self._raise(name, error.detail)
+        for name in (self._open | self._said) - set(errors):
             remote = name == REPOSITORY and name not in found
             if not remote and time.monotonic() - self._noted.get(name, 0.0) > QUIET_SECONDS:
                 self._close(name)
@@ -197,7 +188,7 @@ class Room:
 
     def _close(self, name: str) -> None:
         try:
-            self._store.close_alert(ALERT, name)
+            self._store.close_alerts(ALERT, cause=name)
         except NoRoom:
             return
         self._open.discard(name)

@@ -17,18 +17,7 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, NotFound, OperationOpen, Refused
 from backup_agent.state.database import Database, R
 from backup_agent.state.maintenance import Begin, Begun, Maintenance
-from backup_agent.state.records import (
-    STEPS,
-    Alert,
-    Generation,
-    Lease,
-    Live,
-    Operation,
-    Params,
-    Snapshot,
-    Step,
-    Sync,
-)
+from backup_agent.state.records import STEPS, Alert, Generation, Lease, Live, Operation, Params, Snapshot, Step, Sync
 from backup_agent.times import age_seconds, iso_in, now_iso
 from backup_agent.values import Json, Record
 
@@ -173,16 +162,13 @@ class Store(Database):
         alert = Alert(kind, cause, now_iso(), detail)
         return self._insert("alerts", alert.to_json(), otherwise="IGNORE") > 0
 
-    def close_alerts(self, *kinds: str) -> None:
-        """Close the open alerts of these kinds."""
+    def close_alerts(self, *kinds: str, cause: str | None = None) -> None:
+        """Close the open alerts of these kinds, or those of one cause."""
         marks = ", ".join("?" * len(kinds))
-        query = f"UPDATE alerts SET closed_at = ? WHERE closed_at IS NULL AND kind IN ({marks})"
-        self._write(query, now_iso(), *kinds)
-
-    def close_alert(self, kind: str, cause: str) -> None:
-        """Close an alert, if it is open."""
-        query = "UPDATE alerts SET closed_at = ? WHERE closed_at IS NULL AND kind = ? AND cause = ?"
-        self._write(query, now_iso(), kind, cause)
+        which = f"kind IN ({marks}) AND (? IS NULL OR cause = ?)"
+        self._write(
+            f"UPDATE alerts SET closed_at = ? WHERE closed_at IS NULL AND {which}", now_iso(), *kinds, cause, cause
+        )
 
     def alerts(self) -> list[Alert]:
         """Return the open alerts, oldest first."""

@@ -1,7 +1,8 @@
 """Copy collections from a secondary to the head: raw batches, several collections at once.
 
 Every read is majority-committed and not older than Tc (`afterClusterTime`), also on another source. A collection that was copied
-whole stays copied after a crash; one that was interrupted is dropped on the head and copied again.
+whole stays copied after a crash; one that was interrupted is dropped on the head and copied again. They are listed at the start
+of a sync, found again by UUID, and made empty on the head before their copy.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bson.son import SON
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 
-from backup_agent.namespaces import listed, split
+from backup_agent.namespaces import ORDERED, OWN_DATABASE, find_by_uuid, indexes, listed, split, uuid_in
 from backup_agent.raw import pages
-from backup_agent.raw.held import PIECES
-from backup_agent.replay.inserting import insert
-from backup_agent.replay.views import JOURNALED
+from backup_agent.raw.memory import PIECES
+from backup_agent.replay.catalogue import Catalogue
+from backup_agent.replay.statements import insert
+from backup_agent.replay.views import TIME_SERIES, VIEW, journaled, put_view
+from backup_agent.state.records import Copied
 from backup_agent.values import Client
 
 GONE = (26, 175, 136, 43, 11602)
@@ -47,25 +49,63 @@ class Tally:
             self.bytes += size
 
 
+# The collections ----------------------------------------------------------------------------------------------------------
+
+
+def _info(client: Client, namespace: str) -> Any:
+    """Return what listCollections says of a name now, or None."""
+    database, name = split(namespace)
+    found = client.get_database(database, codec_options=ORDERED).list_collections(filter={"name": name})
+    return next(iter(found), None)
+
+
 def uuid_of(client: Client, namespace: str) -> bytes | None:
     """Return the UUID that a name has on a member now."""
-    database, collection = split(namespace)
-    info = next(iter(client[database].list_collections(filter={"name": collection})), None)
+    info = _info(client, namespace)
     return uuid_in(info) if info is not None else None
 
 
-def uuid_in(info: Mapping[str, Any]) -> bytes | None:
-    """Return the UUID in a listCollections document; a view has none."""
-    ui = info.get("info", {}).get("uuid")
-    return None if ui is None else bytes(ui)
-
-
-def find_by_uuid(client: Client, ui: bytes) -> str | None:
-    """Return the name that a collection has on a member now, or None when it was dropped."""
+def describe_collections(client: Client) -> list[Copied]:
+    """List what is to be copied: name, UUID, kind and size. Views come last: a time series is one, of its buckets."""
+    collections = []
     for database, info in listed(client):
-        if uuid_in(info) == ui:
-            return f"{database}.{info['name']}"
-    return None
+        namespace = f"{database}.{info['name']}"
+        ui = uuid_in(info)
+        size = 0 if ui is None else int(storage(client, namespace).get("size", 0))
+        collections.append(Copied(namespace, ui.hex() if ui else None, ui is None, size))
+    return sorted(collections, key=lambda collection: collection.view)
+
+
+def prepare(source: Client, head: Client, catalogue: Catalogue, collection: Copied) -> bool:
+    """Make an empty collection on the head, with the indexes in the model; False when there is nothing to copy.
+
+    A collection that was renamed meanwhile gets its new name in `collection`. A view is put in place here.
+    """
+    if collection.view:
+        _put_view(source, head, collection.namespace)
+        return False
+    ui = collection.uuid
+    info = _info(source, collection.namespace)
+    while info is None or uuid_in(info) != ui:
+        found = find_by_uuid(source, ui)
+        if found is None:
+            return False  # dropped at the source: the entry that says so has been captured
+        collection.namespace = f"{found[0]}.{found[1]['name']}"
+        info = _info(source, collection.namespace)
+    specs = indexes(source, *split(collection.namespace))
+    catalogue.drop(ui)
+    catalogue.create(ui, collection.namespace, info.get("options", {}), info.get("idIndex"))
+    catalogue.model.set_indexes(ui, specs)
+    return True
+
+
+def _put_view(source: Client, head: Client, namespace: str) -> None:
+    info = _info(source, namespace)
+    if info is not None and info["type"] in (VIEW, TIME_SERIES):
+        put_view(head, split(namespace)[0], info)
+
+
+# Their documents ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -132,12 +172,5 @@ def storage(client: Client, namespace: str) -> Mapping[str, Any]:
 
 def journal(head: Client) -> None:
     """Return when everything written to the head so far is durable (its journal is one sequence)."""
-    head["mongodb_ops_backup_head"].command(
-        SON(
-            [
-                ("update", "journal"),
-                ("updates", [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}, "upsert": True}]),
-                ("writeConcern", JOURNALED),
-            ]
-        )
-    )
+    note = {"q": {"_id": 1}, "u": {"$inc": {"n": 1}}, "upsert": True}
+    journaled(head, OWN_DATABASE, ("update", "journal"), ("updates", [note]))

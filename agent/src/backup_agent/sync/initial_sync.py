@@ -25,17 +25,18 @@ from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.feature_version import take_over
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.stream import Position
-from backup_agent.source.connections import UNAUTHORIZED, member_majority
+from backup_agent.source.connections import MAJORITY, UNAUTHORIZED, asked, member_majority
 from backup_agent.source.oplog import oplog_note
+from backup_agent.source.topology import timestamp_of
 from backup_agent.state.records import Copied, Sync
 from backup_agent.state.work import Work
-from backup_agent.sync.collections import describe_collections, prepare
-from backup_agent.sync.copying import Copier, Moved, Tally, journal
-from backup_agent.sync.start import oldest_open_transaction, wait_for_majority
+from backup_agent.sync.copying import Copier, Moved, Tally, describe_collections, journal, prepare
 from backup_agent.times import OpTime, show
+from backup_agent.values import Client
 
 log = structlog.get_logger(__name__)
 
+MAJORITY_WAIT_SECONDS = 60
 COPY_ATTEMPTS = 20
 """Interruptions of the copy in a row in which nothing was copied; then it is no matter of a member that went away."""
 
@@ -49,8 +50,8 @@ class SyncWork(Work, Protocol):
     def capture_problem(self) -> AgentError | None:
         """Return why capture cannot go on, or None."""
 
-    def captured(self) -> OpTime | None:
-        """Return the last captured optime."""
+    def captured(self) -> Timestamp | None:
+        """Return the timestamp of the last captured entry."""
 
     def begin_apply(self, since: Timestamp) -> None:
         """Begin applying at the stored position, leniently or strictly as it says."""
@@ -111,16 +112,16 @@ class InitialSync:
             raise Transient(f"{member}: expected a majority-committed optime, found none")
         oldest = oldest_open_transaction(client)
         tc = oplog_note(self._work.sources, f"backup of {self._work.config.job} begins")
-        wait_for_majority(self._work, client, member, tc.ts)
+        wait_for_majority(self._work, client, member, tc)
         take_over(client, self._work.head.client)
-        start = min(ta.ts, oldest.ts) if oldest else ta.ts
+        start = min(ta, oldest) if oldest else ta
         collections = describe_collections(client)
         positions = PositionStore(self._work.head.client)
         positions.save(Position(OpTime(Timestamp(max(start.time - 1, 1), 0), -1)), strict=False)
-        self._sync.start, self._sync.tc, self._sync.collections = start, tc.ts, tuple(collections)
+        self._sync.start, self._sync.tc, self._sync.collections = start, tc, tuple(collections)
         self._sync.total_bytes = sum(c.bytes for c in collections)
         self._save()
-        log.info("initial sync begins", member=member, tc=show(tc.ts), start=show(start), collections=len(collections))
+        log.info("initial sync begins", member=member, tc=show(tc), start=show(start), collections=len(collections))
 
     @property
     def _tc(self) -> Timestamp:
@@ -221,7 +222,7 @@ class InitialSync:
     def _note_the_consistency_point(self) -> None:
         """A majority-acknowledged note after the last read: later than whatever any source had committed when it was read."""
         point = oplog_note(self._work.sources, f"backup of {self._work.config.job} is copied")
-        self._sync.consistency_point = point.ts
+        self._sync.consistency_point = point
         self._sync.documents = sum(c.documents for c in self._sync.collections)
         self._sync.bytes = sum(c.copied_bytes for c in self._sync.collections)
         self._save()
@@ -240,7 +241,7 @@ class InitialSync:
             self._watch()
             captured = self._work.captured()
             if not self._work.apply_until(point):
-                if captured is not None and captured.ts > point:
+                if captured is not None and captured > point:
                     break  # the note itself was lost in a failover: all that came before it has been applied
                 time.sleep(0.05)  # capture has not come that far
             reached = max(0, (at.ts.time if at else first) - first)
@@ -293,12 +294,32 @@ class InitialSync:
             applied, captured = self._work.applied(), self._work.captured()
             if applied is None or captured is None or first is None:
                 continue
-            behind = captured.ts.time - applied.ts.time
-            self._work.tick(
-                "catch-up",
-                max(0, applied.ts.time - first.ts.time),
-                max(1, captured.ts.time - first.ts.time),
-                "seconds of oplog",
-            )
-            if behind <= 2:
+            done, total = applied.ts.time - first.ts.time, captured.time - first.ts.time
+            self._work.tick("catch-up", max(0, done), max(1, total), "seconds of oplog")
+            if total - done <= 2:
                 return
+
+
+def oldest_open_transaction(client: Client) -> Timestamp | None:
+    """Return the start of the oldest transaction that is prepared or open, in the member's majority-committed data.
+
+    Asked after `member_majority`, that data is not older than what that returned. The server takes no time with a read of
+    this collection (mongodump looks there the same way).
+    """
+    table = client.config.get_collection("transactions", read_concern=MAJORITY)
+    query = {"state": {"$in": ["prepared", "inProgress"]}}
+    found = asked("config.transactions", lambda: table.find_one(query, sort=[("startOpTime.ts", 1)]))
+    return timestamp_of(found.get("startOpTime")) if found else None
+
+
+def wait_for_majority(work: Work, client: Client, member: str, after: Timestamp) -> None:
+    """Wait until a member's majority-committed data is not older than `after`. Raises Transient when that takes too long."""
+    deadline = time.monotonic() + MAJORITY_WAIT_SECONDS
+    while True:
+        found = member_majority(client)
+        if found is not None and found >= after:
+            return
+        if time.monotonic() > deadline:
+            raise Transient(f"{member}: expected majority-committed data of {show(after)}, found {show(found)}")
+        work.alive()
+        time.sleep(0.1)

@@ -21,7 +21,6 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, BadConfiguration, PreflightFailed, Transient, Unsupported
 from backup_agent.head import HeadFailed, Mongod, mongod_version
 from backup_agent.machine import disks
-from backup_agent.namespaces import split
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.repository import inventory
 from backup_agent.source import tested
@@ -29,8 +28,7 @@ from backup_agent.source.connections import SourceSet, asked, member_majority
 from backup_agent.source.oplog import oplog_use
 from backup_agent.source.topology import MemberFacts, Topology
 from backup_agent.state.records import STEPS, Copied
-from backup_agent.sync.collections import describe_collections
-from backup_agent.sync.copying import Copier, Moved, Tally
+from backup_agent.sync.copying import Copier, Moved, Tally, describe_collections, prepare
 from backup_agent.values import Check, Client, Record
 
 SAMPLE_SECONDS = 3.0
@@ -102,19 +100,14 @@ def _check_topology(sources: SourceSet, result: Plan) -> Topology | None:
     result.members = topology.members
     found = f"{topology.primary} is the primary" if topology.primary else "the set has no primary"
     result.check("primary", topology.primary is not None, found, remedy)
-    result.check(
-        "secondary",
-        topology.choose() is not None,
-        topology.why(),
-        "bring a secondary up, or raise source.max_lag_seconds",
-    )
+    remedy = "bring a secondary up, or raise source.max_lag_seconds"
+    result.check("secondary", topology.choose() is not None, topology.why(), remedy)
     return topology
 
 
 def _check_repository(config: Config, result: Plan) -> None:
     try:
-        detail = inventory.summary(config)
-        result.check("repository", True, detail, "")
+        result.check("repository", True, inventory.summary(config), "")
     except AgentError as error:
         result.check("repository", False, error.message, "correct repository.*")
 
@@ -130,8 +123,7 @@ def _check_version(config: Config, client: Client, result: Plan) -> None:
     remedy = f"set head.mongod to a mongod {'.'.join(source.split('.')[:2])}"
     found = f"the source runs MongoDB {source}, the head {head}"
     result.check("head", same, found, remedy)
-    text = tested.warning(source)
-    result.warnings = (text,) if text else ()
+    result.warnings = tested.warnings(source)
 
 
 def _check_collections(client: Client, result: Plan) -> list[Copied]:
@@ -182,22 +174,14 @@ def measure_rate(config: Config, client: Client, collections: list[Copied], tick
         scratch = Mongod(config.head.mongod, Path(directory), socket, config.head.cache_mb)
         try:
             scratch.start()
-            return _trial(client, scratch, largest, majority.ts, tick)
+            return _trial(client, scratch, largest, majority, tick)
         finally:
-            scratch.kill()
-            scratch.stop()
-            socket.unlink(missing_ok=True)
+            scratch.remove()
 
 
 def _trial(client: Client, scratch: Mongod, collection: Copied, after: Timestamp, tick: Tick) -> int | None:
-    ui = collection.uuid
-    database, name = split(collection.namespace)
-    info = next(iter(client[database].list_collections(filter={"name": name})), None)
-    if info is None:
+    if not prepare(client, scratch.client, Catalogue(scratch.client, strict=False), collection):
         return None
-    Catalogue(scratch.client, strict=False).create(
-        ui, collection.namespace, info.get("options", {}), info.get("idIndex")
-    )
     began = time.monotonic()
 
     def late() -> bool:
@@ -206,7 +190,7 @@ def _trial(client: Client, scratch: Mongod, collection: Copied, after: Timestamp
 
     tally = Tally()
     try:
-        Copier(client, scratch.client, after, tally, late).copy(collection.namespace, ui)
+        Copier(client, scratch.client, after, tally, late).copy(collection.namespace, collection.uuid)
     except Moved:
         return None
     return int(tally.bytes / max(time.monotonic() - began, 0.001))

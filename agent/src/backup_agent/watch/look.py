@@ -5,6 +5,7 @@ It only looks: no file is made or changed, so it may run as the agents' user or 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -105,15 +106,12 @@ def look(path: Path, late_seconds: float) -> Finding:
 def _stored(config: Config) -> _Stored:
     if not config.state_file.exists():
         return _Stored()
-    store = Store(config.state_file, reading=True)
-    try:
+    with contextlib.closing(Store(config.state_file, reading=True)) as store:
         record = store.maintenance()
         # A daemon that ran on after the record was written has captured more since.
         captured = store.live().captured or (record.captured if record else None)
         lost = next((alert for alert in store.alerts() if alert.kind == "resync_required"), None)
         return _Stored(record, captured, lost)
-    finally:
-        store.close()
 
 
 def _running(job: str, stored: _Stored) -> Finding:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from backup_agent.__main__ import main
 from backup_agent.cli.restore import parse_at
 from backup_agent.errors import Refused
-from backup_agent.restore.plan import whole_second
+from tests.unit.agent.stored import whole_second
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from bson.timestamp import Timestamp
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
 from backup_agent.daemon.loop import hold_lock
+from backup_agent.daemon.operations import Progress
 from backup_agent.daemon.status import Status, collect, live, verdict
 from backup_agent.errors import Refused
 from backup_agent.state.maintenance import Maintenance
-from backup_agent.state.progress import Progress
 from backup_agent.state.records import Agent, Alert, Live, Snapshot
 from backup_agent.state.store import Store, daemon_alive
 from backup_agent.times import OpTime, now_iso
@@ -176,8 +176,8 @@ def test_a_job_that_never_ran_is_critical(config: Config) -> None:
 
 def seen_of(config: Config, applied: OpTime | None, cycle_at: str, cycle: str) -> Status:
     """Return the status of a job that tails, whose daemon holds its lock and wrote this of its last cycle."""
-    optime = OpTime(Timestamp(100, 1), 1)
-    view = View("a:1", optime, optime, optime, optime, time.monotonic())
+    at = Timestamp(100, 1)
+    view = View("a:1", at, at, at, at, time.monotonic())
     store = Store(config.state_file)
     store.switch_generation(store.new_generation().number)
     agent = Agent(1, "1", now_iso(), cycle_at, cycle)

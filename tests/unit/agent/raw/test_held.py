@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 
-from backup_agent.raw.held import Bound
+from backup_agent.raw.memory import Bound
 
 
 def entering(bound: Bound, size: int) -> tuple[threading.Event, threading.Event, threading.Thread]:

@@ -43,7 +43,7 @@ def feed(tmp_path: Path, *entries: dict[str, Any], since: int = 0, at: Position 
         entry = RawBSONDocument(bson.encode({"ts": Timestamp(second, 1), "t": 1, **fields}))
         writer.append(entry.raw, entry, entry)
     position = at or Position(OpTime(Timestamp(0, 1), 1))
-    reader = SliceReader(tmp_path / "slices", writer, position.open_from or position.optime.ts)
+    reader = SliceReader(writer, position.open_from or position.optime.ts)
     return Stream(reader, position, Timestamp(since, 1), tmp_path)
 
 

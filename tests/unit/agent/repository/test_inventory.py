@@ -16,7 +16,6 @@ from backup_agent.repository.inventory import (
     Snapshot,
     chain,
     inventory,
-    ranges,
     stamp,
     stretches,
     unstamp,
@@ -28,7 +27,7 @@ from tests.unit.agent.stored import archive, snapshot, ts
 
 def spans(snapshots: list[Snapshot], archives: list[Archive]) -> list[tuple[int, int, int]]:
     """Return the ranges as generation and seconds."""
-    return [(r.generation, r.since.time, r.until.time) for r in ranges(snapshots, archives)]
+    return [(r.generation, r.since.time, r.until.time) for r in Inventory(tuple(snapshots), tuple(archives)).ranges()]
 
 
 def test_a_stamp_can_be_read_again() -> None:

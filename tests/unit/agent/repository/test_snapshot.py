@@ -16,7 +16,7 @@ NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 def _snapshot(hours_ago: int, state: str = "good", proven: bool = False, held: bool = False) -> Snapshot:
-    created = (NOW - timedelta(hours=hours_ago)).strftime(snapshot.TIME_FORMAT)
+    created = (NOW - timedelta(hours=hours_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
     at, proven_at = Timestamp(1, 1), created if proven else None
     return Snapshot(f"h{hours_ago}", "id", 1, at, created, state, held, proven_at, 1, 1, "r")
 

@@ -7,8 +7,8 @@ from bson.timestamp import Timestamp
 
 from backup_agent.errors import NotFound, Refused
 from backup_agent.repository.inventory import Inventory
-from backup_agent.restore.plan import plan, renewed, whole_second
-from tests.unit.agent.stored import archive, snapshot, ts
+from backup_agent.restore.plan import plan, renewed
+from tests.unit.agent.stored import archive, snapshot, ts, whole_second
 
 SNAPSHOTS = (snapshot("a", 50), snapshot("b", 80), snapshot("c", 200, generation=2))
 ARCHIVES = (archive("x", 10, 70), archive("y", 60, 100), archive("z", 190, 250, generation=2))

@@ -150,7 +150,7 @@ def test_one_alert_is_closed_alone(store: Store) -> None:
     """Two disks can be full, and one of them get room."""
     for cause in ("head", "slices"):
         store.raise_alert("disk_full", cause, {"message": cause})
-    store.close_alert("disk_full", "head")
+    store.close_alerts("disk_full", cause="head")
     assert ["slices"] == [alert.cause for alert in store.alerts()]
 
 
