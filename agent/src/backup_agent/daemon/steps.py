@@ -120,10 +120,10 @@ def _snapshot(work: SyncWork, operation: Operation) -> str:
     work.use_current()
     name = operation.params.name or f"after-{operation.id}"
     prove = _wants_proof(operation)
-    snapshot.finish_removals(work.config, work.store, work.alive)
     taken = snapshot.take(work, name, prove)
     work.note(snapshot=taken)
-    for old in snapshot.retention(work.store.snapshots(), work.config.snapshots.keep_last):
+    begun, old_ones = work.store.removals(), snapshot.retention(work.store.snapshots(), work.config.snapshots.keep_last)
+    for old in (*begun, *old_ones):
         if old != name:
             snapshot.remove(work.config, work.store, old, operation.id, work.alive)
     return f"snapshot {name}, {taken.bytes_added} bytes added"
