@@ -140,7 +140,11 @@ def test_a_repository_that_lets_nothing_be_deleted_takes_new_snapshots(synced: P
         agent.start()
         agent.wait_state("tailing")
         names = {found["name"] for found in agent.call("snapshots")[1]["snapshots"]}
-        for name, state in (("first", "done"), ("second", "failed"), ("third", "failed")):  # the proven one stays anyway
+        for name, state in (
+            ("first", "done"),
+            ("second", "failed"),
+            ("third", "failed"),
+        ):  # the proven one stays anyway
             agent.call("snapshot", "--name", name, "--owner", "tests")
             ended = agent.wait_operation(state)
             assert state == "done" or "403 Forbidden" in ended["error"]["message"]

@@ -28,7 +28,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
     """Give a set with users, so that the agent reads with no more rights than the documents say."""
     where = tmp_path_factory.mktemp("walk")
     members = [Member(priority=2), Member()]
-    with ReplicaSet("rs0", members, oplog_mb=512, auth=True, directory=where, set_parameters=PARAMETERS) as replica_set:
+    sizes = {"oplog_mb": 512, "cache_gb": 1}  # on a busy machine large transactions do not fit into a smaller cache
+    with ReplicaSet("rs0", members, **sizes, auth=True, directory=where, set_parameters=PARAMETERS) as replica_set:
         with replica_set.client() as client:  # to prepare transactions, as only the server itself may
             client.admin.command("grantRolesToUser", "root", roles=["__system"])
         yield replica_set

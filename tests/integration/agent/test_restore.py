@@ -38,10 +38,9 @@ class Past:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
-    """Give a primary and a secondary."""
-    with ReplicaSet(
-        "rs0", [Member(priority=2), Member()], oplog_mb=256, directory=tmp_path_factory.mktemp("rs")
-    ) as replica_set:
+    """Give a primary and a secondary; a busy machine must not keep the large transactions out of their caches."""
+    members, directory = [Member(priority=2), Member()], tmp_path_factory.mktemp("rs")
+    with ReplicaSet("rs0", members, oplog_mb=256, cache_gb=1, directory=directory) as replica_set:
         yield replica_set
 
 
