@@ -67,6 +67,8 @@ class Check(Record):
 
 def to_json(value: Any) -> Any:
     """Return a value as JSON, with the records and timestamps that are anywhere in it."""
+    if value is None or isinstance(value, (str, int, float)):  # most values are, and a sync has many
+        return value
     if isinstance(value, Record):
         return value.to_json()
     if isinstance(value, Timestamp):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,34 @@ def test_what_is_not_in_the_table_stops_the_job(source: ReplicaSet, synced: Prep
         agent.start()
         agent.wait_state("tailing")
         assert_equal(agent, source)
+
+
+UNDELETABLE = """#!/bin/sh
+case "$2" in forget) echo "Fatal: unable to remove snapshot: 403 Forbidden" >&2; exit 1 ;; esac
+exec {restic} "$@"
+"""
+
+
+def test_a_repository_that_lets_nothing_be_deleted_takes_new_snapshots(synced: Prepared, tmp_path: Path) -> None:
+    """Its retention fails and says so; what was taken stays, and so does what could not be removed."""
+    program = tmp_path / "restic"
+    program.write_text(UNDELETABLE.format(restic=shutil.which("restic")))
+    program.chmod(0o755)
+    with synced.agent(tmp_path, repository__restic=str(program), snapshots__keep_last=1) as agent:
+        agent.start()
+        agent.wait_state("tailing")
+        names = {found["name"] for found in agent.call("snapshots")[1]["snapshots"]}
+        for name, state in (
+            ("first", "done"),
+            ("second", "failed"),
+            ("third", "failed"),
+        ):  # the proven one stays anyway
+            agent.call("snapshot", "--name", name, "--owner", "tests")
+            ended = agent.wait_operation(state)
+            assert state == "done" or "403 Forbidden" in ended["error"]["message"]
+            names.add(name)
+            assert names == {found["name"] for found in agent.call("snapshots")[1]["snapshots"]}
+        code, answer = agent.call("snapshot", "--name", "first", "--state", "absent", "--owner", "tests")
+        assert (1, True) == (code, "403 Forbidden" in answer["error"]["message"])
+        assert {"good"} == {found["state"] for found in agent.call("snapshots")[1]["snapshots"]}
+        assert names == {found["name"] for found in agent.call("snapshots")[1]["snapshots"]}

@@ -556,7 +556,7 @@ def test_held_snapshots_are_not_removed(work: Replay) -> None:
 
 
 def test_a_removal_that_did_not_end_is_ended(work: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
-    """restic has forgotten it, the state was not told: it is in no list, and what begins later takes it out of the state, too."""
+    """restic has forgotten it, the state was not told: it is in no list, and another call takes it out of the state, too."""
     snapshot.take(work, "first", False)
     monkeypatch.setenv(failpoints.VARIABLE, "removal.forgotten=error")
     with pytest.raises(OperationFailed):
@@ -564,7 +564,7 @@ def test_a_removal_that_did_not_end_is_ended(work: Replay, monkeypatch: pytest.M
     monkeypatch.delenv(failpoints.VARIABLE)
     assert ([], [], ["first"]) == (_repository(work).snapshots(), work.store.snapshots(), work.store.removals())
 
-    snapshot.finish_removals(work.config, work.store, work.alive)
+    assert snapshot.remove(work.config, work.store, "first")
     assert [] == work.store.removals()
 
 

@@ -240,10 +240,10 @@ def parse(read: Callable[[], str], name: str) -> Manifest:
             return Manifest.from_json(value)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OperationFailed(
-            f"expected a manifest in {name}, found: {error}; the snapshot cannot be checked"
+            f"expected a manifest in {name}, found: {error}; the snapshot cannot be checked; choose another one"
         ) from error
     raise OperationFailed(
-        f"expected a manifest of format {FORMAT}, found {value['format']}; use the agent that wrote it or a newer one"
+        f"expected a manifest of format {FORMAT} in {name}, found {value['format']}; use the agent that wrote it or a newer one"
     )
 
 

@@ -338,8 +338,7 @@ class Job:
 
     def _tails(self) -> bool:
         """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
-        current = self.store.generation("current")
-        return current is not None and self._runtime is not None and self._runtime.number == current.number
+        return self._runtime is not None and self._runtime.number == self.store.number("current")
 
     def _beat(self, force: bool = False) -> None:
         """Once a second: write what is observed, and see whether the operation was canceled."""

@@ -144,7 +144,7 @@ class Runner:
             for name in running:
                 self._mark(name, "failed", finished_at=now_iso(), note=error.message)
         work, operation = self._work, self._operation
-        if isinstance(error, (ResyncRequired, Unsupported)) and self._store.generation("syncing") is None:
+        if isinstance(error, (ResyncRequired, Unsupported)) and self._store.number("syncing") is None:
             work.stop_with(error)
         put_back(work, operation, succeeded=error is None)
         note_snapshot(work, operation, state, error)

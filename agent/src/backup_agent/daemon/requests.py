@@ -83,7 +83,7 @@ def resync_needed(store: Store, policy: str, older_than_days: float) -> tuple[bo
     causes = store.stopped_by()
     if causes:
         return True, f"Resync Required: {', '.join(causes)}"
-    if store.generation("current") is None:
+    if store.number("current") is None:
         return True, "the job has no backup"
     if policy == "required":
         return False, "the backup is in sync"

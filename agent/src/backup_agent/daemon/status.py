@@ -128,7 +128,7 @@ def _state(store: Store, alive: bool, operation: Operation | None) -> str:
         return "resync_required"
     if not alive or "stopped" in kinds:
         return "stopped"
-    return "tailing" if store.generation("current") else "new"
+    return "new" if store.number("current") is None else "tailing"
 
 
 def _ended(operation: Operation | None, equal: bool | None = None) -> Ended | None:
@@ -152,15 +152,15 @@ def collect(config: Config, store: Store) -> Status:
     """Return the whole status."""
     alive, observed, operation = daemon_alive(config), store.live(), store.open_operation()
     snapshots = [s for s in store.snapshots() if s.state == "good"]
-    current, worked_on = store.generation("current"), store.generation("current", "syncing")
+    current, syncing = store.number("current"), store.number("syncing")
     alerts = store.alerts()
-    alerts += room.unrecorded(config, worked_on.number if worked_on else None, alerts)
+    alerts += room.unrecorded(config, syncing or current, alerts)
     status = Status(
         job=config.job,
         alive=alive,
         state=_state(store, alive, operation),
         live=observed if alive else replace(observed, agent=replace(observed.agent, pid=None)),
-        generation=current.number if current else None,
+        generation=current,
         alerts=tuple(alerts),
         leases=tuple(store.leases()),
         maintenance=store.maintenance(),

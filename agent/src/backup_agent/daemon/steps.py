@@ -55,9 +55,9 @@ def own_generation(work: SyncWork, operation: Operation) -> Generation | None:
 def _sync(work: SyncWork, operation: Operation) -> str:
     syncing = own_generation(work, operation)
     if syncing is None:
-        left = work.store.generation("syncing")
+        left = work.store.number("syncing")
         if left is not None:
-            work.store.retire_generation(left.number)
+            work.store.retire_generation(left)
         work.stop_runtime()
         work.remove_retired()  # makes room; the current one stays until the new one has been validated
         syncing = work.store.new_generation(operation.id)
@@ -106,8 +106,7 @@ def _switch(work: SyncWork, operation: Operation) -> str:
         failpoints.reach("switch.after")
     work.store.close_alerts("resync_required", "stopped")
     work.remove_retired()
-    current = work.store.generation("current")
-    return f"generation {current.number if current else None} is the backup now; snapshots of earlier ones stay"
+    return f"generation {work.store.number('current')} is the backup now; snapshots of earlier ones stay"
 
 
 def _resume(work: SyncWork, operation: Operation) -> str:
@@ -120,10 +119,10 @@ def _snapshot(work: SyncWork, operation: Operation) -> str:
     work.use_current()
     name = operation.params.name or f"after-{operation.id}"
     prove = _wants_proof(operation)
-    snapshot.finish_removals(work.config, work.store, work.alive)
     taken = snapshot.take(work, name, prove)
     work.note(snapshot=taken)
-    for old in snapshot.retention(work.store.snapshots(), work.config.snapshots.keep_last):
+    begun, old_ones = work.store.removals(), snapshot.retention(work.store.snapshots(), work.config.snapshots.keep_last)
+    for old in (*begun, *old_ones):
         if old != name:
             snapshot.remove(work.config, work.store, old, operation.id, work.alive)
     return f"snapshot {name}, {taken.bytes_added} bytes added"

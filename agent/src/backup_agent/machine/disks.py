@@ -110,8 +110,7 @@ def _current_generation(config: Config) -> int | None:
     if not config.state_file.exists():
         return None
     with contextlib.closing(Store(config.state_file, reading=True)) as store:
-        found = store.generation("current")
-    return found.number if found else None
+        return store.number("current")
 
 
 def used_bytes(path: Path) -> int:

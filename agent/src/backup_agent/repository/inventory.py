@@ -200,4 +200,4 @@ def _was_used(config: Config) -> bool:
     if not config.state_file.exists():  # a check must not make the file: it would belong to the user of the check
         return False
     with contextlib.closing(Store(config.state_file)) as store:
-        return bool(store.snapshots())
+        return store.stored_snapshots()

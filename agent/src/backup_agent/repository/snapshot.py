@@ -18,11 +18,11 @@ from pymongo.errors import PyMongoError
 from backup_agent import failpoints
 from backup_agent.compare import manifest
 from backup_agent.config import Config
-from backup_agent.errors import NotFound, OperationFailed, Refused, Transient
+from backup_agent.errors import AgentError, BadConfiguration, NotFound, OperationFailed, Refused, Transient
 from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.repository.inventory import stamp
-from backup_agent.repository.restic import Restic, Stored, cache_of
+from backup_agent.repository.restic import Locked, Restic, ResticFailed, Stored, cache_of
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work
@@ -63,7 +63,7 @@ def take(work: Work, name: str, prove_wanted: bool) -> Snapshot:
         return known
     restic, tags = repository(work), (f"job={work.config.job}", f"name={name}")
     ensure_unlocked(work.head.client)
-    left = restic.prepare(*tags, first_use=not work.store.snapshots(), tick=work.alive)
+    left = restic.prepare(*tags, first_use=not work.store.stored_snapshots(), tick=work.alive)
     restic.forget([found.id for found in left], work.alive, prune=False)
     optime = work.pause_at_latest()
     _write_manifest(work, optime, prove_wanted)
@@ -206,24 +206,35 @@ def remove(
     """Remove a snapshot from the repository and from the store; returns whether there was one.
 
     It leaves the list first, then the repository, then the store: whatever ends this in between leaves no snapshot in the list
-    that restic no longer has, and `finish_removals`, or another call, goes on from there. `within` is the operation that this is
-    a part of. Raises OperationOpen while another one is open, Refused when it is held, and what restic's errors mean.
+    that restic no longer has, and the next snapshot, or another call, goes on from there. Where restic could not remove it, it is
+    in the list again. `within` is the operation that this is a part of. Raises OperationOpen while another one is open,
+    Refused when it is held, and what restic's errors mean.
     """
     found = store.begin_removal(name, within)
     if found is None:
         return False
     failpoints.reach("removal.begun")
     with cache_of(config.directory) as cache:
-        Restic(config.repository, cache).forget([found.restic_id], tick)
+        restic = Restic(config.repository, cache)
+        try:
+            restic.forget([found.restic_id], tick)
+        except (BadConfiguration, Transient, ResticFailed) as error:
+            if _still_has(restic, found.restic_id, error):
+                store.undo_removal(found)
+            raise
     failpoints.reach("removal.forgotten")
     store.end_removal(found.restic_id)
     return True
 
 
-def finish_removals(config: Config, store: Store, tick: Callable[[], None]) -> None:
-    """Go on with the removals that were begun and did not come to their end."""
-    for name in store.removals():
-        remove(config, store, name, tick=tick)
+def _still_has(restic: Restic, restic_id: str, error: AgentError) -> bool:
+    """Say whether the repository surely has a snapshot that it was to forget, after the error that this ended with."""
+    if isinstance(error, (BadConfiguration, Locked)):
+        return True  # restic says so before it removes anything
+    try:
+        return any(listed.id.startswith(restic_id) for listed in restic.snapshots())
+    except AgentError:
+        return False
 
 
 def retention(snapshots: Sequence[Snapshot], keep_last: int) -> list[str]:

@@ -80,11 +80,7 @@ class Restorer:
 
     def _manifest(self, chosen: Plan) -> Manifest:
         text = self.restic.dump(chosen.snapshot.id, f"/{MANIFEST}", self.alive)
-        try:
-            return parse(lambda: text, MANIFEST)
-        except OperationFailed as error:
-            what = f"the manifest of snapshot {chosen.snapshot.name}, found something else"
-            raise OperationFailed(f"restore: expected {what}; restore another one") from error
+        return parse(lambda: text, f"{MANIFEST} of snapshot {chosen.snapshot.name}")
 
     def _require_version(self, wanted: str) -> None:
         found = mongod_version(self.mongod)

@@ -94,22 +94,24 @@ class Begin:
 
         Raises Refused while another owner's maintenance is valid.
         """
-        kept = self._kept(before)
+        kept = self._kept(before, live.agent.cycle_at)
         record = self._record(kept, live)
         lease = Lease(self.owner, self.reason, record.until)
         after = sorted([lease, *(other for other in leases if other.owner != self.owner)], key=lambda one: one.owner)
         return Begun(record != before or after != list(leases), kept is not None, record, tuple(after))
 
-    def _kept(self, before: Maintenance | None) -> Maintenance | None:
+    def _kept(self, before: Maintenance | None, last_cycle: str | None) -> Maintenance | None:
         """Return the record that goes on; None when what begins is new.
 
         When the time of a record has passed, the agent decides. One that is still down is only longer away, also
-        when another owner says so now. One that runs has come back, and its maintenance was never ended: nothing of then holds.
+        when another owner says so now. One that runs, or has worked after that time, has come back, and its maintenance was
+        never ended: nothing of then holds.
         """
         if before is None:
             return None
         if before.overdue:
-            return None if self.alive else before
+            came_back = self.alive or (last_cycle is not None and last_cycle > before.until)
+            return None if came_back else before
         if before.owner != self.owner:
             raise Refused(
                 f"expected no maintenance of anybody else, found that of {before.owner} ({before.reason}) until "

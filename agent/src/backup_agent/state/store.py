@@ -186,6 +186,11 @@ class Store(Database):
         query = f"SELECT * FROM generations WHERE state IN ({marks}) ORDER BY number DESC LIMIT 1"
         return self._record(Generation, query, *states)
 
+    def number(self, state: str) -> int | None:
+        """Return the number of the newest generation in a state, or None, without reading what it knows of every collection."""
+        found: int | None = self._rows("SELECT max(number) FROM generations WHERE state = ?", state)[0][0]
+        return found
+
     def new_generation(self, operation: str | None = None) -> Generation:
         """Begin the next generation, in state `syncing`, for an operation."""
         with self._transaction():
@@ -228,12 +233,13 @@ class Store(Database):
         """Take a snapshot out of the list before it leaves the repository, and return it; None when there is none.
 
         In one transaction, so that no operation that could use it begins meanwhile. One whose removal was begun before is
-        returned again. Raises OperationOpen while an operation is open (but that of the id `within`), Refused when it is held.
+        returned again. Raises OperationOpen while an operation is open (but that of the id `within`), also where the removal was
+        begun before: it would keep the operation from the repository. Raises Refused when it is held.
         """
         with self._transaction():
             snapshot = self._record(Snapshot, "SELECT * FROM snapshots WHERE name = ?", name)
-            if snapshot is None or snapshot.state == REMOVING:
-                return snapshot
+            if snapshot is None:
+                return None
             found = self.open_operation()
             if found is not None and found.id != within:
                 raise other_operation(found)
@@ -242,6 +248,11 @@ class Store(Database):
             self.update_snapshot(name, state=REMOVING)
         return snapshot
 
+    def undo_removal(self, snapshot: Snapshot) -> None:
+        """Put a snapshot back into the list, as `begin_removal` returned it, because restic still has it."""
+        query = "UPDATE snapshots SET state = ? WHERE restic_id = ? AND state = ?"
+        self._write(query, snapshot.state, snapshot.restic_id, REMOVING)
+
     def end_removal(self, restic_id: str) -> None:
         """Forget a snapshot whose removal was begun and that restic no longer has."""
         self._write("DELETE FROM snapshots WHERE restic_id = ? AND state = ?", restic_id, REMOVING)
@@ -249,6 +260,10 @@ class Store(Database):
     def removals(self) -> list[str]:
         """Return the names of the snapshots whose removal was begun and has not ended."""
         return [str(row["name"]) for row in self._rows("SELECT name FROM snapshots WHERE state = ?", REMOVING)]
+
+    def stored_snapshots(self) -> bool:
+        """Say whether the repository has, or had, snapshots of this job, also one that is being removed."""
+        return bool(self._rows("SELECT 1 FROM snapshots LIMIT 1"))
 
     def snapshots(self) -> list[Snapshot]:
         """Return the snapshots, newest first, without those that are being removed: they may be gone already."""

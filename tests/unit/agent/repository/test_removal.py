@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 import yaml
 
 from backup_agent.config import Config
-from backup_agent.errors import NotFound, OperationOpen, Refused
+from backup_agent.errors import AgentError, NotFound, OperationOpen, Refused
 from backup_agent.repository import inventory, snapshot
+from backup_agent.repository.restic import RepositoryMissing
 from backup_agent.state.records import Params
 from backup_agent.state.store import Store
 from tests.unit.agent.jobs import add_snapshot, configured, restic_calls
@@ -134,12 +136,65 @@ def test_a_removal_that_was_killed_leaves_nothing_that_looks_like_a_backup(
     assert FORGET == restic_calls(tmp_path)[-1]
 
 
-def test_an_operation_ends_the_removals_that_others_began(config: Config, store: Store, tmp_path: Path) -> None:
-    """Before it takes a snapshot, which may have the same name. What it takes is not what is removed."""
+def test_a_removal_that_was_begun_waits_for_an_operation_too(config: Config, store: Store, tmp_path: Path) -> None:
+    """restic would keep the repository for itself meanwhile, and a restore that has run for hours would fail."""
     store.begin_removal("a")
-    store.start_operation("snapshot", "me", "why", Params(name="a"))
-    snapshot.finish_removals(config, store, lambda: None)
+    operation, _ = store.start_operation("verification", "me", "why")
+    with pytest.raises(OperationOpen, match="of me"):
+        snapshot.remove(config, store, "a")
+    assert [] == restic_calls(tmp_path)
+    assert snapshot.remove(config, store, "a", operation.id)
     assert ([], [FORGET]) == (store.removals(), restic_calls(tmp_path))
+
+
+def test_what_is_removed_late_is_not_what_was_taken_meanwhile(store: Store) -> None:
+    """The new snapshot has the name of the old one, and stays."""
+    store.begin_removal("a")
     add_snapshot(store, "a", restic_id="newer")
-    store.end_removal("id-a")  # as the one that began it does, a little late
+    store.end_removal("id-a")
     assert ["newer"] == [s.restic_id for s in store.snapshots()]
+
+
+FAILING = """#!/bin/sh
+echo "$*" >> {here}/restic-calls
+case $2 in
+  snapshots) cat {here}/listed ;;
+  *) echo "Fatal: {says}" >&2; exit 1 ;;
+esac
+"""
+LISTED = json.dumps([{"id": "id-a and the rest of it", "time": "2026-01-01T00:00:00Z", "tags": []}])
+
+
+@pytest.mark.parametrize(
+    ("says", "listed", "left"),
+    [
+        pytest.param("unable to open config file: is there a repository?", None, "good", id="not mounted"),
+        pytest.param("wrong password or no key found", None, "good", id="password"),
+        pytest.param("unable to create lock in backend: read-only file system", None, "good", id="read only"),
+        pytest.param("403 Forbidden", LISTED, "good", id="must not delete"),
+        pytest.param("connection reset", "[]", "removing", id="removed before the connection broke"),
+        pytest.param("connection reset", None, "removing", id="nobody knows"),
+    ],
+)
+def test_one_that_restic_could_not_remove_is_in_the_list_again(
+    config: Config, store: Store, tmp_path: Path, says: str, listed: str | None, left: str
+) -> None:
+    """Unless restic has removed it all the same, or cannot say: then it must not look like a backup."""
+    Path(config.repository.restic).write_text(FAILING.format(here=tmp_path, says=says))
+    if listed is not None:
+        (tmp_path / "listed").write_text(listed)
+    with pytest.raises(AgentError):
+        snapshot.remove(config, store, "a")
+    assert (["good"] if left == "good" else []) == [s.state for s in store.snapshots()]
+    assert (["a"] if left == "removing" else []) == store.removals()
+
+
+def test_a_repository_that_has_only_what_is_being_removed_must_be_there(
+    config: Config, store: Store, tmp_path: Path
+) -> None:
+    """Otherwise the disk is not mounted, and a new repository would take its place."""
+    store.begin_removal("a")
+    missing = FAILING.format(here=tmp_path, says="is there a repository").replace("snapshots)", "nothing)")
+    Path(config.repository.restic).write_text(missing)
+    with pytest.raises(RepositoryMissing):
+        inventory.summary(config)

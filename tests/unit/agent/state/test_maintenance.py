@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from backup_agent.__main__ import main
 from backup_agent.errors import Refused
 from backup_agent.state.maintenance import Begin, Maintenance, down, parse_latest, span
-from backup_agent.state.records import Lease, Live
+from backup_agent.state.records import Agent, Lease, Live
 from backup_agent.state.store import Store
 from backup_agent.times import iso_in, seconds_until
 
@@ -97,12 +97,21 @@ def test_what_was_overrun_is_shown_until_somebody_begins_anew(store: Store) -> N
 
 
 @pytest.mark.parametrize("owner", ["me", "you"])
-@pytest.mark.parametrize(("alive", "kept"), [(True, False), (False, True)])
-def test_one_that_was_never_ended_is_no_renewal(store: Store, owner: str, alive: bool, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("alive", "cycle_at", "kept"),
+    [
+        pytest.param(True, None, False, id="runs"),
+        pytest.param(False, "2999-01-01T00:00:00Z", False, id="ran after its time"),
+        pytest.param(False, PAST, True, id="has been down ever since"),
+    ],
+)
+def test_one_that_was_never_ended_is_no_renewal(
+    store: Store, owner: str, alive: bool, cycle_at: str | None, kept: bool
+) -> None:
     """The agent ran on after its time, so nothing of then holds; one that is still down is only longer away, whoever asks."""
     store.begin_maintenance(Begin("me", "kernel", 3600, PAST))
     overrun(store, began_at=PAST)
-    store.observe("live", LATER)
+    store.observe("live", replace(LATER, agent=Agent(cycle_at=cycle_at)))
     answer = store.begin_maintenance(Begin(owner, "disk", 60, None, alive))
     record = recorded(store)
     assert (owner, kept, record) == (record.owner, answer.renewed, answer.maintenance)
