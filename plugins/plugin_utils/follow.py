@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Following an operation: what to print now, whether to go on, and how long silence is borne. Pure; runs on the controller."""
+"""Following an operation: what to print now, and whether to go on. Pure; runs on the controller."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
@@ -130,26 +130,6 @@ def _ended_badly(operation: Mapping[str, Any]) -> str:
         return f"{named} was canceled; start it again when it is wanted."
     error = operation.get("error") or {}
     return f"{named} failed in step {operation.get('step')}: {error.get('message') or 'no reason was given'}"
-
-
-@dataclass(frozen=True)
-class Silence:
-    """How long nobody has answered."""
-
-    grace_seconds: float
-    since: float | None = field(default=None)
-
-    def after_failure(self, now: float) -> Silence:
-        """Return the silence after one more request without an answer."""
-        return self if self.since is not None else replace(self, since=now)
-
-    def after_answer(self) -> Silence:
-        """Return no silence."""
-        return replace(self, since=None)
-
-    def is_borne(self, now: float) -> bool:
-        """Whether to go on asking."""
-        return self.since is None or now - self.since < self.grace_seconds
 
 
 def is_outage(result: Mapping[str, Any]) -> bool:

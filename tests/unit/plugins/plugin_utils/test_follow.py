@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
     Decision,
     Shown,
-    Silence,
     decide,
     is_outage,
     lines,
@@ -132,17 +131,6 @@ class TestDecide:
     def test_nothing_to_follow(self) -> None:
         """A job without an operation is not a success."""
         assert "found none" in decide(None, None).error
-
-
-class TestSilence:
-    def test_is_borne_for_the_grace(self) -> None:
-        """The clock starts with the first failure, not with each."""
-        silence = Silence(600).after_failure(100.0).after_failure(500.0)
-        assert (True, False) == (silence.is_borne(699.0), silence.is_borne(700.0))
-
-    def test_ends_with_an_answer(self) -> None:
-        """Two short outages are not one long one."""
-        assert Silence(600).after_failure(100.0).after_answer().is_borne(10_000.0) is True
 
 
 class TestIsOutage:
