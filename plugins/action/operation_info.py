@@ -15,15 +15,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
-    Shown,
-    decide,
-    is_outage,
-    lines,
-    shown_before,
-    up_to,
-)
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
+from ..plugin_utils.follow import Shown, decide, is_outage, lines, shown_before, up_to
+from ..plugin_utils.text import duration
 
 MODULE = "mongodb_ops.backup.operation_info"
 WRITER = "mongodb_ops.backup.resync"

@@ -12,19 +12,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils import (
-    agents,
-    annual,
-    batches,
-    check,
-    job_options,
-    nights,
-    resources,
-    resync_outcome,
-    text,
-)
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.report import metrics, rows
+from ..module_utils.errors import FixInput
+from ..plugin_utils import agents, annual, batches, check, job_options, nights, resources, resync_outcome, text
+from ..plugin_utils.report import metrics, rows
 
 Json = Mapping[str, Any]
 

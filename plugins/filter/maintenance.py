@@ -13,19 +13,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import variable
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance import (
-    agents,
-    choice,
-    inventory,
-    judgement,
-    plan,
-    recovery,
-    rolling,
-    summary,
-)
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.inventory import Hosts
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.request import Answers, Json, Request
+from ..plugin_utils.job_options import variable
+from ..plugin_utils.maintenance import agents, choice, inventory, judgement, plan, recovery, rolling, summary
+from ..plugin_utils.maintenance.inventory import Hosts
+from ..plugin_utils.maintenance.request import Answers, Json, Request
 
 
 def maintenance_choice(

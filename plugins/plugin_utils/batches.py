@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import Variables, variable
+from .job_options import Variables, variable
 
 #: The results of a preflight after which there is something to do.
 _READY = ("planned", "attached")

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import known
+from ..module_utils.topology import Member
+from .job_options import known
 
 Host = dict[str, Any]
 

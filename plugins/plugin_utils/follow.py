@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
+from .text import duration
 
 #: Without a terminal, a line is printed when this much time or this much of a phase has gone by.
 LINE_SECONDS, LINE_PERCENT = 60.0, 5.0

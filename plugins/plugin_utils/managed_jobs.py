@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import deployment
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import parts
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import job_name
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import known
+from ..module_utils.ops_manager.model import deployment
+from ..module_utils.ops_manager.model.project import parts
+from .discovery import job_name
+from .job_options import known
 
 Host = dict[str, Any]
 
