@@ -16,7 +16,9 @@ from ansible_collections.mongodb_ops.backup.plugins.filter import backup, mainte
 from tests.integration.records import records
 
 filters = backup.FilterModule().filters()
-annual_hold, annual_plan, shortage = (filters[name] for name in ("annual_hold", "annual_plan", "machine_shortage"))
+annual_hold = filters["annual_hold"]
+annual_plan = filters["annual_plan"]
+shortage = filters["machine_shortage"]
 JOBS: list[dict[str, Any]] = [{"job": "a", "result": "planned", "age_days": 400, "max_age_days": 365}]
 
 
