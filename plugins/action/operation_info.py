@@ -15,7 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils.follow import Shown, decide, is_outage, lines, shown_before, up_to
+from ..plugin_utils.follow import Shown, ending, is_outage, lines, shown_before, up_to
 from ..plugin_utils.text import duration
 
 MODULE = "mongodb_ops.backup.operation_info"
@@ -160,7 +160,7 @@ class Following:
             self._say("answers again")
         self._silent_since = None
         operation = result["operation"]
-        decision = decide(operation, self._options["until_step"])
+        wrong = ending(operation, self._options["until_step"])
         self._last = operation
         if operation is not None:
             self._operation = operation["id"]
@@ -170,9 +170,9 @@ class Following:
             texts, self._shown = lines(mine, before, time.monotonic(), self._terminal)
             for text in texts:
                 self._say(text)
-        if decision.error:
-            return {**result, "failed": True, "msg": decision.error}
-        return result if decision.stop else self._timed_out(result)
+        if wrong:
+            return {**result, "failed": True, "msg": wrong}
+        return self._timed_out(result) if wrong is None else result
 
     def _timed_out(self, result: dict[str, Any]) -> dict[str, Any] | None:
         limit = self._options["follow_timeout_seconds"]

@@ -99,29 +99,18 @@ def _describe(progress: Mapping[str, Any], percent: float) -> str:
     return f"{place}:{measured}{text}{left}" if measured or text else f"{place}{left}"
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Whether to stop following, and with what error if any."""
-
-    stop: bool = False
-    error: str = ""
-
-
-def decide(operation: Mapping[str, Any] | None, until_step: str | None) -> Decision:
-    """Decide from one answer."""
+def ending(operation: Mapping[str, Any] | None, until_step: str | None) -> str | None:
+    """Return what is wrong when there is nothing more to follow, which is empty when all is well; None while it goes on."""
     if operation is None:
-        text = "Expected an operation to follow, found none on this job; start one first, or give its id in operation."
-        return Decision(True, text)
+        return "Expected an operation to follow, found none on this job; start one first, or give its id in operation."
     state = operation["state"]
     if state in ("failed", "canceled"):
-        return Decision(True, _ended_badly(operation))
+        return _ended_badly(operation)
     states = {step["name"]: step["state"] for step in operation.get("steps") or []}
     if until_step and states and until_step not in states:
         known = ", ".join(states)
-        return Decision(
-            True, f"Expected until_step to be a step of this {operation['kind']} ({known}), found {until_step}."
-        )
-    return Decision(state == "done" or (bool(until_step) and states.get(until_step) == "done"))
+        return f"Expected until_step to be a step of this {operation['kind']} ({known}), found {until_step}."
+    return "" if state == "done" or (until_step and states.get(until_step) == "done") else None
 
 
 def _ended_badly(operation: Mapping[str, Any]) -> str:
