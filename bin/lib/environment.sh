@@ -52,6 +52,17 @@ install_requirements() {
   "$env_dir/bin/uv" pip install --quiet --compile-bytecode --python "$env_dir/bin/python" --requirement tests/requirements.txt "${agent[@]}"
 }
 
+# Copies of what Git knows, also what is not committed yet, the named paths into a directory.
+copy_known() {
+  local into=$1
+  shift
+  mkdir -p "$into"
+  # A file that was deleted but is still tracked cannot be copied, and need not be.
+  git ls-files -z --cached --others --exclude-standard -- "$@" |
+    while IFS= read -r -d '' file; do if [ -e "$file" ] || [ -L "$file" ]; then printf '%s\0' "$file"; fi; done |
+    tar --null --files-from=- --create | tar --extract --directory "$into"
+}
+
 # restic and shellcheck are no Python packages, and tests that quietly do without them would be worth nothing.
 need_system_packages() {
   local missing=() name

@@ -13,11 +13,7 @@ in_collection_copy() {
   local home=$cache/home status=0 work
   work=$(mktemp -d)
   local copy=$work/ansible_collections/$collection
-  mkdir -p "$copy"
-  # A file that was deleted but is still tracked cannot be copied, and need not be.
-  git ls-files -z --cached --others --exclude-standard -- . "${not_for_ansible_test[@]}" |
-    while IFS= read -r -d '' file; do if [ -e "$file" ] || [ -L "$file" ]; then printf '%s\0' "$file"; fi; done |
-    tar --null --files-from=- --create | tar --extract --directory "$copy"
+  copy_known "$copy" . "${not_for_ansible_test[@]}"
   git -C "$copy" init --quiet
   git -C "$copy" add --all --force
   stand_in_for_get_pip "$home"
@@ -31,8 +27,7 @@ in_collection_copy() {
 stand_in_for_get_pip() {
   local requirements version folder=$1/.ansible/test/cache
   requirements=$(python -c 'import ansible_test, os; print(os.path.dirname(ansible_test.__file__))')/_internal/python_requirements.py
-  version=$(sed -n "s/.*pip='\([0-9.]*\)'.*/\1/p" "$requirements" | head -n 1)
-  [ -n "$version" ] || version=$(sed -n 's/.*pip="\([0-9.]*\)".*/\1/p' "$requirements" | head -n 1)
+  version=$(sed -n "s/.*pip=[\"']\([0-9.]*\)[\"'].*/\1/p" "$requirements" | head -n 1)
   [ -n "$version" ] || die "expected the version of pip in $requirements, found none; see how this ansible-test names it"
   mkdir -p "$folder"
   if [ ! -e "$folder/pip-$version-py3-none-any.whl" ]; then

@@ -15,16 +15,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.follow import (
-    Shown,
-    Silence,
-    decide,
-    is_outage,
-    lines,
-    shown_before,
-    up_to,
-)
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
+from ..plugin_utils.follow import Shown, ending, is_outage, lines, shown_before, up_to
+from ..plugin_utils.text import duration
 
 MODULE = "mongodb_ops.backup.operation_info"
 WRITER = "mongodb_ops.backup.resync"
@@ -103,7 +95,7 @@ class Following:
         self._terminal = _on_terminal()
         self._operation = options["operation"]
         self._shown: Shown | None = None
-        self._silence = Silence(options["unreachable_grace_seconds"])
+        self._silent_since: float | None = None
         #: The operation as it was seen last, and whether it waits for a request of ours.
         self._last: dict[str, Any] | None = None
         self._due = False
@@ -134,21 +126,20 @@ class Following:
 
     def _bear(self, result: dict[str, Any]) -> dict[str, Any] | None:
         """Wait out an outage; return the last result when it lasts too long."""
-        now = time.monotonic()
+        now, grace = time.monotonic(), self._options["unreachable_grace_seconds"]
         self._note_left_behind(result)
-        if self._silence.since is None:
-            grace = duration(self._options["unreachable_grace_seconds"])
+        if self._silent_since is None:
+            self._silent_since = now
             goes_on = "" if (self._last or {}).get("left_behind") else ", and the operation goes on meanwhile"
-            self._say(f"no answer{goes_on}; asking again for up to {grace}")
-        self._silence = self._silence.after_failure(now)
-        if self._silence.is_borne(now):
+            self._say(f"no answer{goes_on}; asking again for up to {duration(grace)}")
+        waited = now - self._silent_since
+        if waited < grace:
             self._action.reconnect()
             return self._timed_out({})
-        waited = duration(now - (self._silence.since or now))
         hint = "The operation does not depend on this: follow it again once the host answers."
         if (self._last or {}).get("left_behind"):
             hint = "The operation waits meanwhile: go on with it once there is an answer."
-        return {**result, "msg": f"No answer for {waited}: {result.get('msg')} {hint}", **self._seen()}
+        return {**result, "msg": f"No answer for {duration(waited)}: {result.get('msg')} {hint}", **self._seen()}
 
     def _note_left_behind(self, result: dict[str, Any]) -> None:
         """Keep what a request without an answer may have left: those that follow it know less."""
@@ -165,11 +156,11 @@ class Following:
         """Show what is new in an answer; return it when there is nothing more to wait for."""
         if result.get("failed"):
             return result
-        if self._silence.since is not None:
+        if self._silent_since is not None:
             self._say("answers again")
-        self._silence = self._silence.after_answer()
+        self._silent_since = None
         operation = result["operation"]
-        decision = decide(operation, self._options["until_step"])
+        wrong = ending(operation, self._options["until_step"])
         self._last = operation
         if operation is not None:
             self._operation = operation["id"]
@@ -179,9 +170,9 @@ class Following:
             texts, self._shown = lines(mine, before, time.monotonic(), self._terminal)
             for text in texts:
                 self._say(text)
-        if decision.error:
-            return {**result, "failed": True, "msg": decision.error}
-        return result if decision.stop else self._timed_out(result)
+        if wrong:
+            return {**result, "failed": True, "msg": wrong}
+        return self._timed_out(result) if wrong is None else result
 
     def _timed_out(self, result: dict[str, Any]) -> dict[str, Any] | None:
         limit = self._options["follow_timeout_seconds"]

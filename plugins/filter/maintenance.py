@@ -13,19 +13,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import variable
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance import (
-    agents,
-    choice,
-    inventory,
-    judgement,
-    plan,
-    recovery,
-    rolling,
-    summary,
-)
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.inventory import Hosts
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.request import Answers, Json, Request
+from ..plugin_utils.job_options import variable
+from ..plugin_utils.maintenance import agents, choice, inventory, judgement, plan, recovery, rolling, summary
+from ..plugin_utils.maintenance.inventory import Hosts
+from ..plugin_utils.maintenance.request import Answers, Json, Request
 
 
 def maintenance_choice(
@@ -106,12 +97,8 @@ def rolling_place(host: str, hosts: Hosts, jobs: Sequence[str], members: Sequenc
 def rolling_line(hosts: Sequence[str], all_hosts: Hosts) -> dict[str, list[str]]:
     """Return database hosts in the order in which they are maintained. Raises AnsibleFilterError."""
     try:
-        return rolling.line_up(
-            [
-                rolling.place(host, inventory.member_names(host, all_hosts), all_hosts[host]["__rolling_set"])
-                for host in hosts
-            ]
-        )
+        named = ((host, inventory.member_names(host, all_hosts)) for host in hosts)
+        return rolling.line_up([rolling.place(host, names, all_hosts[host]["__rolling_set"]) for host, names in named])
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -122,13 +109,10 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return them by their names."""
         return {
-            found.__name__: found
-            for found in (
-                maintenance_choice,
-                maintenance_plan,
-                maintenance_recovery,
-                maintenance_summary,
-                rolling_line,
-                rolling_place,
-            )
+            "maintenance_choice": maintenance_choice,
+            "maintenance_plan": maintenance_plan,
+            "maintenance_recovery": maintenance_recovery,
+            "maintenance_summary": maintenance_summary,
+            "rolling_line": rolling_line,
+            "rolling_place": rolling_place,
         }

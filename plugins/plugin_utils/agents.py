@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import Variables, name_of, variable
+from .job_options import Variables, name_of, variable
 
 Json = Mapping[str, Any]
 

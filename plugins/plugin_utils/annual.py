@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.nights import HORIZON_DAYS, Calendar
+from ..module_utils.errors import bad_option
+from .nights import HORIZON_DAYS, Calendar
 
 #: What has become of a job in a run: may be started, is open already, was done, has nothing to do.
 _READY, _OPEN, _DONE, _IDLE = ("planned", "waits"), ("attached",), ("done", "started"), ("not needed",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import Variables, variable
+from .job_options import Variables, variable
 
 #: The results of a preflight after which there is something to do.
 _READY = ("planned", "attached")
@@ -31,14 +31,19 @@ def batches(jobs: Iterable[Mapping[str, Any]], size: int) -> list[list[str]]:
     return [[job["job"] for job in batch] for batch in made]
 
 
-def resync_batches(jobs: Iterable[Variables], size: int, order: Sequence[str] | None = None) -> list[list[str]]:
-    """Return the hosts of the jobs that have something to do, in batches.
+def resync_batches(jobs: Iterable[Variables], size: int, order: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the hosts of the jobs that have something to do in `batches`, and all hosts as a play takes them.
 
-    `order` has the hosts of a run that has an order of its own, and no others are in its batches.
+    `order` has the hosts of a run that has an order of its own, and no others are in its batches. The play takes `jobs` and the
+    `sizes` of its batches; those that are in no batch come with the last one.
     """
     known = {str(its["inventory_hostname"]): its for its in jobs}
     places = (_place(host, known[host]) for host in (known if order is None else order) if _is_ready(known[host]))
-    return batches(places, size)
+    parts = batches(places, size)
+    working = [host for part in parts for host in part]
+    idle = [host for host in known if host not in working]
+    full = [len(part) for part in parts[:-1]]
+    return {"batches": parts, "jobs": [*working, *idle], "sizes": [*full, len(known) - sum(full)]}
 
 
 def _is_ready(its: Variables) -> bool:
@@ -48,14 +53,6 @@ def _is_ready(its: Variables) -> bool:
 def _place(host: str, its: Variables) -> dict[str, str]:
     machine, cluster = (str(variable(its, name) or host) for name in ("backup_agent_host", "backup_cluster"))
     return {"job": host, "machine": machine, "cluster": cluster}
-
-
-def job_line(parts: Sequence[Sequence[str]], hosts: Sequence[str]) -> dict[str, Any]:
-    """Return the hosts as a play takes them, with the sizes of its batches. Those that are in no batch come with the last one."""
-    working = [host for part in parts for host in part]
-    full = [len(part) for part in parts[:-1]]
-    idle = [host for host in hosts if host not in working]
-    return {"jobs": [*working, *idle], "sizes": [*full, len(hosts) - sum(full)]}
 
 
 def _collide(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

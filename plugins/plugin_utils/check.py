@@ -10,16 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.check_record import unanswered_record
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import CRITICAL, UNKNOWN, WARNING, worst_first
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import (
-    CONTROLLER,
-    Variables,
-    job_options,
-    machine_of,
-    name_of,
-    variable,
-)
+from ..module_utils.check_record import unanswered_record
+from ..module_utils.verdict import CRITICAL, UNKNOWN, WARNING, worst_first
+from .job_options import CONTROLLER, Variables, job_options, machine_of, name_of, variable
 
 #: Which verdicts fail their jobs, by what is asked for.
 FAILS = {"never": (), "critical": (CRITICAL, UNKNOWN), "warning": (CRITICAL, UNKNOWN, WARNING)}

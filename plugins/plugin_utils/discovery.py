@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
+from ..module_utils.topology import Member
+from .job_options import known
 
 Host = dict[str, Any]
 
@@ -43,9 +44,12 @@ def job(cluster: str | None, shard: str | None, replica_set: str, members: Itera
         "backup_cluster": cluster,
         "backup_shard": shard,
     }
-    known = {key: value for key, value in variables.items() if value is not None}
     name = job_name(cluster, shard or replica_set)
-    return {"name": name, "variables": known, "members": [_member(name, cluster, shard, one) for one in listed]}
+    return {
+        "name": name,
+        "variables": known(variables),
+        "members": [_member(name, cluster, shard, one) for one in listed],
+    }
 
 
 def _member(its_job: str, cluster: str | None, shard: str | None, member: Member) -> Host:
@@ -65,7 +69,7 @@ def _member(its_job: str, cluster: str | None, shard: str | None, member: Member
         "backup_shard": shard,
     }
     # A colon in the name of a host would be read as the port to connect to.
-    return {"name": f"{host.strip('[]')}_{port}", "variables": {k: v for k, v in variables.items() if v is not None}}
+    return {"name": f"{host.strip('[]')}_{port}", "variables": known(variables)}
 
 
 def groups_of(variables: Mapping[str, Any]) -> list[str]:

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Following an operation: what to print now, whether to go on, and how long silence is borne. Pure; runs on the controller."""
+"""Following an operation: what to print now, and whether to go on. Pure; runs on the controller."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
+from .text import duration
 
 #: Without a terminal, a line is printed when this much time or this much of a phase has gone by.
 LINE_SECONDS, LINE_PERCENT = 60.0, 5.0
@@ -99,29 +99,18 @@ def _describe(progress: Mapping[str, Any], percent: float) -> str:
     return f"{place}:{measured}{text}{left}" if measured or text else f"{place}{left}"
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Whether to stop following, and with what error if any."""
-
-    stop: bool = False
-    error: str = ""
-
-
-def decide(operation: Mapping[str, Any] | None, until_step: str | None) -> Decision:
-    """Decide from one answer."""
+def ending(operation: Mapping[str, Any] | None, until_step: str | None) -> str | None:
+    """Return what is wrong when there is nothing more to follow, which is empty when all is well; None while it goes on."""
     if operation is None:
-        text = "Expected an operation to follow, found none on this job; start one first, or give its id in operation."
-        return Decision(True, text)
+        return "Expected an operation to follow, found none on this job; start one first, or give its id in operation."
     state = operation["state"]
     if state in ("failed", "canceled"):
-        return Decision(True, _ended_badly(operation))
+        return _ended_badly(operation)
     states = {step["name"]: step["state"] for step in operation.get("steps") or []}
     if until_step and states and until_step not in states:
         known = ", ".join(states)
-        return Decision(
-            True, f"Expected until_step to be a step of this {operation['kind']} ({known}), found {until_step}."
-        )
-    return Decision(state == "done" or (bool(until_step) and states.get(until_step) == "done"))
+        return f"Expected until_step to be a step of this {operation['kind']} ({known}), found {until_step}."
+    return "" if state == "done" or (until_step and states.get(until_step) == "done") else None
 
 
 def _ended_badly(operation: Mapping[str, Any]) -> str:
@@ -130,26 +119,6 @@ def _ended_badly(operation: Mapping[str, Any]) -> str:
         return f"{named} was canceled; start it again when it is wanted."
     error = operation.get("error") or {}
     return f"{named} failed in step {operation.get('step')}: {error.get('message') or 'no reason was given'}"
-
-
-@dataclass(frozen=True)
-class Silence:
-    """How long nobody has answered."""
-
-    grace_seconds: float
-    since: float | None = field(default=None)
-
-    def after_failure(self, now: float) -> Silence:
-        """Return the silence after one more request without an answer."""
-        return self if self.since is not None else replace(self, since=now)
-
-    def after_answer(self) -> Silence:
-        """Return no silence."""
-        return replace(self, since=None)
-
-    def is_borne(self, now: float) -> bool:
-        """Whether to go on asking."""
-        return self.since is None or now - self.since < self.grace_seconds
 
 
 def is_outage(result: Mapping[str, Any]) -> bool:

@@ -78,7 +78,7 @@ def job_options(its: Variables) -> Options:
         **(_source(its) if variable(its, "backup_source_uri") else {}),
         **({"provider": "ops_manager", "ops_manager": vendor} if vendor else _agent(its) if machine_of(its) else {}),
     }
-    return _known(job)
+    return known(job)
 
 
 def _thresholds(its: Variables, is_vendors: bool) -> Mapping[str, Any]:
@@ -126,8 +126,9 @@ def ops_manager_options(its: Variables) -> Options:
         return {}
     own = {option: variable(its, name) for option, name in _OPS_MANAGER.items()}
     own["cluster"] = variable(its, _OPS_MANAGER["cluster"], variable(its, "backup_replica_set", name_of(its)))
-    return {**variable(its, "backup_ops_manager", {}), **_known(own)}
+    return {**variable(its, "backup_ops_manager", {}), **known(own)}
 
 
-def _known(options: Mapping[str, Any]) -> Options:
+def known(options: Mapping[str, Any]) -> Options:
+    """Return the options or variables that have a value."""
     return {name: value for name, value in options.items() if value is not None}

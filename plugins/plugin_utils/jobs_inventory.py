@@ -13,8 +13,8 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import BackupError
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import groups_of
+from ..module_utils.errors import BackupError
+from .discovery import groups_of
 
 Host = dict[str, Any]
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model import deployment
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.project import parts
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import job_name
+from ..module_utils.ops_manager.model import deployment
+from ..module_utils.ops_manager.model.project import parts
+from .discovery import job_name
+from .job_options import known
 
 Host = dict[str, Any]
 
@@ -61,7 +62,7 @@ def _job(holding: Holding, cluster: deployment.Cluster, with_project: bool) -> H
         "backup_ops_manager_status": status,
     }
     members = [_member(name, cluster, host) for host in _hosts_of(holding, cluster)]
-    return {"name": name, "variables": _known(variables), "members": members}
+    return {"name": name, "variables": known(variables), "members": members}
 
 
 def _told_apart(job: Host) -> Host:
@@ -99,11 +100,7 @@ def _member(its_job: str, cluster: deployment.Cluster, host: deployment.Host) ->
         "backup_shard": host.shard or cluster.shard,
     }
     # A colon in the name of a host would be read as the port to connect to.
-    return {"name": f"{host.hostname}_{host.port}", "variables": _known(variables)}
-
-
-def _known(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in variables.items() if value is not None}
+    return {"name": f"{host.hostname}_{host.port}", "variables": known(variables)}
 
 
 def groups(variables: Mapping[str, Any]) -> Iterable[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import bad_option
+from ..module_utils.errors import bad_option
 
 #: How many days ahead the forecast reaches.
 HORIZON_DAYS = 3650

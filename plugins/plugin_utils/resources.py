@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.agents import agent_answer
+from .agents import agent_answer
 
 MACHINE_PROCESSORS = 1.0
 """What is left to the machine itself, whatever the number of jobs."""

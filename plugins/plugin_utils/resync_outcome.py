@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import time_between
+from .text import time_between
 
 #: The result of a task, or a part of one.
 Answer = Mapping[str, Any]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +114,30 @@ class TestUtilities:
         assert [] == [str(path) for path in files if not (tests / path.parent / f"test_{path.name}").is_file()]
 
 
+@cache
+def defaults_of(role: Path) -> dict[str, Any]:
+    """Return the defaults of a role."""
+    return yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
+
+
+@cache
+def options_of(role: Path) -> dict[str, Any]:
+    """Return the options of all entry points of a role."""
+    specification = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    return {name: option for entry in specification.values() for name, option in entry.get("options", {}).items()}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 class TestRoles:
-    @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
     def test_specification_covers_the_defaults(self, role: Path) -> None:
         """A variable that only one of the two knows is either undocumented or has no default that one could read."""
-        defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
-        specification = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
-        options = {
-            name: option for entry in specification.values() for name, option in entry.get("options", {}).items()
-        }
-        assert [] == sorted(set(defaults) - set(options))
+        options = options_of(role)
         optional = {name for name, option in options.items() if not option.get("required") and "default" in option}
-        assert [] == sorted(optional - set(defaults))
+        assert [] == sorted(optional - set(defaults_of(role)))
+
+    def test_another_role_specifies_what_this_one_does_not(self, role: Path) -> None:
+        """A variable that roles share is documented where it belongs, and has the same default everywhere."""
+        own, others = options_of(role), [other for other in ROLES if other != role]
+        for name, default in defaults_of(role).items():
+            owners = [other for other in others if name in options_of(other)]
+            assert name in own or {str(default)} == {str(defaults_of(other)[name]) for other in owners}, name

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.inventory import Job
+from ..batches import batches
+from .inventory import Job
 
 
 def choose(

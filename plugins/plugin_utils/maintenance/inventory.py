@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import variable
+from ..job_options import variable
 
 #: The variables of all hosts, as hostvars has them.
 Hosts = Mapping[str, Mapping[str, Any]]

@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.agents import agent_on, hosts_of
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.inventory import Hosts, Job, address_of
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.request import (
-    Answers,
-    Json,
-    Request,
-    is_unreachable,
-    reason_of,
-)
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration, moment, time_between
+from ..text import duration, moment, time_between
+from .agents import agent_on, hosts_of
+from .inventory import Hosts, Job, address_of
+from .request import Answers, Json, Request, is_unreachable, reason_of
 
 
 @dataclass(frozen=True)

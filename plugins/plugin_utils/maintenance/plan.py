@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.judgement import Judgement
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.request import Answers, Request, reason_of
+from .judgement import Judgement
+from .request import Answers, Request, reason_of
 
 Outcome = dict[str, Any]
 

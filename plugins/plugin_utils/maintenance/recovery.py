@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.request import Json, reason_of
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import duration
+from ..text import duration
+from .request import Json, reason_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.inventory import Job, with_port
+from .inventory import Job, with_port
 
 #: A member as oplog_window_info returns it.
 Member = Mapping[str, Any]

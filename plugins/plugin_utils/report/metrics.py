@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timezone
 from typing import Any
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import CRITICAL, OK, UNKNOWN, WARNING
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import moment
+from ...module_utils.verdict import CRITICAL, OK, UNKNOWN, WARNING
+from ..text import moment
 
 Record = Mapping[str, Any]
 _VERDICTS = (CRITICAL, UNKNOWN, WARNING, OK)

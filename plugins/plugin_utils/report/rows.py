@@ -12,14 +12,8 @@ from typing import Any
 
 from ansible.module_utils.common.text.formatters import bytes_to_human
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.report.charts import rate_chart, window_chart
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.text import (
-    UNKNOWN,
-    duration,
-    hours,
-    one_line,
-    shortened,
-)
+from ..text import UNKNOWN, duration, hours, one_line, shortened
+from .charts import rate_chart, window_chart
 
 Record = Mapping[str, Any]
 Facts = list[tuple[str, str]]

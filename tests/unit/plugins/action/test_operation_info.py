@@ -225,6 +225,22 @@ def test_asks_no_oftener_than_the_backend_wants(monkeypatch: pytest.MonkeyPatch)
     assert ("done", [2.0, 30.0]) == (followed["operation"]["state"], waits)
 
 
+def test_bears_silence_for_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock starts with the first request without an answer, not with each; two short outages are not one long one."""
+    silent, running = {"unreachable": True, "msg": "gone"}, state("running")[1]
+    answers = iter([silent, silent, running, *[silent] * 9])
+    action = SimpleNamespace(ask=lambda _operation, _variables: next(answers), reconnect=lambda: None)
+    options = {name: option.get("default") for name, option in operation_info.OPTIONS.items()}
+    clock = [0.0]
+    passed = SimpleNamespace(monotonic=lambda: clock[-1], sleep=lambda seconds: clock.append(clock[-1] + seconds))
+    monkeypatch.setattr(operation_info, "time", passed)
+    options |= {"follow": True, "poll_seconds": 100, "unreachable_grace_seconds": 200}
+    followed = operation_info.Following(action, options, {}).result()  # type: ignore[arg-type]
+
+    assert 6 == len(list(answers))
+    assert "No answer for 3 min 20 s: gone" in followed["msg"]
+
+
 @pytest.fixture
 def follow_product(tmp_path: Path) -> Callable[..., Outcome]:
     """Return a function that plays one task against Ops Manager."""

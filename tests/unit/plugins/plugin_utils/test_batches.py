@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches, job_line, resync_batches
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.batches import batches, resync_batches
 
 Job = dict[str, str]
 
@@ -88,7 +88,7 @@ class TestResyncBatches:
     )
     def test_those_with_something_to_do(self, expected: list[list[str]], size: int) -> None:
         """Never two of one machine or of one cluster together, and a job without either stands for itself."""
-        assert expected == resync_batches(self.HOSTS, size)
+        assert expected == resync_batches(self.HOSTS, size)["batches"]
 
     @pytest.mark.parametrize(
         ("expected", "order"),
@@ -96,18 +96,19 @@ class TestResyncBatches:
     )
     def test_a_run_with_an_order_of_its_own(self, expected: list[list[str]], order: list[str]) -> None:
         """What is not part of the run is in none of its batches."""
-        assert expected == resync_batches(self.HOSTS, 2, order)
+        assert expected == resync_batches(self.HOSTS, 2, order)["batches"]
 
-
-@pytest.mark.parametrize(
-    ("jobs", "sizes", "parts", "hosts"),
-    [
-        ("abcd", [2, 2], [["a", "b"], ["c"]], "abcd"),
-        ("dabc", [1, 3], [["d"], ["a"]], "abcd"),
-        ("abc", [3], [], "abc"),
-        ("ab", [2], [["a", "b"]], "ab"),
-    ],
-)
-def test_a_line_of_batches(jobs: str, sizes: list[int], parts: list[list[str]], hosts: str) -> None:
-    """Every host has its place, and those that are in no batch come with the last one."""
-    assert {"jobs": list(jobs), "sizes": sizes} == job_line(parts, list(hosts))
+    @pytest.mark.parametrize(
+        ("jobs", "sizes", "order", "size"),
+        [
+            ("abcd", [2, 2], None, 2),
+            ("dabc", [1, 3], "da", 1),
+            ("abcd", [4], "", 2),
+            ("abcd", [4], None, 4),
+        ],
+    )
+    def test_a_line_of_batches(self, jobs: str, sizes: list[int], order: str | None, size: int) -> None:
+        """Every host has its place, and those that are in no batch come with the last one."""
+        hosts = [host(name, "not needed" if name == "d" and order is None else "planned") for name in "abcd"]
+        found = resync_batches(hosts, size, None if order is None else list(order))
+        assert (list(jobs), sizes) == (found["jobs"], found["sizes"])
