@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.errors import FixInput
-from ..plugin_utils import agents, annual, batches, check, job_options, nights, resources, resync_outcome, text
+from ..plugin_utils import agents, annual, batches, check, given, job_options, nights, resources, resync_outcome, text
 from ..plugin_utils.report import metrics, rows
 
 Json = Mapping[str, Any]
@@ -23,7 +23,7 @@ def annual_hold(
     results: Iterable[str],
     hours: str,
     max_failure_percent: float,
-    blackout_dates: Iterable[object] = (),
+    blackout_dates: object = (),
     time_zone: str = "",
     now: str = "",
 ) -> str:
@@ -39,7 +39,7 @@ def annual_plan(
     jobs: Iterable[Json],
     hours: str,
     per_run: int,
-    blackout_dates: Iterable[object] = (),
+    blackout_dates: object = (),
     time_zone: str = "",
     now: str = "",
     ended: bool = False,
@@ -47,7 +47,7 @@ def annual_plan(
     """Return the jobs of this run, and when each job has its turn. Raises AnsibleFilterError."""
     try:
         calendar, moment = nights.calendar(hours, blackout_dates), nights.wall_clock(time_zone, str(now))
-        return annual.plan([annual.job_of(found) for found in jobs], calendar, moment, per_run, ended)
+        return annual.plan([annual.job_of(found) for found in jobs], calendar, moment, per_run, given.truth(ended))
     except FixInput as error:
         raise AnsibleFilterError(error.message) from error
 
@@ -84,6 +84,7 @@ class FilterModule:
             "agent_recovered": agents.agent_recovered,
             "annual_hold": annual_hold,
             "annual_plan": annual_plan,
+            "check_jobs": check.check_jobs,
             "check_metrics": metrics.check_metrics,
             "check_plan": check.check_plan,
             "check_rows": rows.check_rows,

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..plugin_utils.given import names_in
 from ..plugin_utils.job_options import variable
 from ..plugin_utils.maintenance import agents, choice, inventory, judgement, plan, recovery, rolling, summary
 from ..plugin_utils.maintenance.inventory import Hosts
@@ -23,6 +23,7 @@ def maintenance_choice(
     named: Sequence[str], hosts: Hosts, jobs: Sequence[str], limited: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Return the jobs behind the hosts that were named."""
+    named = names_in(named)
     servers = [name for host in named if host not in jobs for name in inventory.server_names(host, hosts)]
     return choice.choose(named, inventory.jobs_of(jobs, hosts), servers, limited)
 
@@ -34,10 +35,8 @@ def maintenance_plan(request: Json, verb: str, answers: Json, hosts: Hosts, jobs
         return plan.end(asked, answered)
     if verb not in ("begin", "restart"):
         raise AnsibleFilterError(f"expected begin, restart or end, found {verb}; correct the task")
-    if verb == "restart":
-        answered = replace(answered, asked={})
     now = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-    found = judgement.judge(asked, answered, inventory.jobs_of(jobs, hosts), hosts, now)
+    found = judgement.judge(asked, answered, inventory.jobs_of(jobs, hosts), hosts, now, renews=verb == "begin")
     return (plan.begin if verb == "begin" else plan.restart)(asked, answered, found)
 
 
@@ -79,12 +78,20 @@ def maintenance_summary(hosts: Sequence[str], all_hosts: Hosts, minutes: float =
     }
 
 
-def rolling_place(host: str, hosts: Hosts, jobs: Sequence[str], members: Sequence[Json] = ()) -> dict[str, Any]:
+def rolling_place(
+    host: str,
+    hosts: Hosts,
+    jobs: Sequence[str],
+    members: Sequence[Json] = (),
+    port: int = inventory.DEFAULT_PORT,
+    member: str = "",
+    job: str = "",
+) -> dict[str, Any]:
     """Return what is known of a database host."""
-    names = inventory.member_names(host, hosts)
+    names = inventory.member_names(host, hosts, port, member)
     own = rolling.own_member(names, members)
     known = inventory.jobs_of(jobs, hosts)
-    concerned = rolling.jobs_on(names, known, variable(hosts[host], "rolling_job") or "")
+    concerned = rolling.jobs_on(names, known, job)
     return {
         "names": names,
         "jobs": concerned,
@@ -97,8 +104,8 @@ def rolling_place(host: str, hosts: Hosts, jobs: Sequence[str], members: Sequenc
 def rolling_line(hosts: Sequence[str], all_hosts: Hosts) -> dict[str, list[str]]:
     """Return database hosts in the order in which they are maintained. Raises AnsibleFilterError."""
     try:
-        named = ((host, inventory.member_names(host, all_hosts)) for host in hosts)
-        return rolling.line_up([rolling.place(host, names, all_hosts[host]["__rolling_set"]) for host, names in named])
+        found = ((host, all_hosts[host]["__rolling_names"], all_hosts[host]["__rolling_set"]) for host in hosts)
+        return rolling.line_up([rolling.place(*its) for its in found])
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 

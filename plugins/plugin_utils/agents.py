@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from .job_options import Variables, name_of, variable
+from .job_options import Variables, machine_of, name_of, variable
 
 Json = Mapping[str, Any]
 
@@ -72,7 +72,7 @@ def resource_answers(jobs: Iterable[Variables], machine: str, others: Iterable[J
     First those of `jobs`, the jobs of the play; then `others`, the results of a loop over the configurations of jobs that it is
     not for.
     """
-    own = [its for its in jobs if (variable(its, "backup_agent_host") or its["inventory_hostname"]) == machine]
+    own = [its for its in jobs if (machine_of(its) or its["inventory_hostname"]) == machine]
     read = [(name_of(its), variable(its, "__backup_agent_resources", {})) for its in own]
     read += [(PurePosixPath(result["item"]).stem, result) for result in others]
     return [

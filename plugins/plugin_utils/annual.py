@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..module_utils.errors import bad_option
+from .given import truth
 from .nights import HORIZON_DAYS, Calendar
 
 #: What has become of a job in a run: may be started, is open already, was done, has nothing to do.
@@ -80,10 +81,10 @@ def job_of(found: Mapping[str, Any]) -> Job:
         result=str(found["result"]),
         why=str(found.get("why") or ""),
         age_days=None if age is None else float(age),
-        readable=bool(found.get("readable", True)),
+        readable=truth(found.get("readable", True)),
         max_age_days=float(found["max_age_days"]),
-        lost=bool(found.get("lost")),
-        failed=bool(found.get("failed")),
+        lost=truth(found.get("lost", False)),
+        failed=truth(found.get("failed", False)),
     )
 
 

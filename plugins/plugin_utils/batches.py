@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .job_options import Variables, variable
+from .job_options import Variables, cluster_of, machine_of, variable
 
 #: The results of a preflight after which there is something to do.
 _READY = ("planned", "attached")
@@ -51,8 +51,7 @@ def _is_ready(its: Variables) -> bool:
 
 
 def _place(host: str, its: Variables) -> dict[str, str]:
-    machine, cluster = (str(variable(its, name) or host) for name in ("backup_agent_host", "backup_cluster"))
-    return {"job": host, "machine": machine, "cluster": cluster}
+    return {"job": host, "machine": machine_of(its) or host, "cluster": cluster_of(its) or host}
 
 
 def _collide(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

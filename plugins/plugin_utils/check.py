@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from ..module_utils.check_record import unanswered_record
+from ..module_utils.errors import FixInput
 from ..module_utils.verdict import CRITICAL, UNKNOWN, WARNING, worst_first
-from .job_options import CONTROLLER, Variables, job_options, machine_of, name_of, variable
+from .job_options import CONTROLLER, Options, Variables, identity, job_options, machine_of, name_of
 
 #: Which verdicts fail their jobs, by what is asked for.
 FAILS = {"never": (), "critical": (CRITICAL, UNKNOWN), "warning": (CRITICAL, UNKNOWN, WARNING)}
@@ -37,12 +38,29 @@ def check_plan(jobs: Iterable[Variables]) -> dict[str, Any]:
     return {"machines": machines, "hosts": hosts, "twice": twice}
 
 
+def check_jobs(jobs: Iterable[Variables]) -> list[Options]:
+    """Return the jobs as the module takes them, without those of which a variable cannot be read: check_summary says why."""
+    return [job for job, wrong in map(_job, jobs) if not wrong]
+
+
+def _job(its: Variables) -> tuple[Options, str]:
+    """Return the options of a job, and why they are not all there."""
+    try:
+        return job_options(its), ""
+    except FixInput as error:
+        return identity(its), error.message
+
+
 def check_summary(
     plan: Mapping[str, Any], hostvars: Mapping[str, Variables], fail_on: str, now: datetime
 ) -> dict[str, Any]:
     """Return all records, the worst first, and the hosts of the jobs that are to fail, each with the reasons."""
-    found = (_records(leader, machine, hostvars, now) for leader, machine in plan["machines"].items())
-    records = worst_first(record for records in found for record in records)
+    names = {host: name for name, host in plan["hosts"].items()}
+    records = worst_first(
+        record
+        for leader, machine in plan["machines"].items()
+        for record in _records(hostvars[leader].get("__check_read") or {}, machine, names, hostvars, now)
+    )
     failing = {
         plan["hosts"][record["job"]]: f"{record['verdict']} – {'; '.join(record['reasons'])}"
         for record in records
@@ -52,12 +70,16 @@ def check_summary(
 
 
 def _records(
-    leader: str, machine: Mapping[str, Any], hostvars: Mapping[str, Variables], now: datetime
+    answer: Mapping[str, Any],
+    machine: Mapping[str, Any],
+    names: Mapping[str, str],
+    hostvars: Mapping[str, Variables],
+    now: datetime,
 ) -> list[dict[str, Any]]:
-    """Return the records that a machine gave; of one that gave none, each job gets one that says so."""
-    answer = variable(hostvars[leader], "__check_read", {})
-    if "jobs" in answer:
-        return list(answer["jobs"])
+    """Return the records that a machine gave; each job without one gets one that says why."""
+    given = list(answer.get("jobs") or ())
+    answered = {record["job"] for record in given}
     why = " ".join(str(answer.get("msg", "the task was not run")).split())
     reason = f"{machine['machine']} {'could not be reached' if answer.get('unreachable') else 'gave no answer'}: {why}"
-    return [unanswered_record(job_options(hostvars[host]), reason, now) for host in machine["jobs"]]
+    silent = (_job(hostvars[host]) for host in machine["jobs"] if names[host] not in answered)
+    return [*given, *(unanswered_record(job, wrong or reason, now) for job, wrong in silent)]

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from ..module_utils.errors import bad_option
+from .given import names_in
 
 #: How many days ahead the forecast reaches.
 HORIZON_DAYS = 3650
@@ -64,7 +65,7 @@ class Calendar:
         return (day for day in days if self.begin_of(day) > now and not self.blackout(day))
 
 
-def calendar(hours: str, blackout_dates: Iterable[object]) -> Calendar:
+def calendar(hours: str, blackout_dates: object) -> Calendar:
     """Return the calendar of hours like 22:00-05:00 and of dates or FIRST/LAST. Raises FixInput."""
     found = _HOURS.fullmatch(hours)
     begin, end = (_minutes(*found.groups()[part : part + 2]) for part in (0, 2)) if found else (-1, -1)
@@ -74,9 +75,7 @@ def calendar(hours: str, blackout_dates: Iterable[object]) -> Calendar:
             hours or "nothing",
             "nothing was changed; 00:00-24:00 allows every hour",
         )
-    return Calendar(
-        begin, end if end > begin else end + _DAY_MINUTES, tuple(_dates(str(one)) for one in blackout_dates)
-    )
+    return Calendar(begin, end if end > begin else end + _DAY_MINUTES, tuple(map(_dates, names_in(blackout_dates))))
 
 
 def _minutes(hour: str, minute: str) -> int:

@@ -104,6 +104,8 @@ def inventory(folder: Path, replica_set: ReplicaSet, agent: Agent) -> Path:
     away = {"backup_agent_host": "away", "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
     hosts = {
         "alone": {**login, "backup_agent_config": "/nowhere.yml"},
+        # The first of its machine, which reads for the others.
+        "torn": {**login, **here, "backup_source_tls": {"ca_file": "{{ backup_agent_config_directory }}/ca.pem"}},
         "orders": {**login, **here, "check_thresholds": {"slack_minutes": {"warning": 0, "critical": 0}}},
         "strict": {**login, "check_min_window_hours": 240_000},
         "gone": {"backup_source_uri": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500"},
@@ -130,12 +132,14 @@ def test_the_playbook_checks_a_fleet(orders: ReplicaSet, agent: Agent, tmp_path:
     assert 2 == ran.returncode, ran.stdout
     found = {record["job"]: record for record in json.loads((tmp_path / "reports/check.json").read_text())["jobs"]}
     verdicts = {name: record["verdict"] for name, record in found.items()}
-    assert {"strict": "critical", "gone": "unknown", "lost": "unknown", "alone": "ok", "orders": "ok"} == verdicts
-    assert ["strict", "gone", "lost"] == list(found)[:3]
+    unknown = dict.fromkeys(("gone", "torn", "lost"), "unknown")
+    assert {"strict": "critical", **unknown, "alone": "ok", "orders": "ok"} == verdicts
+    assert ["strict", *unknown] == list(found)[:4]
     assert ("tailing", None) == (found["orders"]["backup"]["state"], found["alone"]["backup"])
     assert "away could not be reached" in found["lost"]["reasons"][0]
-    assert 3 == ran.stdout.count("FAILED!")
-    for words in ("5 jobs: 1 critical, 2 unknown, 2 ok", "fatal: [strict]", "fatal: [gone]", "fatal: [lost]"):
+    assert "found 'backup_agent_config_directory' is undefined" in found["torn"]["reasons"][0]
+    assert 4 == ran.stdout.count("FAILED!")
+    for words in ("6 jobs: 1 critical, 3 unknown, 2 ok", *(f"fatal: [{job}]" for job in ("strict", *unknown))):
         assert words in ran.stdout
     assert orders.root is not None
     assert orders.root.password not in ran.stdout + (tmp_path / "reports/check.json").read_text()
@@ -145,7 +149,7 @@ def test_the_playbook_checks_a_fleet(orders: ReplicaSet, agent: Agent, tmp_path:
     ("code", "words", "arguments"),
     [
         (0, "2 jobs: 2 ok", ["--limit", "orders,alone,localhost"]),
-        (0, "5 jobs", ["-e", "check_fail_on=never"]),
+        (0, "6 jobs", ["-e", "check_fail_on=never"]),
         (2, "found none within the limit; nothing was checked", ["--limit", "db1"]),
         (2, "expected a backup_job of its own for each host, found same more than once", ["-e", "backup_job=same"]),
         (2, "expected never, warning or critical in check_fail_on, found sometimes", ["-e", "check_fail_on=sometimes"]),

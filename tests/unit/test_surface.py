@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "mongodb_ops.backup"
@@ -141,3 +143,30 @@ class TestRoles:
         for name, default in defaults_of(role).items():
             owners = [other for other in others if name in options_of(other)]
             assert name in own or {str(default)} == {str(defaults_of(other)[name]) for other in owners}, name
+
+
+def yaml_of(*patterns: str) -> list[Any]:
+    """Return what the YAML files hold."""
+    return [DataLoader().load_from_file(str(path)) for pattern in patterns for path in ROOT.glob(pattern)]
+
+
+def mappings(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield all mappings in tasks and plays: plays, blocks, tasks, and what these have inside."""
+    if isinstance(part, dict):
+        yield part
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from mappings(inner)
+
+
+def test_no_fact_has_the_name_of_a_variable() -> None:
+    """Facts last until the end of a run and go before variables of roles, plays, blocks and tasks: one would hide the other."""
+    inside = list(mappings(yaml_of("roles/*/tasks/**/*.yml", "roles/*/handlers/**/*.yml", "playbooks/**/*.yml")))
+    facts = {found["register"] for found in inside if isinstance(found.get("register"), str)}
+    facts |= {name for found in inside for name in found.get("ansible.builtin.set_fact", ())}
+    variables = {name for found in inside for name in found.get("vars", ())}
+    variables |= {
+        name for found in yaml_of("roles/*/vars/**/*.yml", "roles/*/defaults/**/*.yml") for name in found or ()
+    }
+    assert {"__maintenance_read", "__maintenance_outcome"} <= facts
+    assert {"__maintenance_answers", "__maintenance_why", "backup_job"} <= variables
+    assert set() == facts & variables

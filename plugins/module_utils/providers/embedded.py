@@ -198,7 +198,8 @@ def _not_runnable(command: str, error: OSError) -> FixInput:
 def _too_old(word: str) -> FixInput:
     """Return the error of an agent that was made before a command, or an option of it, that is called here."""
     expected = f"an agent that knows the command {word} as this collection calls it"
-    message = sentence(expected=expected, found="an older one", remedy="upgrade the agent on this host")
+    remedy = "upgrade the agent on this host first, with the playbook mongodb_ops.backup.provision"
+    message = sentence(expected=expected, found="one that is older than the collection", remedy=remedy)
     return FixInput(message, code="agent_too_old")
 
 

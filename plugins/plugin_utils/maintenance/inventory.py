@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..job_options import variable
+from ..given import names_in
+from ..job_options import cluster_of, machine_of, variable
 
 #: The variables of all hosts, as hostvars has them.
 Hosts = Mapping[str, Mapping[str, Any]]
 
-_DEFAULT_PORT = 27017
+DEFAULT_PORT = 27017
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ def jobs_of(names: Iterable[str], hosts: Hosts) -> list[Job]:
 def _job(name: str, its: Mapping[str, Any]) -> Job:
     return Job(
         name=name,
-        machine=str(variable(its, "backup_agent_host") or ""),
-        cluster=str(variable(its, "backup_cluster", name)),
-        vendors=tuple(variable(its, "backup_vendor_agents") or ()),
+        machine=machine_of(its),
+        cluster=cluster_of(its) or name,
+        vendors=names_in(variable(its, "backup_vendor_agents")),
         members=_members(str(variable(its, "backup_source_uri") or "")),
     )
 
@@ -66,14 +67,11 @@ def server_names(host: str, hosts: Hosts) -> list[str]:
     return [f"{name}:{port}" if port else name for name in names]
 
 
-def member_names(host: str, hosts: Hosts) -> list[str]:
-    """Return the names that the replica set of a database server may have for it, as host:port."""
-    its = hosts[host]
-    own = variable(its, "rolling_member")
-    port = variable(its, "rolling_mongod_port", _DEFAULT_PORT)
-    return [str(own)] if own else [f"{name}:{port}" for name in dict.fromkeys((host, address_of(host, hosts)))]
+def member_names(host: str, hosts: Hosts, port: int, own: str) -> list[str]:
+    """Return the names that the replica set of a database server may have for it, as host:port; `own` is one that was given."""
+    return [own] if own else [f"{name}:{port}" for name in dict.fromkeys((host, address_of(host, hosts)))]
 
 
 def with_port(member: str) -> str:
     """Return a member as host:port."""
-    return member if ":" in member else f"{member}:{_DEFAULT_PORT}"
+    return member if ":" in member else f"{member}:{DEFAULT_PORT}"

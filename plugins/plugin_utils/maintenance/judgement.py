@@ -44,20 +44,24 @@ class Judgement:
         return "; ".join((*self.never, *self.against))
 
 
-def judge(request: Request, answers: Answers, jobs: list[Job], hosts: Hosts, now: str) -> Judgement:
+def judge(request: Request, answers: Answers, jobs: list[Job], hosts: Hosts, now: str, renews: bool) -> Judgement:
     """Say whether the agents may be stopped.
 
-    `jobs` are all of the inventory, `now` is like 2026-01-31T04:05:06Z. Where nobody was asked what beginning a maintenance would
-    do (answers.asked), any that is recorded is in the way, one's own too.
+    `jobs` are all of the inventory, `now` is like 2026-01-31T04:05:06Z. `renews` says whether they are stopped to begin a
+    maintenance or to renew one, as answers.asked has it. Otherwise any that is recorded is in the way, one's own too.
     """
-    obstacle = _obstacle(request, answers)
+    obstacle = _obstacle(request, answers, renews)
     if obstacle:
         return Judgement((f"{request.job}: {obstacle}",))
-    renewed = bool(answers.asked.get("renewed"))
+    renewed = renews and bool(answers.asked.get("renewed"))
     latest, arithmetic, unsafe = _time(request, answers, renewed, now)
+    never = [
+        *(_no_snapshot(request, answers) if renews and not renewed else ()),
+        *_never(request, answers, hosts, renewed),
+    ]
     against = [*_shared(request, jobs), *_open(answers, now)]
     return Judgement(
-        never=tuple(f"{request.job}: {text}" for text in _never(request, answers, hosts, renewed)),
+        never=tuple(f"{request.job}: {text}" for text in never),
         against=(*(f"{request.job}: {text}" for text in against), *unsafe),
         force=request.force,
         renewed=renewed,
@@ -66,12 +70,12 @@ def judge(request: Request, answers: Answers, jobs: list[Job], hosts: Hosts, now
     )
 
 
-def _obstacle(request: Request, answers: Answers) -> str:
+def _obstacle(request: Request, answers: Answers, renews: bool) -> str:
     """Return what makes all else pointless: no answer, or a maintenance that is in the way; empty where there is none."""
     if not answers.status:
         silent = is_unreachable(answers.read)
         return f"{f'{request.machine} could not be reached' if silent else 'no answer of its agent'}: {reason_of(answers.read)}"
-    if not answers.asked:
+    if not renews:
         return _held(request, answers.record) if answers.record else ""
     if "maintenance" in answers.asked:
         return ""
@@ -87,9 +91,12 @@ def _held(request: Request, held: Json) -> str:
     )
 
 
-def _never(request: Request, answers: Answers, hosts: Hosts, renewed: bool) -> Iterator[str]:
-    if request.snapshot and answers.asked and not renewed and answers.fact("snapshots_by_schedule_only"):
+def _no_snapshot(request: Request, answers: Answers) -> Iterator[str]:
+    if request.snapshot and answers.fact("snapshots_by_schedule_only"):
         yield "expected maintenance_snapshot=false, found true; its product makes snapshots by its schedule only"
+
+
+def _never(request: Request, answers: Answers, hosts: Hosts, renewed: bool) -> Iterator[str]:
     for answer in answers.reached:
         if is_unreachable(answer):
             yield f"the host of its agent {answer['__maintenance_agent']} could not be reached: {reason_of(answer)}"

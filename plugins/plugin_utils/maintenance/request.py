@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from ..given import names_in, truth
 
 Json = Mapping[str, Any]
 
@@ -43,9 +45,11 @@ class Request:
 
     @classmethod
     def of(cls, found: Json) -> Request:
-        """Return the request of a mapping with these names. Raises KeyError for one that is missing."""
-        kinds = {"float": float, "bool": bool, "str": str, "tuple[str, ...]": tuple}
-        return cls(**{field.name: kinds[str(field.type)](found[field.name]) for field in fields(cls)})
+        """Return the request of a mapping with these names.
+
+        Raises KeyError for one that is missing, TypeError and ValueError for what is no boolean and no number.
+        """
+        return cls(**{name: read(found[name]) for name, read in _READS.items()})
 
     def command(self, playbook: str, *arguments: str) -> str:
         """Return the command that runs another playbook for this job."""
@@ -54,6 +58,15 @@ class Request:
     def as_owner(self, owner: str) -> str:
         """Return the argument with which a command is run as somebody else."""
         return f"-e backup_owner={shlex.quote(owner)}"
+
+
+#: How each part of a request is read: a play may have it as text.
+_READS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("job", "host", "machine", "owner", "reason", "playbook"), str),
+    **dict.fromkeys(("minutes", "margin_minutes", "lag_seconds"), float),
+    **dict.fromkeys(("force", "snapshot", "stop_agents"), truth),
+    **dict.fromkeys(("vendors", "touched", "together"), names_in),
+}
 
 
 @dataclass(frozen=True)

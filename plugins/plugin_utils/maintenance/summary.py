@@ -44,10 +44,11 @@ def refusal(outcomes: Mapping[str, Outcome | None], minutes: float) -> str:
     refused = [outcome for outcome in found if outcome["result"] == "refused"]
     if not refused:
         return ""
-    by_force = "; or say -e maintenance_force=true where a resync afterwards is acceptable"
+    # Against anything else neither less time nor force helps; what does, each reason says itself.
+    advice = ". Plan less time or wait; or say -e maintenance_force=true where a resync afterwards is acceptable"
     return (
         f"expected that every job can bear {minutes:g} min, found: {'; '.join(one['why'] for one in refused)}; nothing was "
-        f"changed. Plan less time or wait{by_force if all(one['forceable'] for one in refused) else ''}"
+        f"changed{advice if all(one['forceable'] for one in refused) else ''}"
     )
 
 

@@ -212,8 +212,10 @@ class Scratch:
             self._process.terminate()
             try:
                 self._process.wait(timeout=_STOP_SECONDS)
-            finally:
-                self._process.kill()  # nothing happens where it has ended
+            except BaseException:
+                self._process.kill()
+                self._process.wait()
+                raise
         self._process.wait()
 
 

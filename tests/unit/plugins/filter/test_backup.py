@@ -52,6 +52,16 @@ def test_a_blackout_without_sense_is_an_error_of_the_filter() -> None:
         annual_hold([], "00:00-24:00", 50, ["christmas"])
 
 
+def test_what_was_given_as_text() -> None:
+    """One blackout is a list of one, and the text false is not true."""
+    zone = {"time_zone": "Europe/Berlin", "now": "2026-12-24T21:30:00Z"}
+    assert "touches the blackout 2026-12-24" in annual_hold([], "22:00-05:00", 50, "2026-12-24", **zone)
+    job = {**JOBS[0], "result": "refused", "lost": "false", "readable": "false"}
+    found = annual_plan([job], "22:00-05:00", 1, ended="false", **zone)
+    assert [None] == [turn["due"] for turn in found["turns"]]
+    assert ["a"] == annual_plan(JOBS, "22:00-05:00", 1, ended="false", **zone)["run"]
+
+
 def test_a_job_that_is_due_is_in_the_run() -> None:
     """At a moment that is given, in a zone that is given."""
     found = annual_plan(JOBS, "22:00-05:00", 1, time_zone="Europe/Berlin", now="2026-11-28T21:30:00Z")

@@ -20,7 +20,7 @@ HOSTS: dict[str, dict[str, Any]] = {
     "orders": {"backup_agent_host": "m1", "backup_source_uri": "mongodb://10.0.0.1:27017,10.0.0.2:27017"},
     "items": {"backup_agent_host": "m1", "backup_source_uri": "mongodb://10.0.0.3"},
     "db1": {"ansible_host": "10.0.0.1"},
-    "db2": {"ansible_host": "10.0.0.2", "rolling_job": "items"},
+    "db2": {"ansible_host": "10.0.0.2"},
     "m1": {},
 }
 JOBS = ["orders", "items"]
@@ -35,6 +35,7 @@ def test_choice(named: str, stops: dict[str, bool]) -> None:
     """Jobs behind a machine, and behind a database host."""
     found = FILTERS["maintenance_choice"]([named], HOSTS, JOBS, [named])
     assert (stops, list(stops)) == (found["stops"], found["outside"])
+    assert found == FILTERS["maintenance_choice"](named, HOSTS, JOBS, [named])
 
 
 @pytest.mark.parametrize(("verb", "result"), [("begin", "planned"), ("restart", "refused"), ("end", "planned")])
@@ -75,8 +76,8 @@ def test_summary() -> None:
 
 
 def test_rolling_place() -> None:
-    """The names, the jobs and the member of a host."""
-    found = FILTERS["rolling_place"]("db2", HOSTS, JOBS, MEMBERS)
+    """The names, the jobs and the member of a host; what is said of the host itself is said by the task."""
+    found = FILTERS["rolling_place"]("db2", HOSTS, JOBS, MEMBERS, job="items")
     assert {
         "names": ["db2:27017", "10.0.0.2:27017"],
         "jobs": ["items", "orders"],
@@ -86,12 +87,15 @@ def test_rolling_place() -> None:
     } == found
     before = FILTERS["rolling_place"]("db1", HOSTS, JOBS)
     assert (["orders"], "", None) == (before["jobs"], before["member"], before["behind_seconds"])
+    assert ["db1:1", "10.0.0.1:1"] == FILTERS["rolling_place"]("db1", HOSTS, JOBS, port=1)["names"]
+    assert ["x:1"] == FILTERS["rolling_place"]("db1", HOSTS, JOBS, member="x:1")["names"]
 
 
 def test_rolling_line() -> None:
     """By what was read of each host; one that is no member is a mistake."""
-    read = {"__rolling_set": {"replica_set": "rs0", "members": MEMBERS}}
-    hosts = {name: {**HOSTS[name], **read} for name in ("db1", "db2", "m1")}
+    read = {"replica_set": "rs0", "members": MEMBERS}
+    names = {"db1": ["10.0.0.1:27017"], "db2": ["10.0.0.2:27017"], "m1": ["m1:27017"]}
+    hosts = {name: {"__rolling_set": read, "__rolling_names": own} for name, own in names.items()}
     assert ["db2", "db1"] == FILTERS["rolling_line"](["db1", "db2"], hosts)["hosts"]
     with pytest.raises(AnsibleFilterError, match="expected m1:27017 among the members of rs0"):
         FILTERS["rolling_line"](["m1"], hosts)

@@ -100,7 +100,7 @@ def test_resource_answers() -> None:
     jobs = [
         job("orders", "1", backup_agent_host="m", backup_job="shop"),
         job("elsewhere", "2", backup_agent_host="n"),
-        job("m", "3"),
+        job("m", "3", backup_agent_host=""),
         job("silent", None, backup_agent_host="m"),
         {"inventory_hostname": "new", "backup_agent_host": "m"},
     ]

@@ -59,7 +59,7 @@ def test_a_machine_that_two_share_keeps_them_apart() -> None:
     assert [["a", "c"], ["b"]] == batches(jobs, 3)
 
 
-def host(name: str, result: str | None, **variables: str) -> dict[str, Any]:
+def host(name: str, result: str | None, **variables: str | None) -> dict[str, Any]:
     """Return the variables of a job after its preflight."""
     outcome = {} if result is None else {"__resync_outcome": {"result": result}}
     return {"inventory_hostname": name, **outcome, **variables}
@@ -75,7 +75,7 @@ class TestResyncBatches:
         host("silent", "unreachable"),
         host("waiting", "waits"),
         host("new", None),
-        host("followed", "attached", backup_agent_host=""),
+        host("followed", "attached", backup_agent_host="", backup_cluster=None),
     )
 
     @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from jinja2 import StrictUndefined
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.check import check_plan, check_summary
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.check import check_jobs, check_plan, check_summary
 
 NOW = datetime(2026, 1, 31, 4, 5, 6, tzinfo=timezone.utc)
 PLAN: dict[str, Any] = {
@@ -63,7 +64,23 @@ class TestCheckPlan:
         assert expected == check_plan(variables(**own).values())["twice"]
 
 
+def test_jobs_that_can_be_read() -> None:
+    """One with a variable that cannot be is left out, and hides no other."""
+    torn = {"backup_source_tls": {"certificate_key_file": StrictUndefined(name="x")}}
+    assert ["b", "c"] == [job["name"] for job in check_jobs(variables(a=torn).values())]
+
+
 class TestCheckSummary:
+    @pytest.mark.parametrize("answer", [read(record("b", "ok")), {"__check_read": {"failed": True, "msg": "no jobs"}}])
+    def test_a_job_that_cannot_be_read(self, answer: dict[str, Any]) -> None:
+        """It is unknown and says why, whatever became of the others of its machine."""
+        torn = {"backup_source_tls": {"certificate_key_file": StrictUndefined(name="x")}, **answer}
+        records = check_summary(PLAN, variables(a=torn, c=read(record("c", "ok"))), "never", NOW)["records"]
+        found = next(one for one in records if one["job"] == "orders")
+        assert 3 == len(records)
+        assert ("backup1", "unknown") == (found["machine"], found["verdict"])
+        assert "Expected a value of backup_source_tls, found 'x' is undefined" in found["reasons"][0]
+
     def test_the_worst_comes_first(self) -> None:
         """Critical is worse than unknown, and those of one verdict stay in their order."""
         found = variables(

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from jinja2 import StrictUndefined
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.job_options import (
+    cluster_of,
     job_options,
     machine_of,
     ops_manager_options,
@@ -111,10 +113,31 @@ class TestJobOptions:
         """A user without a source is one for the agent alone."""
         assert ALONE == job_options({**HOST, "backup_source_uri": "", "backup_source_username": "u"})
 
-    def test_a_template_that_names_what_is_not_set(self) -> None:
-        """It may name a default of a role; the variable counts as not given."""
-        found = job_options({**HOST, "backup_agent_config": NOT_SET, "backup_agent_host": "backup1"})
-        assert found == AGENT
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("backup_source_tls", {"ca_file": "/ca", "certificate_key_file": NOT_SET}),
+            ("backup_source_password", NOT_SET),
+            ("check_thresholds", {"slack_minutes": {"critical": NOT_SET}}),
+            ("backup_agent_config", NOT_SET),
+            ("backup_agent_host", NOT_SET),
+            ("backup_job", NOT_SET),
+            ("backup_cluster", [NOT_SET]),
+            ("backup_source_uri", NOT_SET),
+        ],
+    )
+    def test_a_template_that_names_what_is_not_set(self, name: str, value: object) -> None:
+        """Without it the job would be read in another way than was meant, perhaps without TLS."""
+        its = {**HOST, "backup_agent_host": "backup1", "backup_source_uri": "mongodb://db1", name: value}
+        with pytest.raises(
+            FixInput, match=f"Expected a value of {name}, found 'x' is undefined; set it in the inventory"
+        ):
+            job_options(its)
+
+    def test_a_template_that_fails(self) -> None:
+        """Whatever else it says could quote a secret."""
+        with pytest.raises(FixInput, match="of backup_source_password, found a template that fails;"):
+            job_options({**HOST, "backup_source_uri": "u", "backup_source_password": StrictUndefined("no file s3cr3t")})
 
 
 class TestOpsManagerOptions:
@@ -136,6 +159,11 @@ class TestOpsManagerOptions:
         """It is said, or has the name of the replica set, of the job, or of the host."""
         assert {"url": "https://o", "cluster": expected} == ops_manager_options({**VENDOR, **variables})
 
+    def test_a_template_that_names_what_is_not_set(self) -> None:
+        """It is named, also where it is deep inside."""
+        with pytest.raises(FixInput, match="a value of backup_ops_manager, found 'x' is undefined"):
+            ops_manager_options({**VENDOR, "backup_ops_manager": {"hand_off": [{"minutes": NOT_SET}]}})
+
     def test_variables_of_their_own_go_first(self) -> None:
         """Each replaces its key of backup_ops_manager, and the keys without one stay."""
         common = {"url": "https://old", "cluster": "old", "project": "p", "poll_seconds": 5}
@@ -152,12 +180,19 @@ class TestOpsManagerOptions:
 
 
 def test_variable() -> None:
-    """The default is for what is not set; an empty value is one."""
-    torn = {"a": NOT_SET, "b": ""}
-    assert (None, 1, "", 2) == (
+    """The default is for what is not set, and for what names that at any depth; an empty value is one."""
+    torn = {"a": NOT_SET, "b": "", "d": {"e": ["f", NOT_SET]}}
+    assert (None, 1, "", 2, 3) == (
         variable(torn, "a"),
         variable(torn, "a", 1),
         variable(torn, "b", 1),
         variable(torn, "c", 2),
+        variable(torn, "d", 3),
     )
-    assert "" == machine_of(torn)
+
+
+@pytest.mark.parametrize("value", ["", None, NOT_SET])
+def test_a_machine_and_a_cluster_that_are_empty(value: object) -> None:
+    """They are not given."""
+    its = {"inventory_hostname": "orders", "backup_agent_host": value, "backup_cluster": value}
+    assert ("", "") == (machine_of(its), cluster_of(its))

@@ -171,7 +171,7 @@ class TestErrors:
     def test_an_agent_of_before(self, agent: Any, what: str) -> None:
         """One that does not know what it is told is too old; that is not a crash."""
         agent.expect("snapshots", answer="", code=2, err=f"Usage: backup-agent …\n\nError: No such {what}\n")
-        with pytest.raises(FixInput, match=r"the command snapshots .* upgrade the agent") as caught:
+        with pytest.raises(FixInput, match=r"the command snapshots .* older than the collection; upgrade") as caught:
             Embedded(PARAMS, agent, False).snapshots()
         assert "agent_too_old" == caught.value.code
 

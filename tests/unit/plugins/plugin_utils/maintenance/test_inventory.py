@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jinja2 import StrictUndefined
 
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.inventory import (
     Job,
@@ -44,7 +45,9 @@ def test_the_members_of_a_source(uri: str | None, members: tuple[str, ...]) -> N
             {"backup_agent_host": "m", "backup_cluster": "shop", "backup_vendor_agents": ["db1"]},
             Job("orders", "m", "shop", ("db1",), ()),
         ),
-        ({"backup_vendor_agents": None}, Job("orders", "", "orders", (), ())),
+        ({"backup_vendor_agents": None, "backup_cluster": None}, Job("orders", "", "orders", (), ())),
+        ({"backup_vendor_agents": "db1", "backup_cluster": ""}, Job("orders", "", "orders", ("db1",), ())),
+        ({"backup_vendor_agents": [StrictUndefined(name="x")]}, Job("orders", "", "orders", (), ())),
     ],
 )
 def test_a_job(variables: dict[str, Any], job: Job) -> None:
@@ -53,18 +56,20 @@ def test_a_job(variables: dict[str, Any], job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "servers", "members"),
+    ("variables", "port", "own", "servers", "members"),
     [
-        ({}, ["db1"], ["db1:27017"]),
-        ({"ansible_host": "10.0.0.1"}, ["db1", "10.0.0.1"], ["db1:27017", "10.0.0.1:27017"]),
-        ({"rolling_mongod_port": 27018}, ["db1:27018"], ["db1:27018"]),
-        ({"rolling_member": "x:1", "ansible_host": "10.0.0.1"}, ["db1", "10.0.0.1"], ["x:1"]),
+        ({}, 27017, "", ["db1"], ["db1:27017"]),
+        ({"ansible_host": "10.0.0.1"}, 27017, "", ["db1", "10.0.0.1"], ["db1:27017", "10.0.0.1:27017"]),
+        ({"rolling_mongod_port": 27018}, 27018, "", ["db1:27018"], ["db1:27018"]),
+        ({"ansible_host": "10.0.0.1"}, 27017, "x:1", ["db1", "10.0.0.1"], ["x:1"]),
     ],
 )
-def test_the_names_of_a_server(variables: dict[str, Any], servers: list[str], members: list[str]) -> None:
+def test_the_names_of_a_server(
+    variables: dict[str, Any], port: int, own: str, servers: list[str], members: list[str]
+) -> None:
     """A source may leave the port out; a replica set has one for each member."""
     hosts = {"db1": variables}
-    assert (servers, members) == (server_names("db1", hosts), member_names("db1", hosts))
+    assert (servers, members) == (server_names("db1", hosts), member_names("db1", hosts, port, own))
 
 
 def test_the_address_of_a_host() -> None:

@@ -25,8 +25,8 @@ HOSTS: dict[str, dict[str, Any]] = {"db1": {"ansible_host": "10.0.0.1"}, "db2": 
 AGENTS = [{"host": "db1.example.com", "last_conf": BEGAN}, {"host": "db3", "last_conf": BEGAN}]
 
 
-def judged(asked: Request, answered: Answers, jobs: list[Job] | None = None) -> Judgement:
-    return judge(asked, answered, jobs or [], HOSTS, NOW)
+def judged(asked: Request, answered: Answers, jobs: list[Job] | None = None, renews: bool = True) -> Judgement:
+    return judge(asked, answered, jobs or [], HOSTS, NOW, renews)
 
 
 def vendors(**changes: Any) -> Request:
@@ -71,14 +71,19 @@ def test_what_makes_all_else_pointless(parts: dict[str, Any], said: str, force: 
 
 @pytest.mark.parametrize(("held", "said"), [(record("ben"), HELD), (record("ben", overdue=True), HELD), (None, "")])
 def test_a_restart_goes_on_in_no_maintenance(held: dict[str, Any] | None, said: str) -> None:
-    """Not in one's own, nor in one whose time has passed; nobody was asked what beginning one would do."""
-    found = judged(request(), answers({"maintenance": held}, asked={}))
+    """Not in one's own, nor in one whose time has passed, whatever somebody was asked before."""
+    found = judged(request(), answers({"maintenance": held}, renewed=True), renews=False)
     assert (bool(said), said) == (found.refused, found.why)
 
 
 def test_a_restart_is_refused_by_ones_own_maintenance() -> None:
     """It would end before its time."""
-    assert "found that of anna" in judged(request(), answers({"maintenance": record()}, asked={})).why
+    assert "found that of anna" in judged(request(), answers({"maintenance": record()}, asked={}), renews=False).why
+
+
+def test_a_maintenance_of_which_nobody_was_asked() -> None:
+    """No answer is none that allows it."""
+    assert "orders: maintenance cannot be recorded: no reason was given" == judged(request(), answers(asked={})).why
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,14 @@ def test_numbers_may_be_text() -> None:
     assert request(minutes=0.5, vendors=("a", "b")) == Request.of(given)
 
 
+def test_so_may_booleans_and_lists() -> None:
+    """The text false is not true, and the text db1 is no list of letters."""
+    given = {**asdict(request(stop_agents=False)), "force": "false", "snapshot": "no", "stop_agents": "off"}
+    assert request(stop_agents=False, vendors=("db1",)) == Request.of({**given, "vendors": "db1", "touched": ""})
+    with pytest.raises(TypeError, match="'perhaps' is not a valid boolean"):
+        Request.of({**given, "force": "perhaps"})
+
+
 def test_all_of_a_request_is_needed() -> None:
     """A name that was forgotten is no default."""
     given = asdict(request())

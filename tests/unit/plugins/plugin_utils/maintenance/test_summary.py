@@ -19,8 +19,8 @@ from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.sum
 
 RUNNING = {"result": "running", "why": "lag 0 s", "next": ""}
 LOST = {"result": "lost", "why": "Resync Required since now (unknown)", "next": "resync items"}
-REFUSED = "expected that every job can bear 10 min, found: {}; nothing was changed. Plan less time or wait"
-FORCE = "; or say -e maintenance_force=true where a resync afterwards is acceptable"
+REFUSED = "expected that every job can bear 10 min, found: {}; nothing was changed"
+ADVICE = ". Plan less time or wait; or say -e maintenance_force=true where a resync afterwards is acceptable"
 FAILED = {"result": "failed", "why": "Stop the agent: no", "next": "end items"}
 
 
@@ -54,7 +54,7 @@ def test_results() -> None:
         ([{"result": "planned", "why": ""}], ""),
         (
             [{"result": "planned", "why": ""}, refused("orders: no", True), refused("items: no", True)],
-            REFUSED.format("orders: no; items: no") + FORCE,
+            REFUSED.format("orders: no; items: no") + ADVICE,
         ),
         (
             [refused("orders: no", True), refused("items: never", False)],
@@ -67,7 +67,7 @@ def test_results() -> None:
     ],
 )
 def test_why_nothing_is_done(outcomes: list[Any], said: str) -> None:
-    """One that refuses is enough; force is offered where it would help for all."""
+    """One that refuses is enough; less time and force are offered where they would help for all."""
     assert said == refusal(dict(zip("abc", outcomes)), 10)
 
 

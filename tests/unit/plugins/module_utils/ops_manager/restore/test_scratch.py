@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import bson
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput, RetryLater
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import scratch as scratch_module
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.scratch import (
     Damaged,
     Scratch,
@@ -65,6 +68,16 @@ def test_one_that_does_not_answer_says_nothing_about_the_files(tmp_path: Path) -
     with pytest.raises(RetryLater, match=r"none in 0\.3 s"):
         start(scratch)
     assert not scratch.alive
+
+
+def test_one_that_does_not_stop_is_killed_and_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one on these files would find them locked otherwise."""
+    monkeypatch.setattr(scratch_module, "_STOP_SECONDS", 0.2)
+    scratch = program(tmp_path, "trap '' TERM; while true; do sleep 0.1; done")
+    with pytest.raises(subprocess.TimeoutExpired):
+        start(scratch)
+    assert scratch._process is not None
+    assert -signal.SIGKILL == scratch._process.returncode
 
 
 def test_one_that_was_told_to_stop_says_nothing_either(tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+# Copyright: the mongodb_ops.backup contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Values as people give them, which may be text where something else is meant. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+
+def truth(value: object) -> bool:
+    """Return a boolean, also of a text like yes or "false". Raises TypeError for what is none."""
+    return bool(boolean(value, strict=True))
+
+
+def names_in(value: Any) -> tuple[str, ...]:
+    """Return the names in a list; a text is a list of one, and nothing is a list of none."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(map(str, value or ()))
