@@ -105,7 +105,7 @@ def inventory(folder: Path, replica_set: ReplicaSet, agent: Agent) -> Path:
     hosts = {
         "alone": {**login, "backup_agent_config": "/nowhere.yml"},
         # The first of its machine, which reads for the others.
-        "torn": {**login, **here, "backup_source_tls": {"ca_file": "{{ backup_agent_config_directory }}/ca.pem"}},
+        "broken": {**login, **here, "backup_source_tls": {"ca_file": "{{ backup_agent_config_directory }}/ca.pem"}},
         "orders": {**login, **here, "check_thresholds": {"slack_minutes": {"warning": 0, "critical": 0}}},
         "strict": {**login, "check_min_window_hours": 240_000},
         "gone": {"backup_source_uri": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500"},
@@ -132,12 +132,12 @@ def test_the_playbook_checks_a_fleet(orders: ReplicaSet, agent: Agent, tmp_path:
     assert 2 == ran.returncode, ran.stdout
     found = {record["job"]: record for record in json.loads((tmp_path / "reports/check.json").read_text())["jobs"]}
     verdicts = {name: record["verdict"] for name, record in found.items()}
-    unknown = dict.fromkeys(("gone", "torn", "lost"), "unknown")
+    unknown = dict.fromkeys(("gone", "broken", "lost"), "unknown")
     assert {"strict": "critical", **unknown, "alone": "ok", "orders": "ok"} == verdicts
     assert ["strict", *unknown] == list(found)[:4]
     assert ("tailing", None) == (found["orders"]["backup"]["state"], found["alone"]["backup"])
     assert "away could not be reached" in found["lost"]["reasons"][0]
-    assert "found 'backup_agent_config_directory' is undefined" in found["torn"]["reasons"][0]
+    assert "found 'backup_agent_config_directory' is undefined" in found["broken"]["reasons"][0]
     assert 4 == ran.stdout.count("FAILED!")
     for words in ("6 jobs: 1 critical, 3 unknown, 2 ok", *(f"fatal: [{job}]" for job in ("strict", *unknown))):
         assert words in ran.stdout
