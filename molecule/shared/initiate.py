@@ -36,8 +36,7 @@ def main(directory: Path, name: str, port: int, hosts: list[str]) -> None:
         members = [{"_id": number, "host": f"{host}:{port}"} for number, host in enumerate(hosts)]
         # The first becomes the primary, where nothing else happens.
         members[0]["priority"] = 2
-        settings = {"electionTimeoutMillis": 3000}
-        client.admin.command("replSetInitiate", {"_id": name, "members": members, "settings": settings})
+        client.admin.command("replSetInitiate", {"_id": name, "members": members})
         _until_primary(client)
         client.admin.command("createUser", "admin", pwd=password, roles=["root"])
 

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tests.runner import changes, durations, processes
-from tests.runner.lanes import Lanes, described
+from tests.runner.lanes import Lanes, described, endings
 from tests.runner.parts import ORDINARY, PARTS, RELEASE, ROOT, Part, concerned
 
 
@@ -51,6 +51,7 @@ def run(parts: list[Part]) -> int:
         processes.kill_all(mark)
         raise
     durations.keep(results)
+    print(endings(results, durations.DIRECTORY), end="", flush=True)
     print("\n== processes left behind", flush=True)
     left = processes.wait_until_gone(mark)
     print("\n".join(f"{process} {command}" for process, command in left.items()) or "none")

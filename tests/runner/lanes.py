@@ -138,6 +138,15 @@ def _signal(processes: Sequence[subprocess.Popen[bytes]], number: signal.Signals
             os.killpg(process.pid, number)
 
 
+def endings(results: Sequence[Result], directory: Path, lines: int = 80) -> str:
+    """Return the last lines of every part that failed: in the whole output they are far above those of the parts after it."""
+    if len(results) == 1:
+        return ""  # it was printed as it went
+    logs = {result.part.name: directory / f"{result.part.name}.log" for result in results if not result.passed}
+    texts = {name: log.read_text(errors="replace").splitlines() for name, log in logs.items() if log.exists()}
+    return "".join("\n".join([f"\n== the end of {name}", *text[-lines:], ""]) for name, text in texts.items())
+
+
 def described(result: Result) -> str:
     """Return the line of a part in the summary."""
     note = f" ({result.note})" if result.note else ""

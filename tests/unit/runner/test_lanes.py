@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.runner import processes
-from tests.runner.lanes import Lanes, described
+from tests.runner.lanes import Lanes, described, endings
 from tests.runner.parts import ROOT, Part
 
 #: Runs shell commands as parts named p0, p1 and so on, after its first argument: the directory of the logs.
@@ -68,7 +68,7 @@ def test_what_a_part_says_of_its_end(tmp_path: Path) -> None:
     busy = "python3 -c 'import time\nwhile time.process_time() < 0.6: pass'"
     commands = {
         "good": busy,
-        "bad": "exit 3",
+        "bad": "echo early; echo why; exit 3",
         "noted": 'echo SKIPPED: no root > "$BACKUP_TEST_NOTE"',
         "killed": "kill -9 $$",
     }
@@ -81,6 +81,7 @@ def test_what_a_part_says_of_its_end(tmp_path: Path) -> None:
     assert described(noted) == "noted: passed, 0 s, processor 0 s (SKIPPED: no root)"
     assert described(bad).startswith("bad: FAILED, ")
     assert not killed.note
+    assert endings(results, tmp_path, lines=1) == "\n== the end of bad\nwhy\n\n== the end of killed\n"
 
 
 def test_one_at_a_time_where_they_share_something(tmp_path: Path) -> None:
