@@ -18,6 +18,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from lab.errors import LabError
+from lab.oplog_edge import edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,8 +158,7 @@ def roll_over(job: str, past_seconds: int, seconds: float = 180) -> None:
 
 def _oldest_seconds(job: str, machine: str) -> int:
     with client(job, machine) as found:
-        entry = found.local["oplog.rs"].find_one(sort=[("$natural", 1)])
-        return int(entry["ts"].time) if entry else 0
+        return int(edge(found, 1).time)
 
 
 @contextmanager

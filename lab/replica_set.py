@@ -16,6 +16,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 from lab.binaries import find_mongod
 from lab.errors import LabError
 from lab.mongod import Client, Mongod
+from lab.oplog_edge import edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -279,9 +280,7 @@ class ReplicaSet:
     def oplog_window(self, number: int) -> OplogWindow:
         """Return the oldest and newest oplog entry of one member."""
         with self.member_client(number) as client:
-            oplog = client.local["oplog.rs"]
-            ends = [oplog.find({}, {"ts": 1}).sort("$natural", way).limit(1).next()["ts"] for way in (1, -1)]
-        return OplogWindow(*ends)
+            return OplogWindow(edge(client, 1), edge(client, -1))
 
     # --- trouble ---------------------------------------------------------------------------------------------------
 

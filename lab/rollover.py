@@ -14,6 +14,7 @@ from pymongo.uri_parser import parse_uri
 
 from lab.data import concern_of_all
 from lab.errors import LabError
+from lab.oplog_edge import edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +60,7 @@ def roll_over(
     """
     with MongoClient[dict[str, Any]](uri) as client:
         watched = _Watched(uri, members or data_bearing(client))
-        target = past or _end_of_oplog(client, -1)
+        target = past or edge(client, -1)
         filler = client[DATABASE].get_collection(FILLER, write_concern=concern_of_all(len(watched.clients)))
         try:
             for progress in _written(filler, watched, target, timeout_seconds):
@@ -95,10 +96,7 @@ def oplog_ends(uri: str, members: Sequence[str]) -> dict[str, tuple[Timestamp, T
     """Return the oldest and the newest oplog entry of each of these members."""
     watched = _Watched(uri, members)
     try:
-        return {
-            address: (_end_of_oplog(client, 1), _end_of_oplog(client, -1))
-            for address, client in watched.clients.items()
-        }
+        return {address: (edge(client, 1), edge(client, -1)) for address, client in watched.clients.items()}
     finally:
         watched.close()
 
@@ -114,17 +112,11 @@ class _Watched:
         self.clients: dict[str, Client] = {address: MongoClient(address, **options) for address in members}
 
     def oldest(self) -> dict[str, Timestamp]:
-        return {address: _end_of_oplog(client, 1) for address, client in self.clients.items()}
+        return {address: edge(client, 1) for address, client in self.clients.items()}
 
     def close(self) -> None:
         for client in self.clients.values():
             client.close()
-
-
-def _end_of_oplog(client: Client, way: int) -> Timestamp:
-    entry = client.local["oplog.rs"].find({}, {"ts": 1}).sort("$natural", way).limit(1).next()
-    timestamp: Timestamp = entry["ts"]
-    return timestamp
 
 
 def _write(filler: Collection[dict[str, Any]]) -> int:

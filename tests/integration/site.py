@@ -147,7 +147,7 @@ class Site:
         """Stop or start agents the way an operator does."""
         control = f"{self.directory}/agent/venv/bin/supervisorctl"
         configuration = f"{self.directory}/agent/supervisor/supervisord.conf"
-        subprocess.run([control, "-c", configuration, *arguments], check=False, capture_output=True, timeout=90)
+        subprocess.run([control, "-c", configuration, *arguments], check=False, capture_output=True, timeout=150)
 
     def lose(self, job: str) -> None:
         """Let a job's oplog roll over while its agent is down, and wait for the alert."""

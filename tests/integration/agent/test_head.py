@@ -37,8 +37,7 @@ def listening(pid: int) -> list[str]:
 def test_it_listens_on_its_socket_only(head: Mongod) -> None:
     """No TCP port is open, and the directory is private."""
     head.start()
-    assert head.pid is not None
-    assert [] == listening(head.pid)
+    assert [] == listening(int((head.directory / "mongod.pid").read_text()))
     assert head.socket.is_socket()
     assert 0o700 == head.directory.stat().st_mode & 0o777
 
@@ -71,7 +70,7 @@ def test_it_dies_with_its_agent(head: Mongod) -> None:
     program = (
         "import sys, time; from pathlib import Path; from backup_agent.head import Mongod\n"
         f"m = Mongod(Path({str(find_mongod())!r}), Path({str(head.directory)!r}), Path({str(head.socket)!r}), 256)\n"
-        "m.start(); print(m.pid, flush=True); time.sleep(600)"
+        "m.start(); print((m.directory / 'mongod.pid').read_text().strip(), flush=True); time.sleep(600)"
     )
     agent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert agent.stdout is not None

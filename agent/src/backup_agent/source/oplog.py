@@ -7,12 +7,15 @@ from datetime import UTC
 
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
+from pymongo.errors import OperationFailure
 
 from backup_agent.errors import Transient
 from backup_agent.source.connections import SourceSet, asked, raw_collection
 from backup_agent.values import Client, Document, Json, Record
 
 HOUR = 3600.0
+CAPPED_POSITION_LOST = 136
+EDGE_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,21 @@ class OplogUse(Record):
 
 
 def edge_entry(client: Client, newest: bool) -> RawBSONDocument | None:
-    """Return the newest or the oldest entry of a member's oplog."""
+    """Return the newest or the oldest entry of a member's oplog.
+
+    A scan that begins at the oldest entry loses its place when the member removes that entry meanwhile. It is begun again.
+    """
     oplog = raw_collection(client, "local.oplog.rs")
-    return asked("oplog", lambda: oplog.find_one({}, sort=[("$natural", -1 if newest else 1)]))
+
+    def find(attempts: int = EDGE_ATTEMPTS) -> RawBSONDocument | None:
+        try:
+            return oplog.find_one({}, sort=[("$natural", -1 if newest else 1)])
+        except OperationFailure as error:
+            if error.code != CAPPED_POSITION_LOST or attempts == 1:
+                raise
+            return find(attempts - 1)
+
+    return asked("oplog", find)
 
 
 def entry_at(client: Client, ts: Timestamp) -> RawBSONDocument | None:
