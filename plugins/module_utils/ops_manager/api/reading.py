@@ -87,7 +87,7 @@ def _as_it_is(value: Any) -> Any:
 
 def said(*names: str, read: Callable[[Any], Any] = _as_it_is) -> Any:
     """Declare a field of a record, with the spellings of its name in the API, and what makes a value of what is there."""
-    return field(metadata={"names": names, "read": read})
+    return field(metadata={"names": names, "read": read})  # pylint: disable=invalid-field-call
 
 
 @dataclass(frozen=True)
