@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -18,6 +19,6 @@ def truth(value: object) -> bool:
 
 def names_in(value: Any) -> tuple[str, ...]:
     """Return the names in a list; a text is a list of one, and nothing is a list of none."""
-    if isinstance(value, str):
-        return (value,) if value else ()
-    return tuple(map(str, value or ()))
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (str(value),) if value else ()
+    return tuple(map(str, value))

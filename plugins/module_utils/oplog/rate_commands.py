@@ -18,6 +18,7 @@ try:
 except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
+from .lost_place import asked_again
 from .rate_estimate import CAP_BYTES
 
 #: `maxTimeMS` ran out.
@@ -116,7 +117,7 @@ def run(oplog: Oplog, pipeline: Sequence[Mapping[str, Any]], meter: Meter, secon
     options = {} if seconds is None else {"maxTimeMS": max(1, int(1000 * min(seconds, meter.left)))}
     started = time.monotonic()
     try:
-        return list(oplog.aggregate(list(pipeline), batchSize=20_000, **options))
+        return asked_again(lambda: list(oplog.aggregate(list(pipeline), batchSize=20_000, **options)))
     except OperationFailure as error:
         if error.code == _TOO_LONG:
             raise TooLong from None

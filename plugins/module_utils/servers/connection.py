@@ -20,13 +20,11 @@ else:
     HAS_PYMONGO = True
 
 from ..errors import FixInput, RetryLater, sentence
+from ..oplog.lost_place import asked_again
 from ..oplog.oplog import Stamp, Window
 from ..topology import Member, from_hello, from_status, state_of
 from .driver_errors import UNAUTHORIZED, described
 from .login import LOGIN, Login
-
-CAPPED_POSITION_LOST = 136
-EDGE_ATTEMPTS = 5
 
 #: What a connection is made of is part of it: callers import it from here.
 __all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "shards", "window"]
@@ -113,19 +111,9 @@ def _demand_member(hello: Mapping[str, Any], replica_set: str) -> None:
         raise RetryLater(message, code="not_readable")
 
 
-def _edge(client: MongoClient[dict[str, Any]], direction: int, attempts: int = EDGE_ATTEMPTS) -> dict[str, Any] | None:
-    """Return an end of the oplog. A scan loses its place when the oldest entry is removed meanwhile; it is begun again."""
-    try:
-        found: dict[str, Any] | None = oplog(client).find_one({}, {"ts": 1, "_id": 0}, sort=[("$natural", direction)])
-    except OperationFailure as error:
-        if error.code != CAPPED_POSITION_LOST or attempts == 1:
-            raise
-        found = _edge(client, direction, attempts - 1)
-    return found
-
-
 def _entry(client: MongoClient[dict[str, Any]], direction: int) -> Stamp:
-    found = _edge(client, direction)
+    order = [("$natural", direction)]
+    found = asked_again(lambda: oplog(client).find_one({}, {"ts": 1, "_id": 0}, sort=order))
     if found is None:
         message = sentence(expected="entries in the oplog", found="none", remedy="check that the member is initialized")
         raise RetryLater(message, code="empty_oplog")
