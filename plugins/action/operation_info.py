@@ -15,23 +15,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils.arguments import FOLLOWING
 from ..plugin_utils.follow import Shown, ending, is_outage, lines, shown_before, up_to
 from ..plugin_utils.text import duration
 
 MODULE = "mongodb_ops.backup.operation_info"
 WRITER = "mongodb_ops.backup.resync"
-
-#: The options that this half acts on; the module knows all of them, with the same types and defaults.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "operation": {"type": "str"},
-    "follow": {"type": "bool", "default": False},
-    "until_step": {"type": "str"},
-    "after_step": {"type": "str"},
-    "carry_on": {"type": "bool", "default": False},
-    "poll_seconds": {"type": "float", "default": 2},
-    "unreachable_grace_seconds": {"type": "int", "default": 600},
-    "follow_timeout_seconds": {"type": "int", "default": 0},
-}
 
 display = Display()
 
@@ -57,7 +46,7 @@ class ActionModule(ActionBase):
 
     def carry_on(self, operation: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Send the request that the operation waits for."""
-        place = {name: value for name, value in self._task.args.items() if name not in OPTIONS}
+        place = {name: value for name, value in self._task.args.items() if name not in FOLLOWING}
         arguments = {**place, "state": "continued", "operation": operation}
         return dict(self._execute_module(module_name=WRITER, module_args=arguments, task_vars=task_vars))
 
@@ -72,8 +61,8 @@ class ActionModule(ActionBase):
             display.vvv(f"could not reset the connection, which the next request will show: {error}")
 
     def _options(self) -> dict[str, Any]:
-        given = {name: value for name, value in self._task.args.items() if name in OPTIONS}
-        validated = ArgumentSpecValidator(OPTIONS).validate(given)
+        given = {name: value for name, value in self._task.args.items() if name in FOLLOWING}
+        validated = ArgumentSpecValidator(FOLLOWING).validate(given)
         if validated.error_messages:
             raise AnsibleActionFail("; ".join(validated.error_messages))
         options: dict[str, Any] = validated.validated_parameters

@@ -66,3 +66,15 @@ JOB = AGENT.extended(
         ("provider", "ops_manager", ("ops_manager",)),
     )
 )
+
+#: Options of operation_info. Its action plugin acts on them on the controller; the module knows them to document them.
+FOLLOWING: dict[str, dict[str, Any]] = {
+    "operation": {"type": "str"},
+    "follow": {"type": "bool", "default": False},
+    "until_step": {"type": "str"},
+    "after_step": {"type": "str"},
+    "carry_on": {"type": "bool", "default": False},
+    "poll_seconds": {"type": "float", "default": 2},
+    "unreachable_grace_seconds": {"type": "int", "default": 600},
+    "follow_timeout_seconds": {"type": "int", "default": 0},
+}

@@ -150,24 +150,13 @@ followed_seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import JOB
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.arguments import FOLLOWING, JOB
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.outcome import Outcome
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import Provider, demand
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.registry import run_with_provider
 
 # Following is the work of the action plugin on the controller; the module only knows the options to document them.
-ARGUMENTS = JOB.extended(
-    options={
-        "operation": {"type": "str"},
-        "follow": {"type": "bool", "default": False},
-        "until_step": {"type": "str"},
-        "after_step": {"type": "str"},
-        "carry_on": {"type": "bool", "default": False},
-        "poll_seconds": {"type": "float", "default": 2},
-        "unreachable_grace_seconds": {"type": "int", "default": 600},
-        "follow_timeout_seconds": {"type": "int", "default": 0},
-    },
-)
+ARGUMENTS = JOB.extended(options=FOLLOWING)
 
 
 def run(module: AnsibleModule, provider: Provider) -> Outcome:

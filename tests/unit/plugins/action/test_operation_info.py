@@ -217,7 +217,7 @@ def test_asks_no_oftener_than_the_backend_wants(monkeypatch: pytest.MonkeyPatch)
     running["operation"]["ask_again_seconds"] = 30.0
     answers = iter([state("queued")[1], running, done])
     action = SimpleNamespace(ask=lambda _operation, _variables: next(answers))
-    options = {name: option.get("default") for name, option in operation_info.OPTIONS.items()}
+    options = {name: option.get("default") for name, option in operation_info.FOLLOWING.items()}
     waits: list[float] = []
     monkeypatch.setattr(operation_info.time, "sleep", waits.append)
     followed = operation_info.Following(action, {**options, "follow": True}, {}).result()  # type: ignore[arg-type]
@@ -230,7 +230,7 @@ def test_bears_silence_for_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     silent, running = {"unreachable": True, "msg": "gone"}, state("running")[1]
     answers = iter([silent, silent, running, *[silent] * 9])
     action = SimpleNamespace(ask=lambda _operation, _variables: next(answers), reconnect=lambda: None)
-    options = {name: option.get("default") for name, option in operation_info.OPTIONS.items()}
+    options = {name: option.get("default") for name, option in operation_info.FOLLOWING.items()}
     clock = [0.0]
     passed = SimpleNamespace(monotonic=lambda: clock[-1], sleep=lambda seconds: clock.append(clock[-1] + seconds))
     monkeypatch.setattr(operation_info, "time", passed)

@@ -10,15 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.action.operation_info import OPTIONS
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
 from ansible_collections.mongodb_ops.backup.plugins.modules import operation_info
-
-
-class TestArguments:
-    def test_same_as_those_of_the_action(self) -> None:
-        """Both halves read the options, so both must mean the same by them."""
-        assert OPTIONS == {name: dict(operation_info.ARGUMENTS.options[name]) for name in OPTIONS}
 
 
 class TestRun:
