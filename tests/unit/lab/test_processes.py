@@ -69,7 +69,7 @@ def test_a_frozen_child_can_be_stopped(tmp_path: Path) -> None:
 
 def test_a_child_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     """A child that ignores SIGTERM is killed after the time allowed."""
-    child = processes.spawn(["sh", "-c", "trap '' TERM; echo ready; sleep 60 & wait; wait"], tmp_path / "out")
+    child = processes.spawn(["sh", "-c", "trap '' TERM; echo ready; exec sleep 60"], tmp_path / "out")
     while b"ready" not in (tmp_path / "out").read_bytes():
         time.sleep(0.01)
 

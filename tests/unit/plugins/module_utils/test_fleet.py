@@ -139,5 +139,5 @@ class TestRun:
     def test_an_agent_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is left after a while, and the message names it."""
         monkeypatch.setattr(fleet, "_AGENT_SECONDS", 0.2)
-        (record,) = check(job(agent_command="sh -c 'sleep 30'", agent_config="/etc/orders.yml"))
+        (record,) = check(job(agent_command="sh -c 'exec sleep 30'", agent_config="/etc/orders.yml"))
         assert "Expected an answer of sh, found none in 0.2 s" in record["backup_error"]
