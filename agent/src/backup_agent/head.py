@@ -16,7 +16,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -48,9 +47,19 @@ of them. The engine's own limits (20 % dirty, 10 % updates) are made for caches 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent(by: signal.Signals) -> None:
-    """Let the kernel end this process, which has just been forked, when the agent ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, by)
+def dies_with_agent(by: signal.Signals) -> Callable[[], None]:
+    """Return what a child does before it becomes its program: it lets the kernel end it, by this signal, when the agent ends.
+
+    The kernel sends nothing for a parent that has ended before (prctl(2)): such a child ends at once.
+    """
+    agent = os.getpid()
+
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, by)
+        if os.getppid() != agent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return prepare
 
 
 ENDED_BY_OTHERS = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
@@ -91,7 +100,7 @@ class Mongod:
     """One mongod process on a directory and a socket of its own."""
 
     def __init__(self, mongod: Path, directory: Path, socket: Path, cache_mb: int, replica_set: bool = True) -> None:
-        """Nothing is started yet. `directory` holds `data/`, `mongod.log` and `mongod.pid`."""
+        """Nothing is started yet. `directory` holds `data/` and `mongod.log`."""
         self._mongod, self.directory, self.socket = mongod, directory, socket
         self._cache_mb, self._replica_set = cache_mb, replica_set
         self._process: subprocess.Popen[bytes] | None = None
@@ -170,10 +179,9 @@ class Mongod:
                 stdout=out,
                 stderr=out,
                 # The agent's other threads hold no lock that prctl needs.
-                preexec_fn=partial(die_with_parent, signal.SIGKILL),  # noqa: PLW1509
+                preexec_fn=dies_with_agent(signal.SIGKILL),  # noqa: PLW1509
                 start_new_session=True,  # Ctrl-C in the terminal of `run` must not reach it before the agent is done
             )
-        (self.directory / "mongod.pid").write_text(f"{self._process.pid}\n", encoding="ascii")
         try:
             self._wait(self._answers)
             if self._replica_set:
@@ -255,18 +263,19 @@ class Mongod:
         client.admin.command("replSetReconfig", config, force=True)
 
     def _stop_orphan(self) -> None:
-        """Kill what an agent that died left here: PDEATHSIG normally did, a container's init may not have."""
-        pidfile = self.directory / "mongod.pid"
-        if self.alive or not pidfile.exists():
-            return
+        """Kill what an agent that died left here: the kernel normally did, and it may still be about to end.
+
+        A mongod writes its process id into the file that it locks in its data directory, and does not hold it after a crash.
+        """
         with contextlib.suppress(OSError, ValueError):
-            pid = int(pidfile.read_text(encoding="ascii"))
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if str(self.dbpath).encode() in command:
+            pid = int((self.dbpath / "mongod.lock").read_text(encoding="ascii"))
+            while self._runs_here(pid):
                 os.kill(pid, signal.SIGKILL)
-                while Path(f"/proc/{pid}").exists():
-                    time.sleep(0.05)
-        pidfile.unlink(missing_ok=True)
+                time.sleep(0.05)
+
+    def _runs_here(self, pid: int) -> bool:
+        """Whether a process is a mongod of this directory; one that has ended and was not waited for has no command line."""
+        return str(self.dbpath).encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
     def stop(self) -> None:
         """Stop it cleanly (a fsync lock that is still held would block that; it is killed after 60 s)."""
@@ -280,7 +289,6 @@ class Mongod:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._process = None
-        (self.directory / "mongod.pid").unlink(missing_ok=True)
 
     def _forget_client(self) -> None:
         """Close the client. It wants to end its sessions, and waits ten seconds for a server that has gone: beside us, then."""

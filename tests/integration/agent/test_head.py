@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness import wait_until
 
 from backup_agent.head import HeadFailed, Mongod
 from lab.binaries import find_mongod
@@ -37,7 +39,7 @@ def listening(pid: int) -> list[str]:
 def test_it_listens_on_its_socket_only(head: Mongod) -> None:
     """No TCP port is open, and the directory is private."""
     head.start()
-    assert [] == listening(int((head.directory / "mongod.pid").read_text()))
+    assert [] == listening(int((head.dbpath / "mongod.lock").read_text()))
     assert head.socket.is_socket()
     assert 0o700 == head.directory.stat().st_mode & 0o777
 
@@ -70,7 +72,7 @@ def test_it_dies_with_its_agent(head: Mongod) -> None:
     program = (
         "import sys, time; from pathlib import Path; from backup_agent.head import Mongod\n"
         f"m = Mongod(Path({str(find_mongod())!r}), Path({str(head.directory)!r}), Path({str(head.socket)!r}), 256)\n"
-        "m.start(); print((m.directory / 'mongod.pid').read_text().strip(), flush=True); time.sleep(600)"
+        "m.start(); print((m.dbpath / 'mongod.lock').read_text().strip(), flush=True); time.sleep(600)"
     )
     agent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert agent.stdout is not None
@@ -81,3 +83,34 @@ def test_it_dies_with_its_agent(head: Mongod) -> None:
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_child_of_an_agent_that_is_gone_ends_before_it_becomes_its_program(tmp_path: Path) -> None:
+    """SIGKILL between fork and exec leaves nothing behind either: such a mongod would hold the files of the head for ever."""
+    survived = tmp_path / "survived"
+    program = (
+        "import os, signal, sys, time; from backup_agent.head import dies_with_agent\n"
+        "prepare, agent = dies_with_agent(signal.SIGKILL), os.getpid()\n"
+        "if os.fork() == 0:\n"
+        "    while os.getppid() == agent: time.sleep(0.01)\n"
+        f"    prepare(); open({str(survived)!r}, 'w').close()\n"
+        "else: os.kill(agent, signal.SIGKILL)\n"
+    )
+    # The pipe is open for as long as the child lives.
+    agent = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert -signal.SIGKILL == agent.returncode
+    assert not survived.exists()
+
+
+def test_a_mongod_that_an_agent_left_is_ended(head: Mongod) -> None:
+    """A mongod that still holds the files of the head makes room for the next, and loses nothing that it has acknowledged."""
+    head.start()["shop"]["orders"].insert_one({"_id": 1})
+    head.stop()
+    arguments = ["--dbpath", str(head.dbpath), "--port", "0", "--bind_ip", str(head.socket), "--nounixsocket"]
+    with subprocess.Popen([str(find_mongod()), *arguments], stdout=subprocess.DEVNULL) as left:
+        try:
+            wait_until("it holds the files", lambda: (head.dbpath / "mongod.lock").read_text() == f"{left.pid}\n")
+            assert {"_id": 1} == head.start()["shop"]["orders"].find_one()
+            assert -signal.SIGKILL == left.wait(timeout=10)
+        finally:
+            left.kill()

@@ -129,8 +129,9 @@ class Report:
             run = Run(replica_set, performer, agent, directory)
             try:
                 compared = run.run(program)
-            except BaseException:
-                print(f"FAILED: {name}\n{program}\nagain: BACKUP_PROPERTY_SEED={name} bin/test property", flush=True)
+            except BaseException as error:
+                again = f"again: BACKUP_PROPERTY_SEED={name} bin/test property"
+                print(f"FAILED: {name}\n{str(error)[:6000]}\n{again}\n{program}", flush=True)
                 raise
         done, refused, acted = sum(performer.done.values()), sum(performer.refused.values()), dict(run.acted)
         what = f"{done} steps done, {refused} refused, {acted}, {compared} collections equal"
@@ -144,8 +145,7 @@ class Report:
         try:
             self.check(replica_set, program_of(number), where / str(number), str(number))
         except AssertionError as error:
-            print(str(error)[:6000], flush=True)
-            self.failed.append(str(number))
+            self.failed.append(f"{number}: {str(error)[:6000]}")
             if SHRINK:
                 self._reduce(replica_set, number, where)
 
@@ -173,7 +173,7 @@ def test_every_program_is_replayed_exactly(written: ReplicaSet, tmp_path: Path) 
         number += 1
         usual = (time.monotonic() - began) / (number - first)
     print(", ".join(f"{name}: {count}" for name, count in sorted(report.totals.items())))
-    assert [] == report.failed
+    assert not report.failed, "\n\n".join(report.failed)
     assert report.totals["collections"] > 0
 
 

@@ -18,13 +18,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
-from backup_agent.head import die_with_parent
+from backup_agent.head import dies_with_agent
 from backup_agent.values import Json, Record
 
 TICK_SECONDS = 0.2
@@ -248,7 +247,7 @@ class Restic:
                 text=True,
                 errors="replace",
                 # Then the files that restic reads are no longer locked. It takes no lock that another thread could hold.
-                preexec_fn=partial(die_with_parent, signal.SIGTERM),  # noqa: PLW1509
+                preexec_fn=dies_with_agent(signal.SIGTERM),  # noqa: PLW1509
                 start_new_session=True,
             )
         except OSError as error:
