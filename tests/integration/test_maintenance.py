@@ -99,6 +99,7 @@ def test_nothing_is_changed_by_a_plan_or_a_refusal(site: Site) -> None:
     site.wait("orders", lambda status: not status["operation"])
 
 
+@pytest.mark.release  # molecule restarts agents in every run, by the same playbooks
 def test_restarting_agents_ends_at_the_first_that_does_not_come_back(site: Site) -> None:
     """One has a new process; then it cannot be started, and the next is left alone. An end without a begin repairs it."""
     before = {job: site.agent(job, "status")["agent"]["pid"] for job in ELECTABLE}
@@ -119,6 +120,7 @@ def test_restarting_agents_ends_at_the_first_that_does_not_come_back(site: Site)
     assert "items running lag" in flat(site.run("maintenance_end", *asked("items")))
 
 
+@pytest.mark.release  # molecule maintains machines of agents in every run, by the same playbooks
 def test_maintenance_of_a_machine_that_one_job_bears_and_one_does_not(site: Site) -> None:
     """Nobody else ends it. One oplog rolls over meanwhile: that job says Resync Required and the command to run.
 

@@ -126,9 +126,8 @@ def kill_in(site: Site, stage: str, arguments: tuple[str, ...]) -> None:
 
 
 # In which stage a runner is killed is also tried in test_runner.py.
-@pytest.mark.parametrize(
-    "stages", [pytest.param(2, id="two"), pytest.param(len(STAGES), id="each", marks=pytest.mark.release)]
-)
+@pytest.mark.release
+@pytest.mark.parametrize("stages", [pytest.param(2, id="two"), pytest.param(len(STAGES), id="each")])
 def test_a_killed_playbook_changes_nothing(site: Site, stages: int) -> None:
     """Killed in its stages: the operation goes on by itself, the next run attaches to it, and the last one reports."""
     before = site.operations("orders")

@@ -94,6 +94,7 @@ def test_a_whole_maintenance(office: Office) -> None:
     assert others in set(em.world.projects[em.project_id].windows)
 
 
+@pytest.mark.release  # what is judged has unit tests; the test above sees a whole maintenance
 def test_a_maintenance_that_is_overrun_and_a_backup_that_was_lost(office: Office) -> None:
     """When its time is over the product shows no record: the end says so and starts the agents all the same.
 
@@ -129,6 +130,7 @@ def test_an_initial_sync_is_never_started_over(office: Office) -> None:
     assert em.syncing(office.clusters["items"])
 
 
+@pytest.mark.release  # molecule restarts our own agents in every run
 def test_agents_are_restarted_one_after_another(office: Office) -> None:
     """Each once, although two jobs have it. Then one does not come back: no other is stopped, and the end repairs it."""
     office.run("restart_agents", maintenance_hosts=JOBS)
