@@ -149,13 +149,27 @@ def _last_validation(store: Store) -> Ended | None:
 
 
 def collect(config: Config, store: Store) -> Status:
-    """Return the whole status."""
+    """Return the whole status, as it was at one moment: state, alerts and operation never contradict each other."""
+    with store.at_one_moment():
+        status = _recorded(config, store)
+    if (
+        not status.alive or status.silence is not None
+    ):  # seen by a daemon that is gone or hangs: it says nothing about now
+        seen = replace(status.live, waiting=None, majority=None, primary_last_write=None, oldest=None)
+        status = replace(status, live=seen)
+    level, reasons = verdict(config, status)
+    seen = replace(status.live, waiting=status.live.waiting or status.apply_waits)
+    return replace(status, live=seen, verdict=level, reasons=tuple(reasons))
+
+
+def _recorded(config: Config, store: Store) -> Status:
+    """Return what is recorded, not judged yet."""
     alive, observed, operation = daemon_alive(config), store.live(), store.open_operation()
     snapshots = [s for s in store.snapshots() if s.state == "good"]
     current, syncing = store.number("current"), store.number("syncing")
     alerts = store.alerts()
     alerts += room.unrecorded(config, syncing or current, alerts)
-    status = Status(
+    return Status(
         job=config.job,
         alive=alive,
         state=_state(store, alive, operation),
@@ -174,12 +188,6 @@ def collect(config: Config, store: Store) -> Status:
         archive=store.observed("archive", Archived),
         last_verification=store.observed("verification", Verified),
     )
-    if not alive or status.silence is not None:  # seen by a daemon that is gone or hangs: it says nothing about now
-        seen = replace(status.live, waiting=None, majority=None, primary_last_write=None, oldest=None)
-        status = replace(status, live=seen)
-    level, reasons = verdict(config, status)
-    seen = replace(status.live, waiting=status.live.waiting or status.apply_waits)
-    return replace(status, live=seen, verdict=level, reasons=tuple(reasons))
 
 
 def verdict(config: Config, status: Status) -> tuple[str, list[str]]:

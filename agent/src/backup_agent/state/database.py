@@ -129,6 +129,16 @@ class Database:
                     raise NoRoom(f"the state could not be written: {error}; make room", "directory") from error
                 raise
 
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Read what is inside as it was at one moment, whatever is written meanwhile. Nothing is written inside."""
+        with self._lock:
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("ROLLBACK")
+
     def _write(self, query: str, *values: Any) -> int:
         """Carry out one statement; returns how many rows it changed. What is neither text nor number is written as JSON."""
         columns = [v if v is None or isinstance(v, (str, int)) else json.dumps(to_json(v)) for v in values]

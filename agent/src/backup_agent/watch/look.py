@@ -106,7 +106,7 @@ def look(path: Path, late_seconds: float) -> Finding:
 def _stored(config: Config) -> _Stored:
     if not config.state_file.exists():
         return _Stored()
-    with contextlib.closing(Store(config.state_file, reading=True)) as store:
+    with contextlib.closing(Store(config.state_file, reading=True)) as store, store.at_one_moment():
         record = store.maintenance()
         # A daemon that ran on after the record was written has captured more since.
         captured = store.live().captured or (record.captured if record else None)

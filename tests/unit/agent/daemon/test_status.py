@@ -66,6 +66,22 @@ def status(**changes: Any) -> Status:
     return replace(healthy, **changes)
 
 
+def test_a_status_is_of_one_moment(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that stops while its status is read is shown with its alert or without, and not as stopped for no reason."""
+    store, daemon = Store(config.state_file), Store(config.state_file)
+    usual = Store.number
+
+    def stops_meanwhile(self: Store, state: str) -> int | None:
+        daemon.raise_alert("resync_required", "corruption", {})
+        return usual(self, state)
+
+    monkeypatch.setattr(Store, "number", stops_meanwhile)
+    for alerts in (0, 1):
+        found = collect(config, store)
+        assert alerts == len(found.alerts)
+        assert (found.state == "resync_required") == bool(alerts)
+
+
 def taken(created_at: str) -> Snapshot:
     """Return a snapshot of some time."""
     return Snapshot("a", "a", 1, Timestamp(1, 1), created_at, "good", False, None, 1, 1, "r")
