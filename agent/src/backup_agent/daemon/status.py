@@ -152,9 +152,8 @@ def collect(config: Config, store: Store) -> Status:
     """Return the whole status, as it was at one moment: state, alerts and operation never contradict each other."""
     with store.at_one_moment():
         status = _recorded(config, store)
-    if (
-        not status.alive or status.silence is not None
-    ):  # seen by a daemon that is gone or hangs: it says nothing about now
+    # What a daemon saw that is gone or hangs says nothing about now.
+    if not status.alive or status.silence is not None:
         seen = replace(status.live, waiting=None, majority=None, primary_last_write=None, oldest=None)
         status = replace(status, live=seen)
     level, reasons = verdict(config, status)

@@ -137,7 +137,8 @@ class Database:
             try:
                 yield
             finally:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite ends it by itself after some errors, which are to be seen then
+                    self._db.execute("ROLLBACK")
 
     def _write(self, query: str, *values: Any) -> int:
         """Carry out one statement; returns how many rows it changed. What is neither text nor number is written as JSON."""
