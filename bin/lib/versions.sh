@@ -23,7 +23,8 @@ versions_environment() {
   uv venv --quiet --python "$python" "$directory"
   uv pip install --quiet --python "$directory/bin/python" "ansible-core$core" \
     "$(grep '^pymongo==' tests/requirements.txt)" "$(grep '^pytest==' tests/requirements.txt)" \
-    "$(grep '^pytest-mock==' tests/requirements.txt)" "$(grep '^werkzeug==' tests/requirements.txt)"
+    "$(grep '^pytest-mock==' tests/requirements.txt)" "$(grep '^werkzeug==' tests/requirements.txt)" \
+    "$(grep '^hypothesis==' tests/requirements.txt)"
 }
 
 # check.yml as on inventories/local, but over the replica set of the laboratory, and without an agent.

@@ -135,12 +135,12 @@ class Cell:
         return children(self.agent.pid, "mongod")
 
     def kill_heads(self) -> None:
-        """kill -9 of every mongod of the agent; there must be one."""
+        """kill -9 of every mongod of the agent; there must be one. The agent may start another at once."""
         found = self.mongods()
         assert found, "expected a head that runs at this step"
         for pid in found:
             os.kill(pid, signal.SIGKILL)
-        wait_until("the head is dead", lambda: not self.mongods(), 20)
+        wait_until("the head is dead", lambda: not set(found).intersection(self.mongods()), 20)
 
     def kill_agent(self) -> None:
         """kill -9 of the agent; what it has started must die with it."""
