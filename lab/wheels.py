@@ -10,9 +10,23 @@ from pathlib import Path
 
 AGENT = Path(__file__).parents[1] / "agent"
 
+Edits = dict[str, tuple[str, str]]
+"""What is replaced in files of the agent: by name the pattern and what takes its place."""
 
-def variant(wheelhouse: Path, into: Path, version: str, edits: dict[str, tuple[str, str]]) -> Path:
-    """Make a copy of a wheelhouse whose agent has another version, and whose files are edited: name to (pattern, replacement)."""
+NEVER_UP: Edits = {
+    "daemon/loop.py": (r"(?m)^    job = Job\(config, store\)$", '    raise OSError("this version does not work")')
+}
+FOLLOWS_NOTHING: Edits = {"head.py": (r'"bind_ip": self\.socket', '"bind_nothing": self.socket')}
+NEXT_SCHEMA: Edits = {"state/database.py": (r"SCHEMA_VERSION = 1\b", "SCHEMA_VERSION = 2")}
+
+
+def speaks(api: int) -> Edits:
+    """Return the edit that gives an agent another version of its interface."""
+    return {"__init__.py": (r"API = \d+", f"API = {api}")}
+
+
+def variant(wheelhouse: Path, into: Path, version: str, edits: Edits) -> Path:
+    """Make a copy of a wheelhouse whose agent has another version, and whose files are edited."""
     into.mkdir(parents=True)
     for wheel in wheelhouse.glob("*.whl"):
         if not wheel.name.startswith("mongodb_ops_backup_agent-"):
@@ -29,8 +43,13 @@ def variant(wheelhouse: Path, into: Path, version: str, edits: dict[str, tuple[s
     return into
 
 
-def _edit(path: Path, pattern: str, replacement: str) -> None:
+def edited(path: Path, pattern: str, replacement: str) -> str:
+    """Return the text of a file with an edit. Raises ValueError when there is nothing to replace."""
     text, times = re.subn(pattern, replacement, path.read_text(), count=1)
     if not times:
         raise ValueError(f"expected {pattern} in {path}, found none; the lab has to follow the source")
-    path.write_text(text)
+    return text
+
+
+def _edit(path: Path, pattern: str, replacement: str) -> None:
+    path.write_text(edited(path, pattern, replacement))

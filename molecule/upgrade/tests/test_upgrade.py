@@ -11,17 +11,11 @@ from typing import Any
 import pytest
 
 from lab.machines import AGENT, agent, playbook, run, wait
-from lab.wheels import variant
+from lab.wheels import FOLLOWS_NOTHING, NEVER_UP, NEXT_SCHEMA, speaks, variant
 
 LINK = "/opt/backup-agent/venv"
 Json = dict[str, Any]
 Variant = Callable[..., Path]
-
-BROKEN = {
-    "daemon/loop.py": (r"(?m)^    job = Job\(config, store\)$", '    raise OSError("this version does not work")')
-}
-NO_HEAD = {"head.py": (r'"--bind_ip"', '"--bind_nothing"')}
-NEXT_SCHEMA = {"state/database.py": (r"SCHEMA_VERSION = 1", "SCHEMA_VERSION = 2")}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +52,7 @@ def schema() -> int:
 
 def test_the_collection_works_with_an_older_agent(made: Variant) -> None:
     """An agent whose interface is one version behind is provisioned, asked and told."""
-    old = made("0.0.9", **{"__init__.py": (r"API = \d+", "API = 0")})
+    old = made("0.0.9", **speaks(0))
 
     provision(old)
 
@@ -102,7 +96,7 @@ def test_an_upgrade_keeps_what_the_agent_knows() -> None:
 def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
     """The new agent does not come up: the old one runs again with its state, even after a change of the schema."""
     working, link = version(), run("agent1", "readlink", LINK)
-    broken = made("9.9.9", **{**BROKEN, **NEXT_SCHEMA})
+    broken = made("9.9.9", **NEVER_UP, **NEXT_SCHEMA)
 
     printed = provision(broken, "-e", "backup_agent_start_seconds=15", rc=2)
 
@@ -116,7 +110,7 @@ def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
 def test_a_version_that_does_not_back_up_is_taken_back(made: Variant) -> None:
     """The new agent comes up and says that it is alive, but follows nothing. That is not enough."""
     working, link = version(), run("agent1", "readlink", LINK)
-    broken = made("9.9.8", **NO_HEAD)
+    broken = made("9.9.8", **FOLLOWS_NOTHING)
 
     printed = provision(broken, "-e", "backup_agent_start_seconds=15", rc=2)
 
@@ -140,7 +134,7 @@ def test_an_upgrade_that_was_interrupted_is_finished() -> None:
 
 def test_an_agent_that_is_too_new_is_not_misunderstood(made: Variant) -> None:
     """The collection says which side to upgrade; nothing is told to the agent."""
-    new = made("9.0.0", **{"__init__.py": (r"API = \d+", "API = 9")})
+    new = made("9.0.0", **speaks(9))
     provision(new, "-e", "backup_wait_for_initial_sync=false")  # which would ask it
 
     printed = playbook("resync", "-e", "backup_confirm=yes", rc=2)
