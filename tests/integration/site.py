@@ -173,9 +173,10 @@ class Site:
         return sorted((p.stem for p in reports), key=lambda stem: stem.rsplit("-", 2)[1])
 
     def holder(self, point: str) -> Path:
-        """Write the program that an agent runs at a failure point: it waits as long as the point is held."""
+        """Write the program that an agent runs at a failure point: it waits as long as the point is held and its agent lives."""
         program = self.directory / f"{point}.sh"
-        program.write_text(f"#!/bin/sh\nwhile [ -e {self.directory}/{point}.held ]; do sleep 0.1; done\n")
+        held = f"[ -e {self.directory}/{point}.held ] && kill -0 $PPID"
+        program.write_text(f"#!/bin/sh\nwhile {held}; do sleep 0.1; done\n")
         program.chmod(0o755)
         return program
 

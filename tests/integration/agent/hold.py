@@ -8,12 +8,13 @@ from harness import wait_until
 
 
 class Hold:
-    """Lets an agent wait at a failure point until it is released."""
+    """Lets an agent wait at a failure point until it is released. The program ends with its agent, also when a test fails."""
 
     def __init__(self, directory: Path) -> None:
         self._reached, self._go = directory / "reached", directory / "go"
         self._program = directory / "hold.sh"
-        self._program.write_text(f"#!/bin/sh\ntouch {self._reached}\nwhile [ ! -e {self._go} ]; do sleep 0.05; done\n")
+        held = f"[ ! -e {self._go} ] && kill -0 $PPID"
+        self._program.write_text(f"#!/bin/sh\ntouch {self._reached}\nwhile {held}; do sleep 0.05; done\n")
         self._program.chmod(0o755)
 
     @property
