@@ -123,7 +123,7 @@ def client(job: str, machine: str | None = None, **options: Any) -> Iterator[Cli
 
 
 def primary(job: str, seconds: float = 60) -> str:
-    """Return the machine whose member is primary, and stays it; waits for it.
+    """Return the machine whose member stays the primary; waits until it is.
 
     `molecule/shared/initiate.py` gives the first member the highest priority. Another one that is primary, because the first was
     restarted, is relieved about 10 s after the first has caught up (`electionTimeoutMillis`), and its clients lose their writes.
@@ -133,7 +133,10 @@ def primary(job: str, seconds: float = 60) -> str:
         if _is_primary(job, DATABASES[0]):
             return DATABASES[0]
         time.sleep(0.5)
-    raise LabError(f"{job}: expected {DATABASES[0]} to be primary within {seconds} s, found that it is not")
+    found = next((machine for machine in DATABASES if _is_primary(job, machine)), "none")
+    raise LabError(
+        f"{job}: expected the primary on {DATABASES[0]} within {seconds} s, found {found}; see the log of its mongod"
+    )
 
 
 def _is_primary(job: str, machine: str) -> bool:
