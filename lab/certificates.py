@@ -33,7 +33,7 @@ class Certificates:
         authority, other = Authority("lab"), Authority("somebody else")
         self.ca.write_bytes(authority.pem)
         self.other_ca.write_bytes(other.pem)
-        authority.issue(self.server, "members", "127.0.0.1")
+        authority.issue(self.server, "members", "127.0.0.1", host="localhost")
         authority.issue(self.client, "checker")
         authority.issue(self.locked, "checker", password=PASSWORD)
         other.issue(self.stranger, "checker")

@@ -24,10 +24,10 @@ Client = MongoClient[dict[str, Any]]
 class Mongod:
     """A mongod on the loopback interface: its port and directory stay the same over restarts."""
 
-    def __init__(self, binary: Path, directory: Path, arguments: Sequence[str]) -> None:
+    def __init__(self, binary: Path, directory: Path, arguments: Sequence[str], host: str = ports.LOOPBACK) -> None:
         self.directory = directory
         self.log = directory / "mongod.log"
-        self._port = ports.reserve()
+        self._port, self._host = ports.reserve(), host
         self._binary, self._arguments = binary, arguments
         self._process: subprocess.Popen[bytes] | None = None
         self.group: int | None = None
@@ -43,7 +43,7 @@ class Mongod:
 
     @property
     def address(self) -> str:
-        return f"{ports.LOOPBACK}:{self.port}"
+        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
 
     @property
     def socket(self) -> Path:
@@ -63,7 +63,9 @@ class Mongod:
     def _own_arguments(self) -> list[str]:
         where = ["--dbpath", str(self.directory / "data"), "--logpath", str(self.log), "--logappend"]
         sockets = ["--nounixsocket"] if self.group is None else ["--unixSocketPrefix", str(self.directory)]
-        return [*where, "--bind_ip", ports.LOOPBACK, "--port", str(self.port), *sockets]
+        if ":" in self._host:
+            sockets.append("--ipv6")
+        return [*where, "--bind_ip", self._host, "--port", str(self.port), *sockets]
 
     def start(self) -> None:
         """Start it; `wait` says when it answers."""
@@ -123,4 +125,4 @@ class Mongod:
 
     def client(self, **options: Any) -> Client:
         """Return a client that talks to this mongod only."""
-        return MongoClient(ports.LOOPBACK, self.port, directConnection=True, **{**self.tls, **options})
+        return MongoClient(self.address, directConnection=True, **{**self.tls, **options})

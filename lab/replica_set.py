@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +17,7 @@ from lab.binaries import find_mongod
 from lab.errors import LabError
 from lab.mongod import Client, Mongod
 from lab.oplog_edge import edge
+from lab.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,10 +45,13 @@ class Member:
     delay_seconds: int = 0
     arbiter: bool = False
     mongod_args: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Anything else of its part of the configuration."""
 
     def config(self, number: int, host: str) -> dict[str, Any]:
         """Return this member's part of the replica set configuration."""
         document: dict[str, Any] = {"_id": number, "host": host, "priority": self.priority, "votes": self.votes}
+        document |= self.settings
         if self.arbiter:
             return {**document, "arbiterOnly": True}
         if self.hidden or self.delay_seconds:
@@ -105,6 +109,7 @@ class ReplicaSet:
         election_timeout_ms: int = 2000,
         separable: bool = False,
         certificates: Certificates | None = None,
+        host: str = LOOPBACK,
     ) -> None:
         self.name = name
         self.members = [Member()] * members if isinstance(members, int) else list(members)
@@ -117,7 +122,7 @@ class ReplicaSet:
         self._settings = {"electionTimeoutMillis": election_timeout_ms, "heartbeatIntervalMillis": heartbeat}
         self.binary = mongod or find_mongod()
         self._separable = separable
-        self.certificates = certificates
+        self.certificates, self._host = certificates, host
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="lab-"))
         self.mongods: list[Mongod] = []
@@ -158,7 +163,7 @@ class ReplicaSet:
         self.directory.mkdir(parents=True, exist_ok=True)
         for number, member in enumerate(self.members):
             arguments = [*self._arguments(), *member.mongod_args]
-            mongod = Mongod(self.binary, self.directory / f"member{number}", arguments)
+            mongod = Mongod(self.binary, self.directory / f"member{number}", arguments, self._host)
             mongod.group = mongod.port if self._separable else None
             mongod.tls = self.certificates.options if self.certificates else {}
             self.mongods.append(mongod)

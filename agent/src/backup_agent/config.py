@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from backup_agent.errors import BadConfiguration
+from backup_agent.errors import AccessRefused, BadConfiguration
 
 SOCKET_PATH_LIMIT = 107
 """Longest path of a Unix socket on Linux, in bytes (unix(7): sun_path holds 108 with the final zero)."""
@@ -41,7 +41,7 @@ class Source(_Strict):
     auth_source: str = "admin"
     auth_mechanism: str | None = None
     tls: Tls | None = None
-    prefer: tuple[str, ...] = ()
+    prefer: tuple[str | dict[str, str], ...] = ()
     max_lag_seconds: int = Field(default=60, ge=1)
     connect_timeout_seconds: float = Field(default=5, gt=0, le=60)
     answer_timeout_seconds: float = Field(default=20, ge=1, le=120)
@@ -136,15 +136,15 @@ class Config(_Strict):
         return self.directory / "generations" / f"{generation:06d}"
 
     def password(self) -> str | None:
-        """Read the password of the database user, without the newline at its end."""
+        """Read the password of the database user, without the newline at its end. Raises AccessRefused."""
         path = self.source.password_file
         if path is None:
             return None
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            raise BadConfiguration(
-                f"source.password_file: expected a readable file, found {path}: {error.strerror}"
+            raise AccessRefused(
+                "login", f"source.password_file: expected a readable file, found {path}: {error.strerror}"
             ) from error
 
 

@@ -75,6 +75,20 @@ class Transient(AgentError):
     exit_code = 5
 
 
+class AccessRefused(Transient):
+    """A member refuses the login, or one side does not trust the other's certificate: it passes once a file is right.
+
+    `cause` is `login` or `certificate`.
+    """
+
+    code = "bad_configuration"
+    exit_code = 2
+
+    def __init__(self, cause: str, message: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.cause = cause
+
+
 class NoRoom(Transient):
     """A disk is full, or nearly: what was to be written waits until there is room.
 

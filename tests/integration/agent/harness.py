@@ -20,7 +20,7 @@ from pymongo import MongoClient
 
 from backup_agent.config import load
 from backup_agent.daemon.status import collect
-from backup_agent.source.connections import raw_collection
+from backup_agent.source.member import raw_collection
 from backup_agent.state.store import Store
 from backup_agent.values import to_json
 from lab import ReplicaSet

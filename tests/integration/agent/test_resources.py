@@ -15,7 +15,8 @@ from pymongo.errors import PyMongoError
 
 from backup_agent.config import load
 from backup_agent.machine.limits import memory_bytes
-from backup_agent.source.connections import SourceSet, reason
+from backup_agent.source.answers import reason
+from backup_agent.source.connections import SourceSet
 from lab import Member, ReplicaSet
 from lab.certificates import Certificates
 

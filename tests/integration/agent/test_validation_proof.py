@@ -27,7 +27,8 @@ from backup_agent.head import Mongod, make_plain
 from backup_agent.namespaces import why_not_copied
 from backup_agent.repository import proof, snapshot
 from backup_agent.repository.restic import Restic
-from backup_agent.source.connections import SourceSet, member_majority
+from backup_agent.source.connections import SourceSet
+from backup_agent.source.member import member_majority
 from backup_agent.state.store import Store
 from backup_agent.times import OpTime
 from lab import ReplicaSet

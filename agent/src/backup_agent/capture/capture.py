@@ -23,7 +23,8 @@ from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
 from backup_agent.raw import pages
 from backup_agent.raw.memory import PIECES
 from backup_agent.source import tested
-from backup_agent.source.connections import SourceSet, member_state
+from backup_agent.source.connections import SourceSet
+from backup_agent.source.member import member_state
 from backup_agent.source.oplog import edge_entry
 from backup_agent.source.topology import Topology
 from backup_agent.state.room import SLICES, Room
@@ -108,7 +109,7 @@ class Capture(threading.Thread):
 
     def _choose(self) -> str:
         topology = self._look(None)
-        chosen = topology.choose() or topology.least_behind()
+        chosen = topology.choose_for_oplog()
         if chosen is None:
             raise Transient(f"expected a secondary to read the oplog from, found none: {topology.why()}")
         return chosen.member

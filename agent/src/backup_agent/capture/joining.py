@@ -15,7 +15,8 @@ from bson.timestamp import Timestamp
 
 from backup_agent.capture.slices import Anchor
 from backup_agent.errors import AgentError, ResyncRequired, Transient
-from backup_agent.source.connections import SourceSet, member_state
+from backup_agent.source.connections import SourceSet
+from backup_agent.source.member import member_state
 from backup_agent.source.oplog import edge_entry, entry_at
 from backup_agent.source.topology import Topology
 from backup_agent.times import show

@@ -7,8 +7,6 @@ import os
 import tempfile
 from collections.abc import Callable
 
-from pymongo.errors import PyMongoError
-
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.head import mongod_version
@@ -43,15 +41,12 @@ def _source(config: Config) -> str:
         raise BadConfiguration(
             f"source: expected every member to answer, these do not: {', '.join(missing)}; start them"
         )
-    return f"{len(topology.members)} members, {topology.why()}"
+    return "; ".join((f"{len(topology.members)} members, {topology.why()}", *topology.warnings))
 
 
 def _versions(config: Config) -> str:
-    try:
-        with contextlib.closing(SourceSet(config)) as sources:
-            found = sources.seeds().admin.command("buildInfo")["version"]
-    except PyMongoError as error:  # the check "source" says what is wrong with the connection
-        raise BadConfiguration(f"the source's version is not known: {type(error).__name__}") from error
+    with contextlib.closing(SourceSet(config)) as sources:
+        found = sources.version()
     head = mongod_version(config.head.mongod)
     if found.split(".")[:2] != head.split(".")[:2]:
         raise BadConfiguration(

@@ -19,11 +19,12 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.compare import digest, manifest
 from backup_agent.compare.digest import Digest, Side, Span
-from backup_agent.compare.sides import ATTEMPTS, MOST_SECONDS, REFUSALS, WORK_SHARE, Pair, Sides, refused
+from backup_agent.compare.sides import ATTEMPTS, MOST_SECONDS, WORK_SHARE, Pair, Sides
 from backup_agent.errors import Transient
 from backup_agent.head import alive_or_transient
 from backup_agent.namespaces import split
-from backup_agent.source.connections import member_majority, raw_collection
+from backup_agent.source.answers import is_refusal, meaning
+from backup_agent.source.member import member_majority, raw_collection
 from backup_agent.times import OpTime
 from backup_agent.values import Client
 
@@ -221,8 +222,8 @@ class Ranges:
                 return _Smaller(text)
             if error.code in AGAIN:
                 return _Again(text)
-            if error.code in REFUSALS and not of_head:
-                return refused(error)
+            if is_refusal(error) and not of_head:
+                return meaning("validation", error)
         if of_head:
             alive_or_transient(self._sides.work.head)
             return Transient(f"validation: expected the head to be read, found: {str(error)[:200]}; it is tried again")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from bson.binary import Binary
 from pymongo.errors import OperationFailure, PyMongoError
 
-from backup_agent.errors import AgentError, BadConfiguration, Transient
+from backup_agent.errors import Transient
 from backup_agent.head import alive_or_transient
-from backup_agent.source.connections import AUTHENTICATION_FAILED, UNAUTHORIZED, asked
+from backup_agent.source.answers import asked, is_refusal, meaning
 from backup_agent.state.work import Work
 from backup_agent.times import OpTime, show
 from backup_agent.values import Client
@@ -26,7 +26,6 @@ DEFAULT_HISTORY_SECONDS = 300
 ATTEMPTS = 10
 CATCH_UP_SECONDS = 120
 WAIT_SECONDS = 0.5
-REFUSALS = (AUTHENTICATION_FAILED, UNAUTHORIZED)
 
 
 @dataclass(frozen=True)
@@ -103,13 +102,13 @@ class Sides:
         self.choose_member()
 
     def recover(self, error: PyMongoError) -> None:
-        """Get ready for another attempt after an error. Raises Transient when the head ended, BadConfiguration without rights."""
+        """Get ready for another attempt after an error. Raises Transient when the head ended or the login is refused."""
         alive_or_transient(self.work.head)
         if not isinstance(error, OperationFailure):
             self.lost(error)
             return
-        if error.code in REFUSALS:
-            raise refused(error)
+        if is_refusal(error):
+            raise meaning("validation", error)
         self.pause()
         self.choose_member()
 
@@ -127,14 +126,6 @@ class Sides:
             self.release()
             self.work.alive()
             time.sleep(0.05)
-
-
-def refused(error: PyMongoError) -> AgentError:
-    """Return the error that says which rights are missing on the source."""
-    return BadConfiguration(
-        f"validation: the source refuses to be read ({str(error)[:200]}); "
-        "grant the user the roles backup and clusterMonitor on admin"
-    )
 
 
 def _history(client: Client) -> float:

@@ -24,8 +24,8 @@ from backup_agent.daemon.operations import Runner
 from backup_agent.daemon.runtime import Runtime
 from backup_agent.daemon.status import live
 from backup_agent.errors import (
+    AccessRefused,
     AgentError,
-    BadConfiguration,
     NoRoom,
     OperationFailed,
     ResyncRequired,
@@ -44,6 +44,7 @@ from backup_agent.times import OpTime, now_iso, show
 
 log = structlog.get_logger(__name__)
 
+ACCESS_ALERT = "access_refused"
 BEAT_SECONDS = 1.0
 PAUSE_ATTEMPT_SECONDS = 120
 TRIM_SECONDS = 60
@@ -116,8 +117,6 @@ class Job:
         problem = runtime.view.problem
         if isinstance(problem, ResyncRequired):
             raise problem
-        if isinstance(problem, BadConfiguration):
-            log.error("capture", reason=problem.message)
         runtime.start_head()
         assert current.sync.start is not None
         assert current.sync.tc is not None
@@ -340,6 +339,18 @@ class Job:
         """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
         return self._runtime is not None and self._runtime.number == self.store.number("current")
 
+    def _note_access(self, view: View) -> None:
+        """Keep the alert about a source that refuses the agent. It is closed once the source has answered again."""
+        known = next((alert for alert in self.store.alerts() if alert.kind == ACCESS_ALERT), None)
+        refused = view.problem if isinstance(view.problem, AccessRefused) else None
+        if known is not None and view.problem is None and view.seen_at is not None:
+            self.store.close_alerts(ACCESS_ALERT)
+        if refused is None or (known is not None and known.detail == refused.detail):
+            return
+        self.store.close_alerts(ACCESS_ALERT)
+        self.store.raise_alert(ACCESS_ALERT, refused.cause, refused.detail)
+        log.error(ACCESS_ALERT, cause=refused.cause, reason=refused.message)
+
     def _beat(self, force: bool = False) -> None:
         """Once a second: write what is observed, and see whether the operation was canceled."""
         if not force and time.monotonic() - self._beaten < BEAT_SECONDS:
@@ -357,5 +368,6 @@ class Job:
             self.store.observe("live", live(agent, number, view, applied))
         if runtime is not None and view.captured is not None and self._tails():
             self._archiver.look(runtime.number, view.captured)
+        self._note_access(view)
         if self._runner is not None:
             self._runner.require_wanted()

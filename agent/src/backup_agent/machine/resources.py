@@ -18,7 +18,8 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
 from backup_agent.machine import disks, limits
 from backup_agent.machine.disks import Amount, Disk
-from backup_agent.source.connections import SourceSet, asked, reason
+from backup_agent.source.answers import asked, reason
+from backup_agent.source.connections import SourceSet
 from backup_agent.source.oplog import OplogUse, oplog_use
 from backup_agent.values import Client, Document, Record
 

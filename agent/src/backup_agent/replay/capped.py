@@ -24,7 +24,7 @@ from backup_agent.replay.groups import Group, Op, id_key
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.statements import Writer, insert
 from backup_agent.replay.views import apply_command, journaled
-from backup_agent.source.connections import raw_collection
+from backup_agent.source.member import raw_collection
 from backup_agent.values import Client, Document
 
 ILLEGAL_OPERATION = 20

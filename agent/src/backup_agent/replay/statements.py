@@ -19,7 +19,7 @@ from backup_agent.namespaces import OWN_DATABASE, split
 from backup_agent.raw.elements import is_id_alone, may_name_operators
 from backup_agent.replay.diffs import apply_diff
 from backup_agent.replay.groups import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
-from backup_agent.source.connections import raw_collection
+from backup_agent.source.member import raw_collection
 from backup_agent.values import RAW, Client, Document
 
 DUPLICATE_KEY = 11000

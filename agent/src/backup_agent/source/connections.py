@@ -1,24 +1,25 @@
-"""The replica set that is backed up: the connections to its members, and what is asked of them."""
+"""The replica set that is backed up: the connections to its members, and which of them answers for the set."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pymongo
-from bson.raw_bson import RawBSONDocument
-from bson.timestamp import Timestamp
 from pymongo import MongoClient
-from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
-from pymongo.read_concern import ReadConcern
 
 from backup_agent.config import Config
-from backup_agent.errors import AgentError, BadConfiguration, Transient
-from backup_agent.source.topology import Topology, judge, timestamp_of
-from backup_agent.values import RAW, Client
+from backup_agent.errors import AccessRefused, AgentError, BadConfiguration, Transient
+from backup_agent.source.addresses import Given, address, by_horizon, read
+from backup_agent.source.answers import is_distrust, is_refusal, meaning, reason
+from backup_agent.source.topology import Topology, judge
+from backup_agent.times import now_iso
+from backup_agent.values import Client
 
 BULK_SECONDS = 120.0
 """How long a read of much data may stay without an answer."""
@@ -26,25 +27,18 @@ BULK_SECONDS = 120.0
 FORGIVEN_SECONDS = 60.0
 """A member that failed comes after the others for this long."""
 
-AUTHENTICATION_FAILED = 18
-UNAUTHORIZED = 13
-
-LOGIN = ("username", "password", "authSource", "authMechanism")
-
-REASONS = {
-    "certificate": ("CERTIFICATE_VERIFY_FAILED", "certificate", "SSL", "TLS"),
-    "name not resolved": ("Name or service not known", "name resolution", "No address associated", "nodename nor"),
-    "refused": ("Connection refused",),
-    "no route": ("No route to host", "Network is unreachable"),
-    "timed out": ("timed out", "timeout"),
-}
-"""Why a member cannot be reached, by the words of the driver and the system. The first match counts."""
+LOGIN = ("username", "password", "authsource", "authmechanism", "authmechanismproperties")
+FILES = ("tlscafile", "tlscertificatekeyfile", "tlscrlfile")
+"""Options that name a file, which may be replaced while the agent runs."""
 
 Result = TypeVar("Result")
 
 
 class SourceSet:
-    """Connections to the source, one client per member, always to that member alone."""
+    """Connections to the source, one client per member, always to that member alone.
+
+    When a file with the password or a certificate has changed, the connections that are made from then on are new ones.
+    """
 
     def __init__(self, config: Config) -> None:
         """Nothing is connected yet."""
@@ -52,48 +46,79 @@ class SourceSet:
         self._clients: dict[tuple[str, float], Client] = {}
         self._seeds: Client | None = None
         self._failed: dict[str, float] = {}
+        self._addresses: dict[str, str] = {}
+        """By which address a member is reached, where that is not its name in the set."""
+        self._given: Given | None = None
+        self._files: dict[Path, object] | None = None
+        """How each file looked when the connections of now were made."""
+        self._read_at = now_iso()
+
+    # How it connects --------------------------------------------------------------------------------------------------
+
+    def _uri(self) -> Given:
+        if self._given is None:
+            self._given = read(self._config.source.uri)
+        return self._given
 
     def _options(self, answer_seconds: float = BULK_SECONDS) -> dict[str, Any]:
+        """Return the options of a connection: those of the URI, and what the configuration says over them."""
         source = self._config.source
         milliseconds = int(source.connect_timeout_seconds * 1000)
         options: dict[str, Any] = {
+            **{name.lower(): value for name, value in self._uri().options.items()},
             "appname": f"backup-agent {self._config.job}",
-            "connectTimeoutMS": milliseconds,
-            "serverSelectionTimeoutMS": milliseconds,
-            "socketTimeoutMS": int(answer_seconds * 1000),
-            "retryReads": False,
-            "retryWrites": False,
+            "connecttimeoutms": milliseconds,
+            "serverselectiontimeoutms": milliseconds,
+            "sockettimeoutms": int(answer_seconds * 1000),
+            "retryreads": False,
+            "retrywrites": False,
         }
         if source.username is not None:
-            options |= {"username": source.username, "authSource": source.auth_source}
-            options["password"] = self._config.password()
+            options |= {"username": source.username, "password": self._config.password()}
+            if "auth_source" in source.model_fields_set or "authsource" not in options:
+                options["authsource"] = source.auth_source
         if source.auth_mechanism is not None:
-            options["authMechanism"] = source.auth_mechanism
+            options["authmechanism"] = source.auth_mechanism
         if source.tls is not None:
-            options |= {"tls": True, "tlsAllowInvalidHostnames": source.tls.allow_invalid_hostnames}
-            files = {"tlsCAFile": source.tls.ca_file, "tlsCertificateKeyFile": source.tls.certificate_key_file}
+            options |= {"tls": True, "tlsallowinvalidhostnames": source.tls.allow_invalid_hostnames}
+            files = {"tlscafile": source.tls.ca_file, "tlscertificatekeyfile": source.tls.certificate_key_file}
             options |= {name: str(path) for name, path in files.items() if path}
         return options
 
+    def _connect(self, seeds: str | list[str], options: dict[str, Any]) -> Client:
+        try:
+            return MongoClient(seeds, **options)
+        except OSError as error:
+            raise AccessRefused("certificate", f"source: {error}") from error
+        except (ConfigurationError, ValueError) as error:
+            raise BadConfiguration(f"source: {error}") from error
+
+    def _renew(self) -> None:
+        """Forget the connections when a file that they were made with has changed."""
+        if self._files is not None and self._files == _look(self._files):
+            return
+        self._clients, self._seeds = {}, None  # not closed: another thread may be reading by one
+        paths = [self._config.source.password_file, *map(self._options().get, FILES)]
+        self._files, self._read_at = _look(Path(path) for path in paths if path), now_iso()
+
     def seeds(self) -> Client:
-        """Return a client of the whole set, for `replSetGetStatus` and the oplog note. It never reads data."""
+        """Return a client of the whole set, for the oplog note. It never reads data."""
+        self._renew()
         if self._seeds is None:
-            try:
-                self._seeds = MongoClient(
-                    self._config.source.uri, replicaSet=self._config.source.replica_set, **self._options()
-                )
-            except (ConfigurationError, ValueError) as error:
-                raise BadConfiguration(f"source: {error}") from error
+            options = {**self._options(), "replicaset": self._config.source.replica_set}
+            self._seeds = self._connect(list(self._uri().seeds), options)
         return self._seeds
 
     def client(self, member: str, answer_seconds: float = BULK_SECONDS) -> Client:
         """Return the client of one member (direct connection); an answer may take `answer_seconds`."""
+        self._renew()
         key = (member, answer_seconds)
         if key not in self._clients:
-            self._clients[key] = MongoClient(
-                f"mongodb://{member}/?directConnection=true", **self._options(answer_seconds)
-            )
+            self._clients[key] = self._direct(member, self._options(answer_seconds))
         return self._clients[key]
+
+    def _direct(self, member: str, options: dict[str, Any]) -> Client:
+        return self._connect(f"mongodb://{self._addresses.get(member, member)}/", {**options, "directconnection": True})
 
     def prompt(self, member: str) -> Client:
         """Return the client of one member for what is answered at once: silence is an error after a short while."""
@@ -125,55 +150,80 @@ class SourceSet:
                 client.close()
         self._clients, self._seeds = {}, None
 
+    # What the set says ------------------------------------------------------------------------------------------------
+
     def topology(self) -> Topology:
         """Ask the primary, or whichever member answers when there is none; one that knows a primary counts for more.
 
-        Raises Transient when no member answers, BadConfiguration when the credentials or the set's name are wrong.
+        Raises Transient when no member answers, AccessRefused when they refuse the login or a certificate is not trusted, and
+        BadConfiguration when none of those that are named belongs to the set.
         """
-        return asked("replSetGetStatus", self._topology)
-
-    def _topology(self) -> Topology:
-        found: Topology | None = None
-        last: PyMongoError | None = None
-        for name in self._names():
-            try:
-                found = self._seen_by(name)
-                if found.primary is not None:
-                    return found
-            except PyMongoError as error:
-                if _refused(error):
-                    raise
-                if not isinstance(error, OperationFailure):
-                    self.failed(name)
-                last = error
-        if found is None:
-            raise Transient(f"expected an answer from a member of {self._config.source.replica_set}, found: {last}")
-        return found
+        return self._first(self._seen_by, lambda found: found.primary is not None)
 
     def configuration(self) -> dict[str, Any]:
-        """Return the configuration of the set, as the first member that answers has it.
+        """Return the configuration of the set, as the first member that answers has it. Raises what `topology` does."""
+        return self._first(self._configured)
 
-        Raises what `topology` does; Transient says what each of them answered.
-        """
-        refusals: dict[str, PyMongoError] = {}
-        # Those that the driver has heard of may be the arbiter alone at first; the seeds are asked, too.
-        for name in dict.fromkeys([*self._names(), *_seed_list(self.seeds())]):
+    def version(self) -> str:
+        """Return the version of MongoDB that the first member runs. Raises what `topology` does."""
+        return self._first(lambda name: str(self.client(name).server_info()["version"]))
+
+    def _first(self, ask: Callable[[str], Result], best: Callable[[Result], bool] = lambda _: True) -> Result:
+        """Ask one member after the other until an answer is the best that there can be; returns the first one otherwise."""
+        answers: list[Result] = []
+        said: dict[str, Exception] = {}
+        for name in self._names():
             try:
-                with pymongo.timeout(self._config.source.connect_timeout_seconds):
-                    found: dict[str, Any] = self.client(name).admin.command("replSetGetConfig")["config"]
-            except PyMongoError as error:
-                refusals[name] = error
-                continue
-            self._require_set(found["_id"], name)
-            return found
-        if refusals and all(map(_refused, refusals.values())):
-            first = next(iter(refusals.values()))
-            raise meaning("replSetGetConfig", first) from first
-        said = "; ".join(f"{name} said: {reason(error)}" for name, error in refusals.items())
-        raise Transient(
-            f"expected an answer from a member of {self._config.source.replica_set}, found none: {said}; "
+                with pymongo.timeout(self._config.source.connect_timeout_seconds):  # the next one is asked soon
+                    answers.append(ask(name))
+            except (PyMongoError, BadConfiguration) as error:
+                said[name] = error
+                if not isinstance(error, (OperationFailure, BadConfiguration)):
+                    self.failed(name)
+            else:
+                if best(answers[-1]):
+                    return answers[-1]
+        if not answers:
+            raise self._why_silent(said)
+        return answers[0]
+
+    def _why_silent(self, said: dict[str, Exception]) -> AgentError:
+        """Return what it means that no member gave an answer.
+
+        An arbiter refuses every login, and so does a member before its initial sync: they know no users, and say nothing by it.
+        """
+        knowing = next((name for name, error in said.items() if is_refusal(error) and self._knows_users(name)), None)
+        if knowing is not None:
+            return self._refused(knowing, said[knowing])
+        if said and all(map(is_distrust, said.values())):
+            name, error = next(iter(said.items()))
+            return AccessRefused("certificate", f"source: {name}: {_words(error)}; {self._files_read()}")
+        strangers = [error for error in said.values() if isinstance(error, BadConfiguration)]
+        if said and len(strangers) == len(said):
+            return strangers[0]
+        found = "; ".join(f"{name} said: {_words(error)}" for name, error in said.items())
+        return Transient(
+            f"expected an answer from a member of {self._config.source.replica_set}, found none: {found}; "
             "see that this machine reaches them"
         )
+
+    def _refused(self, member: str, error: Exception) -> AgentError:
+        assert isinstance(error, OperationFailure)
+        found = meaning("replSetGetStatus", error)
+        found.message += f" ({member} said so; {self._files_read()})"
+        return found
+
+    def _files_read(self) -> str:
+        files = ", ".join(map(str, self._files or ()))
+        return (
+            f"{files} was read at {self._read_at}, and is read again when it changes" if files else "no file is named"
+        )
+
+    def _knows_users(self, member: str) -> bool:
+        with contextlib.suppress(PyMongoError, AgentError):
+            hello = self.greet(member, login=False)
+            return bool(hello.get("isWritablePrimary") or hello.get("secondary"))
+        return False
 
     def _require_set(self, found: str, member: str) -> None:
         wanted = self._config.source.replica_set
@@ -190,105 +240,65 @@ class SourceSet:
         options = self._options(self._config.source.connect_timeout_seconds)
         if not login:
             options = {name: value for name, value in options.items() if name not in LOGIN}
-        client: Client = MongoClient(f"mongodb://{member}/?directConnection=true", **options)
+        client = self._direct(member, options)
         with contextlib.closing(client), pymongo.timeout(self._config.source.connect_timeout_seconds):
             return client.admin.command("hello")
 
+    def _reached(self) -> list[str]:
+        """Return by which addresses the driver knows the members: what the URI names until one of them has answered."""
+        return [address(*node) for node in self.seeds().nodes] or list(self._uri().seeds)
+
     def _names(self) -> list[str]:
-        """Return the members to ask in their order: the primary first, those that failed lately last."""
-        client = self.seeds()
-        names = [f"{host}:{port}" for host, port in client.nodes] or _seed_list(client)
-        primary = client.primary
-        first = f"{primary[0]}:{primary[1]}" if primary is not None else None
+        """Return the members to ask in their order: the primary first, those that failed lately last.
+
+        Those that the driver has heard of may be the arbiter alone at first; what the URI names is asked, too.
+        """
+        primary = self.seeds().primary
+        first = address(*primary) if primary is not None else None
+        named = {reached: name for name, reached in self._addresses.items()}
+        found = dict.fromkeys([*self._reached(), *self._uri().seeds])
         failed = self._failed_lately()
-        return sorted(names, key=lambda name: (failed.get(name, float("-inf")), name != first))
+        names = dict.fromkeys(named.get(one, one) for one in sorted(found, key=lambda one: one != first))
+        return sorted(names, key=lambda name: failed.get(name, float("-inf")))
+
+    def _configured(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._admin(name, "replSetGetConfig")["config"]
+        self._require_set(found["_id"], name)
+        self._addresses = by_horizon(found, self._reached())
+        return found
 
     def _seen_by(self, name: str) -> Topology:
         source = self._config.source
-        admin = self.client(name).admin
-        with pymongo.timeout(source.connect_timeout_seconds):  # the next one is asked soon
-            status = admin.command("replSetGetStatus")
-            config = admin.command("replSetGetConfig")["config"]
-        self._require_set(status["set"], name)
+        config = self._configured(name)
+        status = self._admin(name, "replSetGetStatus")
         return judge(status, config, source.max_lag_seconds, source.prefer, self._failed_lately())
 
-
-def plain(text: str) -> str:
-    """Return what the driver says of an error without its settings and its view of the set, which it puts behind that."""
-    return text.partition(" (configured timeouts")[0].partition(", Timeout:")[0]
-
-
-def reason(error: PyMongoError) -> str:
-    """Return in a few words why a member did not answer; the driver's own words follow, without its view of the set."""
-    text = plain(str(error))
-    if _refused(error):
-        return f"login refused ({text.partition(', full error')[0][:200]})"
-    if text == "No servers found yet":  # it is being connected to, still
-        return "timed out (no answer)"
-    known = next((word for word, marks in REASONS.items() if any(mark in text for mark in marks)), None)
-    return f"{known} ({text[:200]})" if known else text[:300]
-
-
-def _refused(error: PyMongoError) -> bool:
-    """Whether the login, or the user's right, was refused. An arbiter refuses any: it knows no users."""
-    return isinstance(error, OperationFailure) and error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED)
+    def _admin(self, name: str, command: str) -> dict[str, Any]:
+        """Ask a member about its set. Raises BadConfiguration when it is in none."""
+        try:
+            return self.client(name).admin.command(command)
+        except OperationFailure as error:
+            if is_refusal(error):
+                raise
+            hello = self.greet(name, login=False)
+            if "setName" in hello or hello.get("isreplicaset"):
+                raise
+            what = "a mongos" if hello.get("msg") == "isdbgrid" else "a mongod that is in no set"
+            raise BadConfiguration(
+                f"source.uri: expected members of the replica set {self._config.source.replica_set}, found {what} at {name}; "
+                "name the members of the set" + (", each shard is a job" if what == "a mongos" else "")
+            ) from error
 
 
-def _seed_list(client: Client) -> list[str]:
-    return [f"{host}:{port}" for host, port in client.topology_description.server_descriptions()]
+def _look(paths: Iterable[Path]) -> dict[Path, object]:
+    """Return for each file what changes when it is written or replaced; one that is not there is None."""
+    found: dict[Path, object] = dict.fromkeys(paths)
+    for path in found:
+        with contextlib.suppress(OSError):
+            seen = os.stat(path)
+            found[path] = (seen.st_mtime_ns, seen.st_size, seen.st_ino)
+    return found
 
 
-def asked(what: str, call: Callable[[], Result]) -> Result:
-    """Call something that talks to the source and translate the driver's errors.
-
-    Raises BadConfiguration for refused credentials or missing rights, Transient for the rest.
-    """
-    try:
-        return call()
-    except PyMongoError as error:
-        raise meaning(what, error) from error
-
-
-def meaning(what: str, error: PyMongoError) -> AgentError:
-    """Return the error that the driver's stands for."""
-    if not isinstance(error, OperationFailure):
-        return Transient(f"{what}: {str(error)[:300]}")
-    if error.code == AUTHENTICATION_FAILED:
-        return BadConfiguration(
-            "source: the server refused the user name or the password; correct source.username or the content of "
-            "source.password_file"
-        )
-    if error.code == UNAUTHORIZED:
-        return BadConfiguration(
-            f"source: the user may not do what {what} needs; grant it the roles backup and clusterMonitor on admin"
-        )
-    return Transient(f"{what}: {error.details.get('errmsg') if error.details else error}")
-
-
-def member_majority(client: Client) -> Timestamp | None:
-    """Return the timestamp up to which this member can show majority-committed data.
-
-    It may have heard of a later commit point than it has applied, so the earliest of what it says counts.
-    """
-    optimes = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus"))["optimes"]
-    names = ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")
-    found = [ts for name in names if (ts := timestamp_of(optimes.get(name))) is not None]
-    return min(found) if len(found) == len(names) else None
-
-
-def member_state(client: Client) -> str:
-    """Return `PRIMARY`, `SECONDARY`, … as the member says of itself."""
-    hello = asked("hello", lambda: client.admin.command("hello"))
-    if hello.get("isWritablePrimary"):
-        return "PRIMARY"
-    return "SECONDARY" if hello.get("secondary") else "OTHER"
-
-
-MAJORITY = ReadConcern("majority")
-
-
-def raw_collection(client: Client, namespace: str, concern: ReadConcern | None = None) -> Collection[RawBSONDocument]:
-    """Return a collection whose documents are read as raw bytes."""
-    database, _, name = namespace.partition(".")
-    found: Any = client[database].get_collection(name, codec_options=cast(Any, RAW), read_concern=concern)
-    return cast("Collection[RawBSONDocument]", found)
+def _words(error: Exception) -> str:
+    return reason(error) if isinstance(error, PyMongoError) else str(error)

@@ -11,7 +11,9 @@ from pymongo.errors import PyMongoError
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, Transient
-from backup_agent.source.connections import SourceSet, member_state, plain, reason
+from backup_agent.source.answers import plain, reason
+from backup_agent.source.connections import SourceSet
+from backup_agent.source.member import member_state
 from backup_agent.source.oplog import edge_entry
 from backup_agent.times import timestamp_json
 from backup_agent.values import Client, Json, Record

@@ -10,7 +10,9 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import Transient
-from backup_agent.source.connections import SourceSet, asked, raw_collection
+from backup_agent.source.answers import asked
+from backup_agent.source.connections import SourceSet
+from backup_agent.source.member import raw_collection
 from backup_agent.values import Client, Document, Json, Record
 
 HOUR = 3600.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -24,13 +25,20 @@ class MemberFacts(Record):
     hidden: bool = False
     priority: float = 1
     delay_seconds: int = 0
-    too_far_behind: bool = False
-    """Whether its lag is the only reason against this member."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    horizons: tuple[str, ...] = ()
+    """Its addresses for the outside."""
+    oplog_only: bool = False
+    """Whether its oplog may be followed, though no data may be read from it: it is too far behind, or has other indexes."""
 
     def to_json(self) -> Json:
         """Return the contract's form."""
-        names = ("member", "state", "eligible", "reason", "lag_seconds", "hidden", "priority", "delay_seconds")
+        names = ("member", "state", "eligible", "reason", "lag_seconds", "hidden", "priority", "delay_seconds", "tags")
         return {name: getattr(self, name) for name in names}
+
+
+Preference = str | dict[str, str]
+"""A member as host:port, or tags that a member has."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Topology:
     members: tuple[MemberFacts, ...]
     primary_last_write: Timestamp | None
     majority: Timestamp | None
-    prefer: tuple[str, ...] = field(default=())
+    prefer: tuple[Preference, ...] = ()
     data_bearing: tuple[str, ...] = field(default=())
     """Every member of the set's configuration that has data: all but the arbiters."""
     delayed: tuple[str, ...] = field(default=())
@@ -61,13 +69,12 @@ class Topology:
         in their order, then hidden ones, then those that can't become primary, then the least behind. Without a primary
         nothing is chosen: how far a member is behind cannot be known then.
         """
-        rank = {member: position for position, member in enumerate(self.prefer)}
         able = [m for m in self.members if m.eligible]
         return min(
             able,
             key=lambda m: (
                 self.failed.get(m.member, float("-inf")),
-                rank.get(m.member, len(rank)),
+                self._rank(m),
                 not m.hidden,
                 m.priority != 0,
                 m.lag_seconds or 0,
@@ -76,17 +83,34 @@ class Topology:
             default=None,
         )
 
-    def least_behind(self) -> MemberFacts | None:
-        """Return the least behind of those that are refused only because they are too far behind, or None.
+    def choose_for_oplog(self) -> MemberFacts | None:
+        """Return the member to follow the oplog of, or None: the chosen one, or else the least behind of the others.
 
-        For capture alone: what any secondary calls majority-committed is, however old. Those that failed lately come last.
+        What any secondary calls majority-committed is, however old and whatever its indexes. Those that failed lately come last.
         """
-        behind = [m for m in self.members if m.too_far_behind]
-        return min(
-            behind,
+        return self.choose() or min(
+            (m for m in self.members if m.oplog_only),
             key=lambda m: (self.failed.get(m.member, float("-inf")), m.lag_seconds or 0, m.member),
             default=None,
         )
+
+    def _rank(self, member: MemberFacts) -> int:
+        """Return which preference a member meets first, the number of preferences when it meets none."""
+        return next((at for at, wish in enumerate(self.prefer) if _meets(member, wish)), len(self.prefer))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is preferred and not there."""
+        unmet = [wish for wish in self.prefer if not any(_meets(member, wish) for member in self.members)]
+        return tuple(self._missed(wish) for wish in unmet)
+
+    def _missed(self, wish: Preference) -> str:
+        if isinstance(wish, dict):
+            return f"source.prefer: expected a member with the tags {wish}, found none; correct them, or tag a member"
+        names = [member.member for member in self.members]
+        near = get_close_matches(wish, names, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"its members are {', '.join(names)}"
+        return f"source.prefer: expected a member of the set, found {wish}; {remedy}"
 
     def why(self) -> str:
         """Return the reason of the choice, or why there is none, member by member."""
@@ -95,7 +119,7 @@ class Topology:
             if self.primary is None:
                 return "the set has no primary, so how far its members are behind is unknown"
             return "no eligible secondary: " + "; ".join(f"{m.member}: {m.reason}" for m in self.members)
-        marks = ["preferred"] if chosen.member in self.prefer else []
+        marks = ["preferred"] if self._rank(chosen) < len(self.prefer) else []
         marks += ["hidden"] if chosen.hidden else ["priority 0"] if chosen.priority == 0 else []
         marks.append(f"{chosen.lag_seconds} s behind the primary")
         return f"{chosen.member} is a secondary, " + ", ".join(marks)
@@ -108,7 +132,12 @@ class Topology:
             "reason": self.why(),
             "primary": self.primary,
             "members": to_json(self.members),
+            "warnings": list(self.warnings),
         }
+
+
+def _meets(member: MemberFacts, wish: Preference) -> bool:
+    return wish.items() <= member.tags.items() if isinstance(wish, dict) else wish in (member.member, *member.horizons)
 
 
 def timestamp_of(value: Any) -> Timestamp | None:
@@ -121,7 +150,7 @@ def judge(
     status: dict[str, Any],
     config: dict[str, Any],
     max_lag_seconds: int,
-    prefer: tuple[str, ...],
+    prefer: tuple[Preference, ...],
     failed: Mapping[str, float] | None = None,
 ) -> Topology:
     """Decide about every member from `replSetGetStatus` and `replSetGetConfig`. Pure."""
@@ -133,18 +162,20 @@ def judge(
         setting = settings.get(found["name"], {})
         delay = _delay(setting)
         lag = seconds_between(newest, timestamp_of(found.get("optime")))
-        reason = _refusal(found, delay, lag, max_lag_seconds)
+        unfit, oplog_only = _unfit(found, delay, lag), _oplog_only(setting, lag, max_lag_seconds)
         members.append(
             MemberFacts(
                 member=found["name"],
                 state=found.get("stateStr", "UNKNOWN"),
-                eligible=reason is None,
-                reason=reason or "eligible",
+                eligible=(unfit or oplog_only) is None,
+                reason=unfit or oplog_only or "eligible",
                 lag_seconds=lag,
                 hidden=bool(setting.get("hidden", False)),
                 priority=float(setting.get("priority", 1)),
                 delay_seconds=delay,
-                too_far_behind=reason is not None and _refusal(found, delay, lag, lag or 0) is None,
+                tags=setting.get("tags", {}),
+                horizons=tuple(setting.get("horizons", {}).values()),
+                oplog_only=unfit is None and oplog_only is not None,
             )
         )
     majority = timestamp_of(status.get("optimes", {}).get("lastCommittedOpTime"))
@@ -159,7 +190,8 @@ def _delay(setting: Mapping[str, Any]) -> int:
     return int(setting.get("secondaryDelaySecs", setting.get("slaveDelay", 0)))
 
 
-def _refusal(found: dict[str, Any], delay: int, lag: int | None, max_lag_seconds: int) -> str | None:
+def _unfit(found: dict[str, Any], delay: int, lag: int | None) -> str | None:
+    """Return why nothing at all may be read from a member."""
     state = found.get("stateStr", "UNKNOWN")
     if found.get("health") != 1:
         return f"unreachable ({found.get('lastHeartbeatMessage') or state})"
@@ -171,6 +203,13 @@ def _refusal(found: dict[str, Any], delay: int, lag: int | None, max_lag_seconds
         return f"it is delayed by {delay} s"
     if lag is None:
         return "how far it is behind is unknown (no primary)"
-    if lag > max_lag_seconds:
+    return None
+
+
+def _oplog_only(setting: Mapping[str, Any], lag: int | None, max_lag_seconds: int) -> str | None:
+    """Return why nothing but its oplog may be read from a member."""
+    if not setting.get("buildIndexes", True):
+        return "it builds no indexes (buildIndexes: false), a copy of it would have none"
+    if lag is not None and lag > max_lag_seconds:
         return f"it is {lag} s behind, more than source.max_lag_seconds ({max_lag_seconds})"
     return None

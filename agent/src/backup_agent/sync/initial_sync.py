@@ -18,14 +18,15 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import failpoints
-from backup_agent.errors import AgentError, NoRoom, OperationFailed, Transient
+from backup_agent.errors import AgentError, NoRoom, OperationFailed, ResyncRequired, Transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.replay.capped import make_capped
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.feature_version import take_over
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.stream import Position
-from backup_agent.source.connections import MAJORITY, UNAUTHORIZED, asked, member_majority
+from backup_agent.source.answers import UNAUTHORIZED, asked
+from backup_agent.source.member import MAJORITY, member_majority
 from backup_agent.source.oplog import oplog_note
 from backup_agent.source.topology import timestamp_of
 from backup_agent.state.records import Copied, Sync
@@ -91,10 +92,12 @@ class InitialSync:
         problem = self._work.capture_problem()
         if isinstance(problem, NoRoom):
             raise problem
-        if problem is not None and not isinstance(problem, Transient):
+        if isinstance(problem, ResyncRequired) and problem.cause == "oplog_rolled_over":
             raise OperationFailed(
                 f"the sync lost the race against the oplog, give the source a larger one: {problem.message}"
             )
+        if problem is not None and not isinstance(problem, Transient):
+            raise OperationFailed(f"what is written to the source meanwhile is not captured: {problem.message}")
 
     # The start --------------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,9 @@ from backup_agent.machine import disks
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.repository import inventory
 from backup_agent.source import tested
-from backup_agent.source.connections import SourceSet, asked, member_majority
+from backup_agent.source.answers import asked
+from backup_agent.source.connections import SourceSet
+from backup_agent.source.member import member_majority
 from backup_agent.source.oplog import oplog_use
 from backup_agent.source.topology import MemberFacts, Topology
 from backup_agent.state.records import STEPS, Copied
@@ -97,7 +99,7 @@ def _check_topology(sources: SourceSet, result: Plan) -> Topology | None:
     except AgentError as error:
         result.check("source", False, error.message, "correct source.* or start the members")
         return None
-    result.members = topology.members
+    result.members, result.warnings = topology.members, topology.warnings
     found = f"{topology.primary} is the primary" if topology.primary else "the set has no primary"
     result.check("primary", topology.primary is not None, found, remedy)
     remedy = "bring a secondary up, or raise source.max_lag_seconds"
@@ -123,7 +125,7 @@ def _check_version(config: Config, client: Client, result: Plan) -> None:
     remedy = f"set head.mongod to a mongod {'.'.join(source.split('.')[:2])}"
     found = f"the source runs MongoDB {source}, the head {head}"
     result.check("head", same, found, remedy)
-    result.warnings = tested.warnings(source)
+    result.warnings += tested.warnings(source)
 
 
 def _check_collections(client: Client, result: Plan) -> list[Copied]:

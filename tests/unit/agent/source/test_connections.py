@@ -77,6 +77,43 @@ def test_each_refusal_has_a_reason() -> None:
         assert name in topology.why()
 
 
+def test_a_member_without_indexes_is_followed_and_never_copied() -> None:
+    """It is hidden and made for backups, and a copy of it would lack all indexes but those of _id."""
+    bare = {"hidden": True, "priority": 0, "buildIndexes": False}
+    topology = judge(status(*HEALTHY[:2]), config(p={}, a=bare), 60, ("a",))
+    assert topology.choose() is None
+    assert "a: it builds no indexes (buildIndexes: false)" in topology.why()
+    followed = topology.choose_for_oplog()
+    assert followed is not None
+    assert "a" == followed.member
+    assert "b" == judge(status(*HEALTHY), config(p={}, a=bare, b={}), 60, ("a",)).to_json()["chosen"]
+
+
+def test_tags_are_preferred() -> None:
+    """A preference of tags is met by the members that have all of them, in the order of the preferences."""
+    tags = config(p={}, a={"tags": {"dc": "east"}}, b={"tags": {"dc": "east", "use": "backup"}})
+    for prefer, chosen in (
+        (({"use": "backup", "dc": "east"},), "b"),
+        (({"dc": "west"}, {"use": "backup"}), "b"),
+        (("a", {"use": "backup"}), "a"),
+    ):
+        topology = judge(status(*HEALTHY), tags, 60, prefer)
+        assert chosen == topology.to_json()["chosen"]
+        assert "preferred" in topology.why()
+
+
+def test_a_preference_that_nobody_meets_is_said() -> None:
+    """A misspelt member is shown the nearest name; tags that nobody has are named."""
+    members = [member(f"db{number}.example.com:27017", "SECONDARY", 99) for number in (1, 2)]
+    found = judge(status(*members), config(), 60, ("db1.exmple.com:27017", "other", {"dc": "west"}))
+    assert (
+        "source.prefer: expected a member of the set, found db1.exmple.com:27017; did you mean db1.example.com:27017?",
+        "source.prefer: expected a member of the set, found other; "
+        "its members are db1.example.com:27017, db2.example.com:27017",
+        "source.prefer: expected a member with the tags {'dc': 'west'}, found none; correct them, or tag a member",
+    ) == found.warnings
+
+
 @pytest.mark.parametrize(
     ("failed", "chosen"),
     [({}, "a"), ({"a": 10.0}, "b"), ({"a": 10.0, "b": 20.0}, "a"), ({"a": 30.0, "b": 20.0}, "b")],
@@ -113,11 +150,11 @@ def test_capture_takes_the_least_behind_when_all_are_too_far() -> None:
         member("gone", "SECONDARY", 900, health=0),
     )
     settings = config(p={}, far={}, near={}, delayed={"secondaryDelaySecs": 300}, recovering={}, gone={})
-    found = judge(status(*members), settings, 60, ()).least_behind()
+    found = judge(status(*members), settings, 60, ()).choose_for_oplog()
     assert found is not None
     assert "near" == found.member
     assert judge(status(*members), settings, 60, ()).choose() is None
-    after = judge(status(*members), settings, 60, (), {"near": 1.0}).least_behind()
+    after = judge(status(*members), settings, 60, (), {"near": 1.0}).choose_for_oplog()
     assert after is not None
     assert "far" == after.member
-    assert judge(status(*members[1:]), settings, 60, ()).least_behind() is None  # without a primary no lag is known
+    assert judge(status(*members[1:]), settings, 60, ()).choose_for_oplog() is None  # without a primary no lag is known

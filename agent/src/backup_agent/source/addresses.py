@@ -1,0 +1,79 @@
+"""Where the source is: what the URI names, which of its options count for each member, and by which name one is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.uri_parser import parse_uri
+
+from backup_agent.errors import BadConfiguration, Transient
+
+CARRIED = frozenset(
+    {
+        "tls",
+        "tlscafile",
+        "tlscertificatekeyfile",
+        "tlscertificatekeyfilepassword",
+        "tlscrlfile",
+        "tlsinsecure",
+        "tlsallowinvalidcertificates",
+        "tlsallowinvalidhostnames",
+        "tlsdisableocspendpointcheck",
+        "authsource",
+        "authmechanism",
+        "authmechanismproperties",
+        "compressors",
+        "zlibcompressionlevel",
+    }
+)
+"""Options of a URI that say how a member is connected to. The others are about which member to take and how long to wait:
+the agent decides that itself."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a URI gives."""
+
+    seeds: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+def read(uri: str) -> Given:
+    """Read a URI; one with `+srv` asks the resolver.
+
+    Raises BadConfiguration for what can never be right, Transient when the resolver has no answer.
+    """
+    try:
+        found = parse_uri(uri)
+    except InvalidURI as error:
+        raise BadConfiguration(f"source.uri: {error}") from error
+    except (ConfigurationError, ValueError) as error:
+        if uri.startswith("mongodb+srv:"):
+            raise Transient(f"source.uri: expected the members of {uri} from the resolver, found: {error}") from error
+        raise BadConfiguration(f"source.uri: {error}") from error
+    options = {name: value for name, value in found["options"].items() if name.lower() in CARRIED}
+    return Given(tuple(address(*node) for node in found["nodelist"]), options)
+
+
+def address(host: str, port: int | None) -> str:
+    """Return `host:port` as the set's configuration writes it: an address of IPv6 is in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def by_horizon(config: Mapping[str, Any], reached: Iterable[str]) -> dict[str, str]:
+    """Return by which address each member is reached, where that is not the one in the set's configuration.
+
+    A set can have other names for the outside (split horizons). The names by which it was reached tell which of them count here.
+    """
+    known, members = set(reached), config["members"]
+    if not known.isdisjoint(member["host"] for member in members):
+        return {}
+    horizons = dict.fromkeys(name for member in members for name in member.get("horizons", {}))
+    for horizon in horizons:
+        found = {m["host"]: str(m["horizons"][horizon]) for m in members if horizon in m.get("horizons", {})}
+        if not known.isdisjoint(found.values()):
+            return found
+    return {}
