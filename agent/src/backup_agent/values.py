@@ -23,9 +23,17 @@ Client = MongoClient[Document]
 """A client whose documents are dictionaries."""
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(
-    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+    document_class=RawBSONDocument,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="surrogateescape",
 )
-"""Only the top level is decoded, and only when asked for. A date beyond the years of Python's calendar is kept as a number."""
+"""Only the top level is decoded, and only when asked for. A date beyond the years of Python's calendar is kept as a number.
+
+Servers do not check strings: one that is not UTF-8 can be looked at too. It cannot be encoded again: what is written stays bytes.
+"""
+
+REPLIES: CodecOptions[dict[str, Any]] = CodecOptions(unicode_decode_error_handler="backslashreplace")
+"""For replies to writes: their errors may quote a string that is not UTF-8. They are shown, and never written."""
 
 
 class Record:

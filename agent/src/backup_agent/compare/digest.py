@@ -20,6 +20,7 @@ from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent.raw import pages
+from backup_agent.raw.assembly import by_id, id_of
 from backup_agent.raw.memory import PIECES
 from backup_agent.values import RAW, Client
 
@@ -252,16 +253,16 @@ def _kind(expected: Side, found: Side, left: RawBSONDocument | None, right: RawB
         return "missing"
     if left.raw == right.raw:
         return "equal"
-    if left["_id"] != right["_id"]:
-        if not _has(found, left["_id"]):
+    if id_of(left) != id_of(right):
+        if not _has(found, left):
             return "missing"
-        if not _has(expected, right["_id"]):
+        if not _has(expected, right):
             return "extra"
     return "changed"
 
 
-def _has(side: Side, identifier: Any) -> bool:
-    body = side.find(filter={"_id": {"$eq": identifier}}, projection={"_id": 1}, limit=1)
+def _has(side: Side, document: RawBSONDocument) -> bool:
+    body = side.find(filter=by_id(document), projection={"_id": 1}, limit=1)
     return bool(side.command(body)["cursor"]["firstBatch"])
 
 

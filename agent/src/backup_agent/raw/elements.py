@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bson.errors import InvalidBSON
 
-STRING, DOCUMENT, ARRAY, OBJECT_ID, NULL, INT32, INT64 = 0x02, 0x03, 0x04, 0x07, 0x0A, 0x10, 0x12
+STRING, DOCUMENT, ARRAY, OBJECT_ID, NULL, INT32, TIMESTAMP, INT64 = 0x02, 0x03, 0x04, 0x07, 0x0A, 0x10, 0x11, 0x12
 LENGTH = struct.Struct("<i")
 _FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
 _COUNTED = {0x02: 4, 0x0D: 4, 0x0E: 4, DOCUMENT: 0, ARRAY: 0, 0x0F: 0, 0x05: 5, 0x0C: 16}
@@ -72,6 +72,14 @@ def may_hold_zero_timestamps(document: Bytes) -> bool:
     Two searches, each of which reads every byte once: one pattern for both could take the square of that.
     """
     return _NAME_ENDS_BEFORE_ZEROS.search(document) is not None and _TIMESTAMP.search(document) is not None
+
+
+def has_zero_timestamp(document: Bytes) -> bool:
+    """Say whether a field at the top, but `_id`, is `Timestamp(0, 0)`: the server puts the time there when it inserts."""
+    if not may_hold_zero_timestamps(document):
+        return False
+    data = bytes(document)
+    return any(e.kind == TIMESTAMP and e.name != b"_id" and not any(data[e.start : e.end]) for e in walk(data))
 
 
 def is_id_alone(document: bytes) -> bool:

@@ -21,11 +21,12 @@ from backup_agent import failpoints
 from backup_agent.capture.slices import SliceReader, SliceWriter
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.namespaces import OWN_DATABASE
+from backup_agent.raw.elements import has_zero_timestamp
 from backup_agent.raw.memory import PIECES, without_looking_for_cycles
 from backup_agent.raw.pages import PAGE_BYTES
 from backup_agent.replay.capped import CappedWriter, Touched
 from backup_agent.replay.catalogue import Catalogue
-from backup_agent.replay.groups import Group, Op, grouped, zero_timestamps
+from backup_agent.replay.groups import Group, Op, grouped
 from backup_agent.replay.statements import DUPLICATE_KEY, Writer
 from backup_agent.replay.stream import Position, Stream, Unit
 from backup_agent.state.room import OUT_OF_DISK
@@ -255,7 +256,7 @@ class Applier:
             return []
         if op.kind == "i" and self._catalogue.keeps_order(op.ui):
             return [Op("r", op.ui, op.namespace, op.o, op.o2, op.optime, op.index), op]
-        if op.kind == "i" and self.strict and zero_timestamps(op.o):
+        if op.kind == "i" and self.strict and has_zero_timestamp(op.o.raw):
             return [op, Op("z", op.ui, op.namespace, op.o, None, op.optime, op.index)]
         return [op]
 

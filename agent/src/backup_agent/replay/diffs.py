@@ -12,23 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from backup_agent.errors import Unsupported
+from backup_agent.raw.assembly import Element, Value, array, assemble
 from backup_agent.raw.elements import ARRAY, DOCUMENT, LENGTH, NULL, walk
-
-Value = tuple[int, bytes]
-"""The type of an element and its bytes."""
-Element = tuple[bytes, Value]
-"""A name and what it holds."""
 
 
 def elements(document: bytes) -> Iterator[Element]:
     """Yield the elements of a document or an array, in order, duplicate names included."""
     return ((name, (kind, document[start:end])) for name, kind, start, end in walk(document))
-
-
-def assemble(found: list[Element]) -> bytes:
-    """Return the document with these elements."""
-    body = b"".join(bytes((kind,)) + name + b"\0" + data for name, (kind, data) in found)
-    return LENGTH.pack(len(body) + 5) + body + b"\0"
 
 
 def apply_diff(document: bytes, diff: bytes) -> bytes:
@@ -49,7 +39,7 @@ def _with_section(fields: list[Element], section: bytes, data: bytes) -> list[El
         return _without(fields, added) + added
     if section[:1] == b"s":
         return [(name, _patched(value, data)) if name == section[1:] else (name, value) for name, value in fields]
-    raise Unsupported(f"expected the sections d, u, i and s in an oplog update, found {section.decode()!r}")
+    raise Unsupported(f"expected the sections d, u, i and s in an oplog update, found {bytes(section)!r}")
 
 
 def _without(fields: list[Element], gone: Iterable[Element]) -> list[Element]:
@@ -74,8 +64,8 @@ def _patched(value: Value, diff: bytes) -> Value:
     return value
 
 
-def _apply_array_diff(array: bytes, diff: bytes) -> bytes:
-    values = [value for _, value in elements(array)]
+def _apply_array_diff(before: bytes, diff: bytes) -> bytes:
+    values = [value for _, value in elements(before)]
     for name, (kind, data) in elements(diff):
         if name == b"a":
             continue
@@ -90,5 +80,5 @@ def _apply_array_diff(array: bytes, diff: bytes) -> bytes:
         elif name[:1] == b"s":
             values[index] = _patched(values[index], data)
         else:
-            raise Unsupported(f"expected the sections a, l, u and s in an oplog update, found {name.decode()!r}")
-    return assemble([(str(number).encode(), value) for number, value in enumerate(values)])
+            raise Unsupported(f"expected the sections a, l, u and s in an oplog update, found {bytes(name)!r}")
+    return array(values)

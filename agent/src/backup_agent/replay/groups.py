@@ -8,7 +8,7 @@ level higher, and levels are executed in order. Only a unique secondary index ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -16,11 +16,10 @@ from typing import Any
 from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
-from bson.timestamp import Timestamp
 
-from backup_agent.raw.elements import INT32, INT64, LENGTH, STRING, find, may_hold_zero_timestamps, simple_id
-from backup_agent.times import ZERO, OpTime, show
-from backup_agent.values import RAW
+from backup_agent.raw.assembly import only_id
+from backup_agent.raw.elements import INT32, INT64, STRING, simple_id
+from backup_agent.times import OpTime, show
 
 SMALL_BYTES = 256
 
@@ -28,16 +27,6 @@ SMALL_BYTES = 256
 def describe(op: str, namespace: str, optime: OpTime, what: str = "") -> str:
     """Return the name of an entry for alerts: kind, namespace, optime."""
     return f"{op}{' ' + what if what else ''} on {namespace} at {show(optime.ts)} (term {optime.term})"
-
-
-def only_id(document: RawBSONDocument) -> RawBSONDocument:
-    """Return the document with its `_id` alone, which is not decoded."""
-    raw = bytes(document.raw)
-    found = find(raw, b"_id")
-    if found is None:
-        raise KeyError("_id")
-    element = bytes((found.kind,)) + b"_id\0" + raw[found.start : found.end]
-    return RawBSONDocument(LENGTH.pack(LENGTH.size + len(element) + 1) + element + b"\0", RAW)
 
 
 def _identity_of(document: RawBSONDocument) -> Any:
@@ -108,7 +97,7 @@ def id_key(value: Any) -> Hashable:
         number = value.to_decimal()
         return "NaN" if number.is_nan() else Decimal(number)
     if type(value) is str:
-        return ("str", value.encode())
+        return ("str", value.encode(errors="surrogateescape"))
     if isinstance(value, ObjectId):
         return ("ObjectId", value.binary)
     if isinstance(value, RawBSONDocument):
@@ -133,21 +122,3 @@ def grouped(ops: Iterable[Op], in_order: Callable[[bytes], bool]) -> list[Group]
             groups[place] = Group(op.ui, op.kind)
         groups[place].ops.append(op)
     return [groups[place] for place in sorted(groups, key=lambda place: place[0])]
-
-
-def zero_timestamps(document: RawBSONDocument) -> list[str]:
-    """Return the top-level fields whose value is `Timestamp(0, 0)`, which the server replaces when it inserts."""
-    if not may_hold_zero_timestamps(document.raw):
-        return []
-    return [
-        name for name, value in document.items() if name != "_id" and isinstance(value, Timestamp) and value == ZERO
-    ]
-
-
-def restore_zeros(document: RawBSONDocument, names: Sequence[str]) -> dict[str, Any]:
-    """Return the update statement that puts zero timestamps back into an inserted document."""
-    return {
-        "q": {"_id": document["_id"]},
-        "u": [{"$set": {name: {"$literal": ZERO} for name in names}}],
-        "multi": False,
-    }

@@ -16,11 +16,12 @@ from pymongo.errors import OperationFailure
 
 from backup_agent.errors import OperationFailed, Unsupported
 from backup_agent.namespaces import OWN_DATABASE, split
-from backup_agent.raw.elements import is_id_alone, may_name_operators
+from backup_agent.raw.assembly import by_id, by_ids, only_id
+from backup_agent.raw.elements import has_zero_timestamp, is_id_alone, may_name_operators
 from backup_agent.replay.diffs import apply_diff
-from backup_agent.replay.groups import Group, Op, id_key, only_id, restore_zeros, zero_timestamps
+from backup_agent.replay.groups import Group, Op, id_key
 from backup_agent.source.member import raw_collection
-from backup_agent.values import RAW, Client, Document
+from backup_agent.values import RAW, REPLIES, Client, Document
 
 DUPLICATE_KEY = 11000
 UNKNOWN_STAGE = 40324
@@ -60,7 +61,7 @@ class Writer:
         database, collection = split(name)
         for part in [group] if self._diffs else without_diffs(self._client, name, group, session):
             command = SON([*statement(collection, part, strict).items(), *options.items()])
-            yield part, self._client[database].command(command, session=session)
+            yield part, self._client[database].command(command, session=session, codec_options=REPLIES)
 
 
 def query(identity: RawBSONDocument) -> Mapping[str, Any]:
@@ -69,8 +70,8 @@ def query(identity: RawBSONDocument) -> Mapping[str, Any]:
     if may_name_operators(raw):
         value = identity["_id"]
         if isinstance(value, RawBSONDocument) and next(iter(value.keys()), "").startswith("$"):
-            return {"_id": {"$eq": value}}  # a DBRef, say, which would be read as an operator
-    return identity if is_id_alone(raw) else {"_id": identity["_id"]}
+            return by_id(identity)  # a DBRef, say, which would be read as an operator
+    return identity if is_id_alone(raw) else only_id(identity)
 
 
 def replacement(document: RawBSONDocument) -> Any:
@@ -78,11 +79,20 @@ def replacement(document: RawBSONDocument) -> Any:
 
     In a plain one, names that begin with a dollar would be read as modifiers, and `Timestamp(0, 0)` would become the time.
     """
-    if zero_timestamps(document) or (
+    if has_zero_timestamp(document.raw) or (
         may_name_operators(document.raw) and any(name.startswith("$") for name in document)
     ):
-        return [{"$replaceWith": {"$literal": document}}]
+        return _literally(document)
     return document
+
+
+def _literally(document: RawBSONDocument) -> Any:
+    return [{"$replaceWith": {"$literal": document}}]
+
+
+def _as_it_is(document: RawBSONDocument) -> dict[str, Any]:
+    """Return the update statement that puts a document in its own place, with the zero timestamps that its insert lost."""
+    return {"q": query(only_id(document)), "u": _literally(document), "multi": False}
 
 
 def is_diff(op: Op) -> bool:
@@ -120,7 +130,7 @@ def statement(collection: str, group: Group, strict: bool) -> SON[str, Any]:
 
 def _update(op: Op) -> dict[str, Any]:
     if op.kind == "z":
-        return restore_zeros(op.o, zero_timestamps(op.o))
+        return _as_it_is(op.o)
     if op.kind == "i":
         return _put(op.o)
     argument = update_argument(op.o, lambda: op.entry)
@@ -168,8 +178,8 @@ def without_diffs(client: Client, name: str, group: Group, session: ClientSessio
         yield Group(group.ui, group.kind, [_whole(op, present) for op in part])
 
 
-def _all_of(ops: list[Op]) -> dict[str, Any]:
-    return {"_id": {"$in": [(op.o2 if op.o2 is not None else op.o)["_id"] for op in ops]}}
+def _all_of(ops: list[Op]) -> RawBSONDocument:
+    return by_ids(op.o2 if op.o2 is not None else op.o for op in ops)
 
 
 def _whole(op: Op, present: dict[Hashable, bytes]) -> Op:
@@ -202,7 +212,7 @@ def _insert_some(target: Database[Document], collection: str, documents: list[Ra
     _require([e for e in errors if ordered or e.get("code") != DUPLICATE_KEY], collection)
     if again:
         _replace(target, collection, again)
-    zeros = [restore_zeros(document, names) for document in documents if (names := zero_timestamps(document))]
+    zeros = [_as_it_is(document) for document in documents if has_zero_timestamp(document.raw)]
     if zeros:
         _require(_run(target, SON([("update", collection), ("updates", zeros)])), collection)
 
@@ -220,7 +230,7 @@ def _run(target: Database[Document], command: SON[str, Any]) -> list[Document]:
     """Run a write; returns its errors."""
     command["bypassDocumentValidation"] = True
     command["writeConcern"] = {"w": 1}
-    errors: list[Document] = target.command(command).get("writeErrors", [])
+    errors: list[Document] = target.command(command, codec_options=REPLIES).get("writeErrors", [])
     return errors
 
 

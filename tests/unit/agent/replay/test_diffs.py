@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_agent.errors import Unsupported
-from backup_agent.replay.diffs import apply_diff, assemble, elements
+from backup_agent.raw.assembly import assemble
+from backup_agent.replay.diffs import apply_diff, elements
 from backup_agent.values import Json
 
 VALUES = st.recursive(

@@ -13,9 +13,8 @@ from bson.timestamp import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_agent.replay.groups import Op, grouped, id_key, restore_zeros, zero_timestamps
+from backup_agent.replay.groups import Op, grouped, id_key
 from backup_agent.times import OpTime
-from backup_agent.values import RAW
 
 
 def raw(**fields: Any) -> RawBSONDocument:
@@ -90,28 +89,6 @@ def test_documents_are_keys_by_their_fields() -> None:
     one, same, other = raw(_id={"a": 1, "b": 2}), raw(_id={"a": 1.0, "b": 2}), raw(_id={"b": 2, "a": 1})
     assert id_key(one["_id"]) == id_key(same["_id"])
     assert id_key(one["_id"]) != id_key(other["_id"])
-
-
-def test_zero_timestamps_are_found_at_the_top_only() -> None:
-    """The server replaces Timestamp(0, 0) in top-level fields of an inserted document, and only there."""
-    document = raw(_id=1, t=Timestamp(0, 0), u=Timestamp(1, 1), inner={"t": Timestamp(0, 0)})
-    assert ["t"] == zero_timestamps(document)
-    assert [] == zero_timestamps(raw(_id=1, n=0, s="\x11"))
-    assert {"$literal": Timestamp(0, 0)} == restore_zeros(document, ["t"])["u"][0]["$set"]["t"]
-
-
-def inside(**fields: Any) -> RawBSONDocument:
-    """Return a document as the driver gives one that lies inside of another: of 4 KB and more it is a view, not bytes."""
-    found = RawBSONDocument(bson.encode({"o": fields}), RAW)["o"]
-    assert isinstance(found, RawBSONDocument)
-    return found
-
-
-def test_zero_timestamps_are_found_in_large_documents_too() -> None:
-    """A large document inside of an entry is a view of it, in which `in` finds no bytes."""
-    assert zero_timestamps(inside(_id=1, zero=Timestamp(0, 0), pad="x" * 5000)) == ["zero"]
-    assert zero_timestamps(inside(_id=1, zero=Timestamp(0, 0))) == ["zero"]
-    assert zero_timestamps(inside(_id=1, one=Timestamp(0, 1), pad="x" * 5000)) == []
 
 
 IDENTIFIERS = st.one_of(

@@ -108,8 +108,10 @@ def test_a_preference_that_nobody_meets_is_said() -> None:
     found = judge(status(*members), config(), 60, ("db1.exmple.com:27017", "other", {"dc": "west"}))
     assert (
         "source.prefer: expected a member of the set, found db1.exmple.com:27017; did you mean db1.example.com:27017?",
-        "source.prefer: expected a member of the set, found other; "
-        "its members are db1.example.com:27017, db2.example.com:27017",
+        (
+            "source.prefer: expected a member of the set, found other; "
+            "its members are db1.example.com:27017, db2.example.com:27017"
+        ),
         "source.prefer: expected a member with the tags {'dc': 'west'}, found none; correct them, or tag a member",
     ) == found.warnings
 
