@@ -198,10 +198,14 @@ class Mongod:
 
     def _fails_now(self) -> bool:
         """Whether it ends by itself with an error, after a connection to it was lost: that is seen a moment earlier."""
+        return self.ended(LAST_SECONDS) and self.failed
+
+    def ended(self, within: float = 0.0) -> bool:
+        """Whether the process has ended, or ends within so many seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             if self._process is not None:
-                self._process.wait(timeout=LAST_SECONDS)
-        return self.failed
+                self._process.wait(timeout=within)
+        return not self.alive
 
     def _connect(self) -> Client:
         return MongoClient(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
 from backup_agent import API, TESTED_SERVER_MAJORS, __version__
 from backup_agent.cli.check_config import check
@@ -93,6 +94,7 @@ reason_option = click.option("--reason", default="by hand", show_default=True, h
 @click.pass_context
 def main(context: click.Context, path: Path | None) -> None:
     """Keep a restorable, proven backup of one MongoDB replica set."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for the answer
     context.obj = Context(path)
 
 

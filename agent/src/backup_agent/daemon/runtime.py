@@ -13,8 +13,9 @@ from backup_agent.capture.capture import Capture, View
 from backup_agent.capture.slices import SliceWriter, remove_before
 from backup_agent.config import Config
 from backup_agent.errors import ResyncRequired, Transient
-from backup_agent.head import START_SECONDS, HeadFailed, Mongod
+from backup_agent.head import LAST_SECONDS, START_SECONDS, HeadFailed, Mongod
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
+from backup_agent.replay.care import Care
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.room import DIRECTORY, HEAD, Room
 from backup_agent.times import OpTime
@@ -43,6 +44,7 @@ class Runtime:
         self._applier: Applier | None = None
         self._since: Timestamp | None = None
         self._failures = 0
+        self._care = Care()
         self._start_seconds: float = START_SECONDS
 
     @property
@@ -109,7 +111,7 @@ class Runtime:
         """Make a new applier, from the position that is stored on the head."""
         assert self._writer is not None
         self._since = since
-        self._applier = Applier(self.head.client, self._writer, spool_directory(self.directory), since)
+        self._applier = Applier(self.head.client, self._writer, spool_directory(self.directory), self._care, since)
 
     def apply(self, until: Timestamp | None = None) -> bool:
         """Apply one batch; returns whether there was anything. A head that went away is started again.
@@ -127,11 +129,13 @@ class Runtime:
             done = self._applier.apply_batch(until)
         except BaseException as error:
             # Whatever the error was, some units were taken and not written. So only the stored position says where to go on.
-            self._applier = None
+            applier, self._applier = self._applier, None
             full = self._room.explain(error, HEAD)
             if full is not None:
                 raise full from error
             self._failures += self.head.failed
+            if applier is not None and isinstance(error, HeadFailed) and self.head.ended(LAST_SECONDS):
+                self._care.died(applier.taken, self.head.last_words())
             if isinstance(error, (HeadFailed, PyMongoError)):
                 raise Transient(f"the head: {error}") from error
             raise

@@ -19,16 +19,18 @@ from pymongo.write_concern import WriteConcern
 
 from backup_agent import failpoints
 from backup_agent.capture.slices import SliceReader, SliceWriter
-from backup_agent.errors import ResyncRequired, Transient
+from backup_agent.errors import AgentError, ResyncRequired, Transient, Unsupported
+from backup_agent.head import HeadFailed
 from backup_agent.namespaces import OWN_DATABASE
 from backup_agent.raw.elements import has_zero_timestamp
 from backup_agent.raw.memory import PIECES, without_looking_for_cycles
 from backup_agent.raw.pages import PAGE_BYTES
 from backup_agent.replay.capped import CappedWriter, Touched
+from backup_agent.replay.care import Care
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.groups import Group, Op, grouped
-from backup_agent.replay.statements import DUPLICATE_KEY, Writer
-from backup_agent.replay.stream import Position, Stream, Unit
+from backup_agent.replay.statements import DUPLICATE_KEY, Writer, can_be_written
+from backup_agent.replay.stream import Position, Stream, Unit, name_of
 from backup_agent.state.room import OUT_OF_DISK
 from backup_agent.times import show
 from backup_agent.values import Client
@@ -90,12 +92,17 @@ class PositionStore:
 class Applier:
     """Replays a stream on a head. After an exception, make a new one from the stored position."""
 
-    def __init__(self, client: Client, writer: SliceWriter, spool: Path, since: Timestamp | None = None) -> None:
+    def __init__(
+        self, client: Client, writer: SliceWriter, spool: Path, care: Care, since: Timestamp | None = None
+    ) -> None:
         """Begin at the position that is stored on the head. Raises ResyncRequired when there is none.
 
-        What was committed up to `since` (by default that position) is in the copy already.
+        What was committed up to `since` (by default that position) is in the copy already. `care` is told of by whoever starts
+        the head again: the units in `taken` are those that were being written.
         """
-        self._client, self._positions = client, PositionStore(client)
+        self._client, self._positions, self._care = client, PositionStore(client), care
+        self.taken: list[Unit] = []
+        """The units of the batch that is being written, or was when it failed."""
         loaded = self._positions.load()
         if loaded is None:
             raise ResyncRequired(
@@ -108,7 +115,7 @@ class Applier:
         reader = SliceReader(writer, self.position.open_from or at)
         self._stream = Stream(reader, self.position, since or at, spool)
         self._catalogue = Catalogue(client, strict=self.strict)
-        self._writer = Writer(client)
+        self._writer = Writer(client, care.without_diff)
         self._expected = PAGE_BYTES
         """How much memory the next batch is likely to take, after the last one."""
         self._pending = self._positions.pending()
@@ -127,7 +134,7 @@ class Applier:
     def apply_batch(self, until: Timestamp | None = None) -> bool:
         """Apply one batch, of entries up to and including `until`; returns whether there was anything to do.
 
-        Raises ResyncRequired, Unsupported (the job stops) or Transient (the head went away).
+        Raises ResyncRequired or Unsupported (the job stops), HeadFailed (the head went away) or Transient.
         """
         try:
             with PIECES.piece(self._expected), without_looking_for_cycles():
@@ -135,7 +142,7 @@ class Applier:
                     return True
             return self._apply_command(until)
         except ConnectionFailure as error:
-            raise Transient(f"the head went away: {error}") from error
+            raise HeadFailed(f"the head went away: {error}") from error
         except OperationFailure as error:
             if _may_pass(error):
                 advice = "; raise head.cache_mb if this continues" if error.code == TOO_LARGE_FOR_CACHE else ""
@@ -145,6 +152,18 @@ class Applier:
             ) from error
         except PyMongoError as error:
             raise Transient(f"the head: {error}") from error
+        except (AgentError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            found = f"{type(error).__name__}: {error}"[:300]
+            raise Unsupported(f"{self._suspect()}: expected an entry that can be replayed, found {found}") from error
+
+    def _suspect(self) -> str:
+        """Name the entry at which something failed that nobody foresaw."""
+        for unit in self.taken:
+            if unit.op is None or not can_be_written(unit.op, self.strict):
+                return name_of(unit)
+        return self._stream.at
 
     def _apply_operations(self, until: Timestamp | None) -> bool:
         before = self._stream.read_bytes
@@ -153,7 +172,7 @@ class Applier:
         self._expected = max(PAGE_BYTES, size, self._stream.read_bytes - before)
         if batch:
             self._write(batch)
-            self._pending = None
+            self._pending, self.taken = None, []
             self.entries += sum(unit.op is not None for unit in batch)
         return bool(batch)
 
@@ -161,6 +180,7 @@ class Applier:
         """Take the units of the next batch; none when a command comes first, or nothing."""
         batch: list[Unit] = []
         size, touched = 0, Touched()
+        self.taken = batch
         while len(batch) < BATCH_OPS and self._stream.read_bytes - before <= BATCH_BYTES:
             unit = self._stream.peek()
             if unit is None or unit.command is not None or (until is not None and unit.optime.ts > until):
@@ -170,8 +190,12 @@ class Applier:
                 break
             if unit.op and self._catalogue.capped(unit.op.ui) and touched.repeats(unit.op):
                 break
+            if batch and self._care.alone(unit):
+                break
             self._stream.take()
             batch.append(unit)
+            if self._care.alone(unit):
+                break
         return batch
 
     def _gather_again(self, end: Position) -> list[Unit]:
@@ -180,6 +204,7 @@ class Applier:
         What it wrote outside of its transaction is known again only among exactly those.
         """
         batch: list[Unit] = []
+        self.taken = batch
         while (unit := self._stream.peek()) is not None and unit.command is None:
             self._stream.take()
             batch.append(unit)
@@ -196,6 +221,7 @@ class Applier:
         if unit is None or unit.command is None or (until is not None and unit.optime.ts > until):
             return False
         self._stream.take()
+        self.taken = [unit]
         failpoints.reach("apply.command")
         self._catalogue.command(unit)
         failpoints.reach("apply.command_done")
@@ -232,6 +258,7 @@ class Applier:
             session.start_transaction(write_concern=WriteConcern(w=1, j=True)),
         ):
             for group in groups:
+                failpoints.reach("apply.group", namespace=group.ops[0].namespace)
                 self._run(group, session)
             self._save(batch[-1], session)
             failpoints.reach("apply.before_commit")

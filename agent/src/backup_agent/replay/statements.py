@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from bson import encode
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo.client_session import ClientSession
@@ -19,7 +20,7 @@ from backup_agent.namespaces import OWN_DATABASE, split
 from backup_agent.raw.assembly import by_id, by_ids, only_id
 from backup_agent.raw.elements import has_zero_timestamp, is_id_alone, may_name_operators
 from backup_agent.replay.diffs import apply_diff
-from backup_agent.replay.groups import Group, Op, id_key
+from backup_agent.replay.groups import Group, Op, grouped, id_key
 from backup_agent.source.member import raw_collection
 from backup_agent.values import RAW, REPLIES, Client, Document
 
@@ -50,16 +51,22 @@ def takes_diffs(client: Client) -> bool:
 class Writer:
     """Executes groups of operations on the head, whether it takes diffs or not."""
 
-    def __init__(self, client: Client) -> None:
-        """Ask the head whether it takes diffs."""
-        self._client, self._diffs = client, takes_diffs(client)
+    def __init__(self, client: Client, whole: Callable[[Op], bool] = lambda _op: False) -> None:
+        """Ask the head whether it takes diffs; `whole` says which operations it is given as whole documents all the same."""
+        self._client, self._diffs, self._whole = client, takes_diffs(client), whole
 
     def run(
-        self, name: str, group: Group, strict: bool, session: ClientSession | None = None, **options: Any
+        self,
+        name: str,
+        group: Group,
+        strict: bool,
+        session: ClientSession | None = None,
+        **options: Any,
     ) -> Iterator[tuple[Group, Document]]:
         """Yield each command's operations with the reply of the head, while it is iterated; `options` are the command's."""
         database, collection = split(name)
-        for part in [group] if self._diffs else without_diffs(self._client, name, group, session):
+        diffs = self._diffs and not any(map(self._whole, group.ops))
+        for part in [group] if diffs else without_diffs(self._client, name, group, session):
             command = SON([*statement(collection, part, strict).items(), *options.items()])
             yield part, self._client[database].command(command, session=session, codec_options=REPLIES)
 
@@ -126,6 +133,16 @@ def statement(collection: str, group: Group, strict: bool) -> SON[str, Any]:
         return SON([("insert", collection), ("documents", documents), ("bypassDocumentValidation", True)])
     updates = [_update(op) for op in group.ops]
     return SON([("update", collection), ("updates", updates), ("bypassDocumentValidation", True)])
+
+
+def can_be_written(op: Op, strict: bool) -> bool:
+    """Say whether an operation becomes a statement: what a server never writes can be in an entry all the same."""
+    try:
+        encode(statement("any", Group(op.ui, op.kind, [op]), strict))
+        grouped([op], lambda _ui: False)
+    except Exception:  # noqa: BLE001 - whatever it is: this is asked in order to name the entry
+        return False
+    return True
 
 
 def _update(op: Op) -> dict[str, Any]:

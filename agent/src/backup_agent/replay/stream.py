@@ -22,7 +22,7 @@ from backup_agent.namespaces import needs_command, target_of, why_not_copied
 from backup_agent.raw.elements import LENGTH, documents, find, first_name, names
 from backup_agent.replay.groups import Op, describe
 from backup_agent.replay.rules import Action, rule
-from backup_agent.times import ZERO, OpTime
+from backup_agent.times import ZERO, OpTime, show
 from backup_agent.values import RAW
 
 SPOOL_BYTES = 8 * 1024 * 1024
@@ -64,6 +64,16 @@ class Unit:
     def position(self, open_from: Timestamp | None) -> Position:
         """Return the position after this unit."""
         return Position(self.optime, WHOLE if self.last else self.index, open_from)
+
+
+def name_of(unit: Unit) -> str:
+    """Return the name of a unit's entry for alerts."""
+    if unit.op is not None:
+        return unit.op.entry
+    if unit.command is None:
+        return f"an entry without effect at {show(unit.optime.ts)}"
+    name = command_name(unit.command["o"]) if unit.command["op"] == "c" else ""
+    return describe(unit.command["op"], unit.command["ns"], unit.optime, name)
 
 
 def optime_of(entry: Mapping[str, Any]) -> OpTime:
@@ -132,6 +142,9 @@ class Stream:
         self._next: Unit | None = None
         self._beyond = False
         """Whether reading has passed the position: then nothing that follows has been applied."""
+        self._read: tuple[str, str, OpTime] | None = None
+        """Kind, namespace and optime of the last entry whose fields could be read."""
+        self._reading = False
         self.read_bytes = 0
         """How many bytes of entries have been read from the slices, after the position."""
 
@@ -144,6 +157,13 @@ class Stream:
     def prepared(self) -> bool:
         """Whether a prepared transaction is open."""
         return any(t.prepared for t in self._transactions.values())
+
+    @property
+    def at(self) -> str:
+        """The name of the entry that was read last."""
+        if self._read is None:
+            return "the first entry that was read"
+        return f"the entry after {describe(*self._read)}" if self._reading else describe(*self._read)
 
     def peek(self) -> Unit | None:
         """Return the next unit without taking it, or None when all that was captured has been read."""
@@ -183,8 +203,10 @@ class Stream:
 
     def _of(self, entry: RawBSONDocument) -> Iterator[Unit]:
         """Return the units of one entry; at least one, so that the position moves over every entry."""
+        self._reading = True
         fields = dict(entry.items())  # decoded once: each look at the entry itself takes several calls
         optime = optime_of(fields)
+        self._read, self._reading = (fields["op"], fields["ns"], optime), False
         name = command_name(fields["o"]) if fields["op"] == "c" else None
         if rule(fields["op"], name).action is Action.TRANSACTION:
             return self._transaction(entry, optime, str(name))

@@ -22,8 +22,9 @@ from backup_agent import failpoints
 from backup_agent.capture.slices import SliceWriter
 from backup_agent.compare.manifest import Manifest, parse
 from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
-from backup_agent.head import HeadFailed, Mongod, make_plain, mongod_version
+from backup_agent.head import LAST_SECONDS, HeadFailed, Mongod, make_plain, mongod_version
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
+from backup_agent.replay.care import Care
 from backup_agent.repository.inventory import SLICES, Inventory
 from backup_agent.repository.restic import Gone, Restic
 from backup_agent.repository.snapshot import MANIFEST, locked
@@ -145,15 +146,17 @@ class Restorer:
         if not chosen.archives:
             return 0
         mongod = Mongod(self.mongod, working, socket, CACHE_MB)
-        writer = SliceWriter(working / SLICES, chosen.snapshot.generation)
+        writer, care = SliceWriter(working / SLICES, chosen.snapshot.generation), Care()
         try:
-            client = mongod.start()
-            applier = self._applier(client, writer, working)
-            self._apply(applier, chosen)
+            entries, complete = 0, False
+            while not complete:  # a copy that died of an entry is started again, and that entry handled with care
+                applier = self._applier(mongod.start(), writer, working, care)
+                complete = self._apply(applier, chosen, mongod, care)
+                entries += applier.entries
             self._require_end(applier, writer, chosen)
-            with locked(client, mongod.dbpath):
+            with locked(mongod.client, mongod.dbpath):
                 pass  # the checkpoint has everything now: what follows opens it without the oplog
-            return applier.entries
+            return entries
         except (PyMongoError, Transient, HeadFailed) as error:
             raise OperationFailed(
                 f"restore: expected the copy to take the oplog, found: {str(error)[:400]}; {mongod.last_words()}"
@@ -162,26 +165,41 @@ class Restorer:
             writer.close()
             mongod.stop()
 
-    def _applier(self, client: Client, writer: SliceWriter, working: Path) -> Applier:
+    def _applier(self, client: Client, writer: SliceWriter, working: Path, care: Care) -> Applier:
         loaded = PositionStore(client).load()
         if loaded is None or not loaded[1]:
             raise OperationFailed(
                 "restore: expected an applied position in the snapshot, found none; restore another one"
             )
-        return Applier(client, writer, spool_directory(working))
+        return Applier(client, writer, spool_directory(working), care)
 
-    def _apply(self, applier: Applier, chosen: Plan) -> None:
+    def _apply(self, applier: Applier, chosen: Plan, mongod: Mongod, care: Care) -> bool:
+        """Apply all that is wanted; returns whether that was done. It was not when the copy died, and may be started again."""
+        earlier = "choose an optime before"
+        try:
+            return self._take(applier, chosen, mongod, care)
+        except Unsupported as error:
+            at = show(applier.position.optime.ts)
+            raise OperationFailed(f"restore: {error.message}; {earlier} {at}") from error
+        except ResyncRequired as error:
+            at = show(applier.position.optime.ts)
+            raise OperationFailed(
+                f"restore: the stored oplog does not fit the snapshot: {error.message}; verify the repository, or {earlier} {at}"
+            ) from error
+
+    def _take(self, applier: Applier, chosen: Plan, mongod: Mongod, care: Care) -> bool:
         began = chosen.snapshot.optime.time
         try:
             while applier.apply_batch(chosen.until):
                 self.alive()
                 at = applier.position.optime.ts
                 self.report("replay", at.time - began, max(1, chosen.until.time - began), "seconds of oplog", show(at))
-        except (ResyncRequired, Unsupported) as error:
-            raise OperationFailed(
-                f"restore: the stored oplog does not fit the snapshot: {error.message}; verify the repository, or choose an "
-                f"optime before {show(applier.position.optime.ts)}"
-            ) from error
+        except HeadFailed:
+            if not mongod.ended(LAST_SECONDS):
+                raise
+            care.died(applier.taken, mongod.last_words())
+            return False
+        return True
 
     def _require_end(self, applier: Applier, writer: SliceWriter, chosen: Plan) -> None:
         """Every entry up to the wanted optime must have been there."""
