@@ -25,6 +25,8 @@ replica set has nothing but that, and a shard's caches are filled again from the
 REMEMBERED = 4096
 """How many namespaces the cache holds. It is asked for every entry of the oplog."""
 
+SYSTEM_VIEWS = "system.views"
+
 ORDERED: CodecOptions[SON[str, Any]] = CodecOptions(document_class=SON)
 """Keeps the order of keys, which is part of the meaning of an index."""
 
@@ -70,18 +72,18 @@ def why_not_copied(namespace: str) -> str | None:
     return None
 
 
-def listed(client: MongoClient[dict[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def listed(client: MongoClient[dict[str, Any]], catalogues: bool = False) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (database, the raw listCollections document) of everything that belongs to a backup, in order of name.
 
-    Views are among them (`type` is `view`), their catalogue `system.views` is not: reading it needs a right that a backup
-    user does not have.
+    Views are among them (`type` is `view`). Their catalogue `system.views` is only with `catalogues`: reading it needs a right
+    that a backup user does not have.
     """
     for database in sorted(client.list_database_names()):
         if database in ("local", OWN_DATABASE):
             continue
         found = client.get_database(database, codec_options=ORDERED).list_collections()
         for info in sorted(found, key=lambda info: str(info["name"])):
-            if info["name"] != "system.views" and why_not_copied(f"{database}.{info['name']}") is None:
+            if (catalogues or info["name"] != SYSTEM_VIEWS) and why_not_copied(f"{database}.{info['name']}") is None:
                 yield database, info
 
 

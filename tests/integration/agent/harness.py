@@ -252,7 +252,7 @@ def contents(client: Client) -> Json:
         hashes = client[database].command("dbHash")["collections"]
         for info in client[database].list_collections():
             name = info["name"]
-            if name not in ("system.views", "system.profile") and _belongs(database, name):
+            if name != "system.profile" and _belongs(database, name):
                 found[f"{database}.{name}"] = _described(client, database, info, hashes.get(name))
     return found
 
@@ -274,7 +274,7 @@ def _described(client: Client, database: str, info: Mapping[str, Any], hashed: s
     order = [bytes(d.raw) for d in where.find().hint([("$natural", 1)])] if info["options"].get("capped") else None
     if hashed is None:  # dbHash leaves out users and roles
         hashed = hashlib.sha256(b"".join(bytes(d.raw) for d in where.find().sort("_id"))).hexdigest()
-    return {**listed, "hash": hashed, "indexes": indexes, "order": order}
+    return {**listed, "uuid": info["info"]["uuid"], "hash": hashed, "indexes": indexes, "order": order}
 
 
 def builds(client: Client) -> list[str]:

@@ -38,9 +38,11 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
 def seen_in(replica_set: ReplicaSet) -> set[tuple[str, str]]:
     """Return the kinds of entries and commands in the source's oplog, those inside transactions too."""
     found = set()
-    far_dates = CodecOptions[Json](datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+    any_bytes = CodecOptions[Json](
+        datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
+    )
     with replica_set.client() as client:
-        oplog = client.local.get_collection("oplog.rs", codec_options=far_dates)
+        oplog = client.local.get_collection("oplog.rs", codec_options=any_bytes)
         for entry in oplog.find({}, {"op": 1, "o": 1}):
             inner = entry["o"].get("applyOps", []) if entry["op"] == "c" else []
             for one in [entry, *inner]:

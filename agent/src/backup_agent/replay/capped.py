@@ -23,7 +23,7 @@ from backup_agent.raw import pages
 from backup_agent.replay.groups import Group, Op, id_key
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.statements import Writer, insert
-from backup_agent.replay.views import apply_command, journaled
+from backup_agent.replay.views import apply_command, drop_collection, journaled
 from backup_agent.source.member import raw_collection
 from backup_agent.values import Client, Document
 
@@ -79,7 +79,7 @@ def _set_aside(client: Client, database: str, collection: str, waiting: str) -> 
 def _drop(client: Client, ui: bytes) -> None:
     found = find_by_uuid(client, ui)
     if found is not None:
-        journaled(client, found[0], ("drop", found[1]["name"]))
+        drop_collection(client, found[0], ui, str(found[1]["name"]))
 
 
 def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> None:

@@ -19,7 +19,7 @@ from bson.son import SON
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import ResyncRequired, Unsupported
-from backup_agent.namespaces import ORDERED, listed, split, uuid_in, why_not_copied
+from backup_agent.namespaces import ORDERED, SYSTEM_VIEWS, listed, split, uuid_in, why_not_copied
 from backup_agent.replay import views
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
@@ -27,7 +27,7 @@ from backup_agent.replay.groups import Group, Op, describe
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.statements import Writer
 from backup_agent.replay.stream import Unit, command_name
-from backup_agent.replay.views import JOURNALED, SYSTEM_VIEWS, apply_command, journaled
+from backup_agent.replay.views import JOURNALED, apply_command, journaled
 from backup_agent.times import OpTime
 from backup_agent.values import Client
 
@@ -39,6 +39,7 @@ _AS_SON: CodecOptions[SON[str, Any]] = ORDERED
 HANDLERS = {
     "create": "_on_create",
     "drop": "_on_drop",
+    "dropDatabase": "_on_drop_database",
     "renameCollection": "_on_rename",
     "collMod": "_on_coll_mod",
     "createIndexes": "_on_create_indexes",
@@ -102,11 +103,22 @@ class Catalogue:
             wanted, capped = plain_options(wanted)
             self.model.set_capped(ui, capped)
             (self._not_capped_yet.add if capped else self._not_capped_yet.discard)(ui)
+            self._make_way(database)
         o: SON[str, Any] = SON([("create", collection), *wanted.items()])
         if id_index is not None and "clusteredIndex" not in options:
             o["idIndex"] = id_index
         apply_command(self._client, database, ui, o)
         self.refresh()
+
+    def _make_way(self, database: str) -> None:
+        """Drop what a copy holds of a database whose name differs in case alone: no source has both, so it was dropped there.
+
+        Whatever comes after that in the source's oplog is replayed.
+        """
+        others = {split(name)[0] for name in self._names.values()} - {database}
+        for other in sorted(others):
+            if other.casefold() == database.casefold():
+                journaled(self._client, other, ("dropDatabase", 1))
 
     def drop(self, ui: bytes) -> None:
         """Drop a collection by its UUID; one that is not there is no error."""
@@ -114,7 +126,7 @@ class Catalogue:
         self.model.forget(ui)
         if name is not None:
             database, collection = split(name)
-            journaled(self._client, database, ("drop", collection))
+            views.drop_collection(self._client, database, ui, collection)
             self.refresh()
 
     def capped(self, ui: bytes) -> bool:
@@ -176,11 +188,11 @@ class Catalogue:
     def _on_create(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         o = entry["o"]
         namespace = f"{database}.{o['create']}"
+        if ui is None:
+            raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
         if o["create"] == SYSTEM_VIEWS:
             views.make_catalogue(self._client, database, ui)
             return
-        if ui is None:
-            raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
         if self.name(ui) == namespace:
             return
         fields = _decoded(o)
@@ -191,9 +203,13 @@ class Catalogue:
 
     def _on_drop(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         if entry["o"]["drop"] == SYSTEM_VIEWS:
-            views.drop_views(self._client, database)
+            views.drop_catalogue(self._client, database, ui)
         elif ui is not None:
             self.drop(ui)
+
+    def _on_drop_database(self, database: str, _ui: bytes | None, _entry: RawBSONDocument, _optime: OpTime) -> None:
+        """Each of its collections has been dropped by an entry of its own; those that a copy has already came later."""
+        views.close_database(self._client, database)
 
     def _on_rename(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         o = entry["o"]

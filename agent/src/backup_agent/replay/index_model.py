@@ -76,7 +76,9 @@ class IndexModel:
 
 def _change(spec: SON[str, Any], change: Mapping[str, Any]) -> None:
     """Options that are off are not listed by the server, and an index that became unique no longer prepares for it."""
-    spec.update({name: value for name, value in change.items() if name not in ("name", "keyPattern")})
+    spec.update({name: value for name, value in change.items() if name not in ("name", "keyPattern", "forceNonUnique")})
+    if change.get("forceNonUnique"):
+        spec.pop("unique", None)
     for name in ("hidden", "prepareUnique"):
         if name in spec and not spec[name]:
             del spec[name]

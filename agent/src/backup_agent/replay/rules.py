@@ -65,7 +65,7 @@ COMMANDS: dict[str, Rule] = {
     "deleteIndexes": Rule(Action.COMMAND, _CATALOGUE),
     "startIndexBuild": Rule(Action.IGNORE, "the index is built when its build is committed"),
     "abortIndexBuild": Rule(Action.IGNORE, "an index that was never committed was never built here"),
-    "dropDatabase": Rule(Action.IGNORE, "each of its collections has been dropped by an entry of its own"),
+    "dropDatabase": Rule(Action.COMMAND, "closes the database, whose collections were dropped by entries of their own"),
     "dbCheck": Rule(Action.IGNORE, "compares members with each other"),
     "setMultikeyMetadata": Rule(Action.IGNORE, "the head keeps its own multikey flags"),
     "dropIdent": Rule(Action.IGNORE, "storage files belong to the member"),

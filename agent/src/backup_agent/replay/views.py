@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import uuid
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +14,14 @@ from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo.errors import OperationFailure
 
+from backup_agent.namespaces import SYSTEM_VIEWS, uuid_in
 from backup_agent.replay.index_model import uuid_binary
 from backup_agent.values import Client
 
-SYSTEM_VIEWS = "system.views"
 VIEW, TIME_SERIES = "view", "timeseries"
 JOURNALED = {"w": 1, "j": True}
+DATABASE_DIFFER_CASE = 13297
+_OTHER_CASE = re.compile(r"already have: \[([^\]]+)\]")
 
 
 def journaled(client: Client, database: str, *command: tuple[str, Any]) -> None:
@@ -33,15 +35,50 @@ def run_entry(client: Client, entry: Mapping[str, Any]) -> None:
 
 
 def apply_command(client: Client, database: str, ui: bytes, o: Mapping[str, Any]) -> None:
-    """Apply the entry of a command about the collection of a UUID; as `run_entry` does."""
-    run_entry(client, SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)]))
+    """Apply the entry of a command about the collection of a UUID; as `run_entry` does.
+
+    A server keeps a database open whose last collection was dropped, and makes no other one whose name differs in case alone. Its
+    secondaries close the empty one first (`applyCommand_inlock` in the server's `oplog.cpp`), and so does this.
+    """
+    entry = SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)])
+    try:
+        run_entry(client, entry)
+    except OperationFailure as error:
+        other = _OTHER_CASE.search(str(error)) if error.code == DATABASE_DIFFER_CASE else None
+        if other is None or not close_database(client, other[1]):
+            raise
+        run_entry(client, entry)
 
 
-def make_catalogue(client: Client, database: str, ui: bytes | None = None) -> None:
+def close_database(client: Client, database: str) -> bool:
+    """Let the head forget a database without collections; returns whether it has none."""
+    empty = not client[database].list_collection_names()
+    if empty:
+        journaled(client, database, ("dropDatabase", 1))
+    return empty
+
+
+def drop_collection(client: Client, database: str, ui: bytes, collection: str) -> None:
+    """Drop a collection, also one that the server lets no client drop."""
+    apply_command(client, database, ui, SON([("drop", collection)]))
+
+
+def catalogue_of(client: Client, database: str) -> bytes | None:
+    """Return the UUID of the collection that holds a database's views, or None."""
+    return next(map(uuid_in, client[database].list_collections(filter={"name": SYSTEM_VIEWS})), None)
+
+
+def make_catalogue(client: Client, database: str, ui: bytes) -> None:
     """Make the collection that holds a database's views, if there is none."""
-    if not client[database].list_collection_names(filter={"name": SYSTEM_VIEWS}):
+    if catalogue_of(client, database) is None:
         o = SON([("create", SYSTEM_VIEWS), ("idIndex", SON([("v", 2), ("key", {"_id": 1}), ("name", "_id_")]))])
-        apply_command(client, database, ui or uuid.uuid4().bytes, o)
+        apply_command(client, database, ui, o)
+
+
+def drop_catalogue(client: Client, database: str, ui: bytes | None) -> None:
+    """Drop that collection, and with it every view of the database; one with another UUID was made later, and stays."""
+    if ui is not None and catalogue_of(client, database) == ui:
+        drop_collection(client, database, ui, SYSTEM_VIEWS)
 
 
 def apply_entry(client: Client, entry: RawBSONDocument, strict: bool) -> None:
@@ -52,7 +89,7 @@ def apply_entry(client: Client, entry: RawBSONDocument, strict: bool) -> None:
     database, _, _ = entry["ns"].partition(".")
     identity = {"_id": (entry.get("o2") or entry["o"])["_id"]}
     op, o = entry["op"], entry["o"]
-    make_catalogue(client, database)
+    make_catalogue(client, database, bytes(entry["ui"]))
     kind = "i" if op == "u" and "$v" not in o else op
     written: SON[str, Any] = SON([("op", kind), ("ns", entry["ns"]), ("o", o)])
     if kind != "d":
@@ -66,16 +103,9 @@ def apply_entry(client: Client, entry: RawBSONDocument, strict: bool) -> None:
 
 def drop_view(client: Client, database: str, view: str) -> None:
     """Drop a view, and of a time series nothing but the view."""
-    if client[database].list_collection_names(filter={"name": SYSTEM_VIEWS}):
+    if catalogue_of(client, database) is not None:
         identity = {"_id": f"{database}.{view}"}
         run_entry(client, SON([("op", "d"), ("ns", f"{database}.{SYSTEM_VIEWS}"), ("o", identity)]))
-
-
-def drop_views(client: Client, database: str) -> None:
-    """Drop every view of a database."""
-    for info in client[database].list_collections():
-        if info["type"] in (VIEW, TIME_SERIES):
-            drop_view(client, database, info["name"])
 
 
 def put_view(client: Client, database: str, info: Mapping[str, Any]) -> None:

@@ -15,12 +15,12 @@ from typing import Any
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 
-from backup_agent.namespaces import ORDERED, OWN_DATABASE, find_by_uuid, indexes, listed, split, uuid_in
+from backup_agent.namespaces import ORDERED, OWN_DATABASE, SYSTEM_VIEWS, find_by_uuid, indexes, listed, split, uuid_in
 from backup_agent.raw import pages
 from backup_agent.raw.memory import PIECES
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.statements import insert
-from backup_agent.replay.views import TIME_SERIES, VIEW, journaled, put_view
+from backup_agent.replay.views import TIME_SERIES, VIEW, journaled, make_catalogue, put_view
 from backup_agent.state.records import Copied
 from backup_agent.values import Client
 
@@ -68,11 +68,12 @@ def uuid_of(client: Client, namespace: str) -> bytes | None:
 def describe_collections(client: Client) -> list[Copied]:
     """List what is to be copied: name, UUID, kind and size. Views come last: a time series is one, of its buckets."""
     collections = []
-    for database, info in listed(client):
+    for database, info in listed(client, catalogues=True):
         namespace = f"{database}.{info['name']}"
         ui = uuid_in(info)
-        size = 0 if ui is None else int(storage(client, namespace).get("size", 0))
-        collections.append(Copied(namespace, ui.hex() if ui else None, ui is None, size))
+        view = ui is None or info["name"] == SYSTEM_VIEWS
+        size = 0 if view else int(storage(client, namespace).get("size", 0))
+        collections.append(Copied(namespace, ui.hex() if ui and not view else None, view, size))
     return sorted(collections, key=lambda collection: collection.view)
 
 
@@ -100,9 +101,14 @@ def prepare(source: Client, head: Client, catalogue: Catalogue, collection: Copi
 
 
 def _put_view(source: Client, head: Client, namespace: str) -> None:
-    info = _info(source, namespace)
+    """Put a view in place, and before it the collection that holds it; that one alone where it is what is named."""
+    database, name = split(namespace)
+    catalogue = uuid_of(source, f"{database}.{SYSTEM_VIEWS}")
+    if catalogue is not None:
+        make_catalogue(head, database, catalogue)
+    info = _info(source, namespace) if name != SYSTEM_VIEWS else None
     if info is not None and info["type"] in (VIEW, TIME_SERIES):
-        put_view(head, split(namespace)[0], info)
+        put_view(head, database, info)
 
 
 # Their documents ----------------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import bson
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from acts.base import NOW, Json, act, raw_document
+from backup_agent.values import RAW
 
 
 @act
@@ -125,3 +127,28 @@ def stored_functions(db: Database[Json]) -> Iterator[None]:
     db["system.js"].replace_one({"_id": "kept"}, {"value": Code("function() { return 3 }")})
     db["system.js"].insert_one({"_id": "gone", "value": Code("function() { return 4 }")})
     db["system.js"].delete_one({"_id": "gone"})
+
+
+@act
+def odd_bytes(db: Database[Json]) -> Iterator[None]:
+    """Strings that are no UTF-8, which servers do not check, and fields that a document holds twice.
+
+    Of such a field a primary changes the first alone, and its secondaries change both: here both ways give the same.
+    """
+
+    def odd(**fields: object) -> RawBSONDocument:
+        return RawBSONDocument(
+            bson.encode(fields).replace("¤".encode(), b"\xff\xfe").replace(b"zwice\0", b"twice\0"), RAW
+        )
+
+    where = db["odd"]
+    where.insert_many(
+        [odd(_id="¤", s="¤"), odd(_id=17, s="¤", n=0.0), odd(_id=b"bytes", twice=1, zwice=5, pad="x" * 300)]
+    )
+    yield
+    where.insert_one(odd(_id={"¤": "¤"}, t=Timestamp(0, 0)))
+    where.update_one(odd(_id="¤"), odd(**{"$set": {"s": "¤¤", "¤": 1}}))
+    where.update_one(odd(_id=b"bytes"), {"$set": {"twice": 5}})
+    where.replace_one(odd(_id=17), odd(s=["¤"]))
+    where.insert_one(odd(_id="gone ¤"))
+    where.delete_one(odd(_id="gone ¤"))

@@ -22,6 +22,8 @@ def indexes(db: Database[Json]) -> Iterator[None]:
     db.ix.create_index("a", expireAfterSeconds=FAR_SECONDS)
     db.ix.create_index([("t", "text"), ("u", 1)], default_language="german", weights={"t": 5})
     db.ix.create_index("gone")
+    db.ix4.create_index("a", unique=True)
+    db.ix4.insert_one({"_id": "once", "a": 1})
     yield
     db.ix.create_index([("loc", "2dsphere")], name="sphere")
     db.ix.create_index([("flat", "2d")], bits=20, min=-10, max=10)
@@ -41,6 +43,8 @@ def indexes(db: Database[Json]) -> Iterator[None]:
     if has(db, (6, 0), "prepareUnique"):
         modify(db, "ix", index={"name": "partial", "prepareUnique": True})
         modify(db, "ix", index={"name": "partial", "unique": True})
+        modify(db, "ix4", index={"name": "a_1", "forceNonUnique": True})
+        db.ix4.insert_one({"_id": "the same", "a": 1})
     db.ix.drop_index("gone_1")
     db.ix3.create_index([("words", "text")], expireAfterSeconds=FAR_SECONDS)
     db.ix2.create_index("made_with_the_collection")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bson.code import Code
 from bson.son import SON
 from pymongo.database import Database
 
@@ -71,6 +72,7 @@ def dropped_database(db: Database[Json]) -> Iterator[None]:
         other = db.client[f"{db.name}_{name}"]
         other.c.insert_many([{"_id": i} for i in range(30)])
         other.create_collection("v", viewOn="c", pipeline=[])
+        other["system.js"].insert_one({"_id": "f", "value": Code("function () { return 1; }")})
         other.create_collection("t", timeseries={"timeField": "t"})
         other.t.insert_one({"t": NOW})
     yield
@@ -79,3 +81,16 @@ def dropped_database(db: Database[Json]) -> Iterator[None]:
     db.client[f"{db.name}_again"].create_collection("v", capped=True, size=4096)
     db.client[f"{db.name}_again"].v.insert_one({"_id": "no view"})
     db.client[f"{db.name}_again"].c.insert_one({"_id": "new"})
+
+
+@act
+def another_case(db: Database[Json]) -> Iterator[None]:
+    """A database that is dropped, and one that is made under a name that differs in case alone; and views without a view."""
+    before, after = db.client[f"{db.name}_Case"], db.client[f"{db.name}_case"]
+    before.c.insert_one({"_id": 1})
+    before.create_collection("v", viewOn="c", pipeline=[])
+    db.create_collection("no_longer", viewOn="c", pipeline=[])
+    yield
+    db.client.drop_database(before.name)
+    after.c.insert_one({"_id": 2})
+    db.no_longer.drop()
