@@ -32,6 +32,14 @@ def age_seconds(iso: str) -> int:
     return int(datetime.now(UTC).timestamp() - unix_seconds(iso))
 
 
+def lately(iso: str, seconds: float) -> bool:
+    """Say whether the time of `now_iso` was less than so many seconds ago.
+
+    A time in the future is no such time: the clock has been set back since, and waiting for it to pass could take for ever.
+    """
+    return 0 <= age_seconds(iso) < seconds
+
+
 def iso_in(seconds: float) -> str:
     """Return the time in `seconds` from now as `now_iso` writes it."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

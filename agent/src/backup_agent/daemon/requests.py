@@ -91,6 +91,11 @@ def resync_needed(store: Store, policy: str, older_than_days: float) -> tuple[bo
     if last is None:
         return True, "no resync is known"
     days = last.age_seconds / DAY_SECONDS
+    if days < 0:
+        raise Refused(
+            f"expected a last resync that has ended, found {last.id}, which ends in the future, at {last.finished_at}; "
+            "set the clock of this machine right"
+        )
     if days > older_than_days:
         return True, f"the last resync is {days:.1f} days old"
     return False, f"the last resync is {days:.1f} days old, at most {older_than_days:g} are allowed"

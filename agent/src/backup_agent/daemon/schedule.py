@@ -42,4 +42,4 @@ def _snapshot_due(config: Config, store: Store) -> bool:
     if store.leases() or not snapshot.due(store.snapshots(), config.snapshots.interval_hours, datetime.now(UTC)):
         return False
     failed = store.newest_operation("snapshot", state="failed")
-    return failed is None or failed.age_seconds >= RETRY_SECONDS
+    return failed is None or not failed.ended_lately(RETRY_SECONDS)

@@ -17,7 +17,7 @@ from backup_agent.state import room
 from backup_agent.state.maintenance import LATE_SECONDS, Maintenance, down
 from backup_agent.state.records import Agent, Alert, Lease, Live, Operation, Snapshot
 from backup_agent.state.store import Store, daemon_alive
-from backup_agent.times import OpTime, age_seconds
+from backup_agent.times import OpTime, age_seconds, lately
 from backup_agent.values import Json, Record
 
 SILENT_SECONDS = 120
@@ -144,8 +144,8 @@ def _failure(operation: Operation | None) -> str | None:
 
 
 def _last_validation(store: Store) -> Ended | None:
-    operation = store.newest_operation("validation", *SYNCS)
-    return None if operation is None or operation.equal is None else _ended(operation, operation.equal)
+    operation = store.newest_validation()
+    return None if operation is None else _ended(operation, operation.equal)
 
 
 def collect(config: Config, store: Store) -> Status:
@@ -247,7 +247,7 @@ def _lags(config: Config, live: Live) -> Iterator[tuple[str, str]]:
 
 def _overdue(config: Config, status: Status) -> Iterator[tuple[str, str]]:
     newest, interval = status.last_snapshot, config.snapshots.interval_hours * 3600
-    if not interval or status.snapshots_paused or (newest and age_seconds(newest.created_at) <= 2 * interval):
+    if not interval or status.snapshots_paused or (newest and lately(newest.created_at, 2 * interval)):
         return
     age = "there is none" if newest is None else f"the newest is of {newest.created_at}"
     yield "warning", f"a good snapshot is overdue: {age}, one is due every {config.snapshots.interval_hours:g} h"

@@ -15,7 +15,7 @@ from backup_agent.restore import target as restore_target
 from backup_agent.state.records import Generation, Operation
 from backup_agent.sync import preflight
 from backup_agent.sync.initial_sync import InitialSync, SyncWork
-from backup_agent.times import age_seconds
+from backup_agent.times import lately
 
 FIRST_SYNC_PATIENCE_SECONDS = 600
 """How long a job's first sync waits for its preflight to pass: a set that was just loaded has a short window for a while."""
@@ -34,7 +34,7 @@ def _preflight(work: SyncWork, operation: Operation) -> str:
     try:
         plan.require_passed()
     except PreflightFailed as error:
-        if operation.kind == "initial_sync" and age_seconds(operation.created_at) < FIRST_SYNC_PATIENCE_SECONDS:
+        if operation.kind == "initial_sync" and lately(operation.created_at, FIRST_SYNC_PATIENCE_SECONDS):
             # Nobody asked for it and nothing depends on it yet, so it may wait for the set to be ready.
             raise Transient(error.message) from error
         raise

@@ -24,7 +24,7 @@ from backup_agent.errors import AgentError, NoRoom, Shutdown, Transient
 from backup_agent.repository.inventory import SLICES, Archive, inventory, stamp
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
-from backup_agent.times import age_seconds, now_iso
+from backup_agent.times import lately, now_iso
 from backup_agent.values import Record
 
 log = structlog.get_logger(__name__)
@@ -125,7 +125,7 @@ class Archiver:
     def _due(self, last: Archived, generation: int, captured: Timestamp) -> bool:
         if time.monotonic() - self._unrecorded_at < RETRY_SECONDS:
             return False
-        if last.tried_at is not None and age_seconds(last.tried_at) < RETRY_SECONDS and not last.ok:
+        if last.tried_at is not None and lately(last.tried_at, RETRY_SECONDS) and not last.ok:
             return False
         snapshots = self._store.snapshots()
         if not any(s.generation == generation for s in snapshots):
@@ -134,7 +134,7 @@ class Archiver:
             return True
         if last.through >= captured:
             return False
-        fresh = last.at is not None and age_seconds(last.at) < self._config.archive_interval_minutes * 60
+        fresh = last.at is not None and lately(last.at, self._config.archive_interval_minutes * 60)
         # A new snapshot is not left alone: what follows it is stored at once, so that it begins a range.
         return not fresh or snapshots[0].optime > last.through
 
@@ -200,7 +200,7 @@ class Archiver:
     def _alarm(self, last: Archived, reason: str) -> None:
         snapshots = self._store.snapshots()
         since = last.at or (snapshots[0].created_at if snapshots else now_iso())
-        if age_seconds(since) > OVERDUE_INTERVALS * self._config.archive_interval_minutes * 60:
+        if not lately(since, OVERDUE_INTERVALS * self._config.archive_interval_minutes * 60):
             detail = f"no captured oplog was stored in the repository since {since}: {reason}"
             self._store.raise_alert(ALERT, "overdue", {"message": detail})
 

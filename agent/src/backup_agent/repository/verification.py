@@ -17,7 +17,7 @@ from backup_agent.repository.restic import ResticFailed
 from backup_agent.repository.snapshot import repository
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work
-from backup_agent.times import age_seconds, now_iso
+from backup_agent.times import lately, now_iso
 from backup_agent.values import Record
 
 ALERT = "verification"
@@ -52,10 +52,10 @@ def due(store: Store, interval_hours: float) -> bool:
     if interval_hours <= 0 or not store.snapshots():
         return False
     last = store.newest_operation("verification")
-    if last is not None and last.gave_up and last.age_seconds < RETRY_SECONDS:
+    if last is not None and last.gave_up and last.ended_lately(RETRY_SECONDS):
         return False
     found = store.observed("verification", Verified)
-    return age_seconds(found.at if found else store.snapshots()[-1].created_at) >= interval_hours * 3600
+    return not lately(found.at if found else store.snapshots()[-1].created_at, interval_hours * 3600)
 
 
 def check_slices(directory: Path, work: Work | None = None) -> tuple[int, list[str]]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from bson.timestamp import Timestamp
 
-from backup_agent.times import age_seconds, seconds_between
+from backup_agent.times import age_seconds, lately, seconds_between
 from backup_agent.values import Json, Record, to_json
 
 STEPS: dict[str, tuple[str, ...]] = {
@@ -126,6 +126,10 @@ class Operation(Record):
     def age_seconds(self) -> float:
         """How long ago it ended; not a number as long as it has not."""
         return math.nan if self.finished_at is None else age_seconds(self.finished_at)
+
+    def ended_lately(self, seconds: float) -> bool:
+        """Whether it ended less than so many seconds ago."""
+        return self.finished_at is not None and lately(self.finished_at, seconds)
 
     @property
     def snapshot(self) -> str:

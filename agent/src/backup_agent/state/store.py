@@ -91,6 +91,11 @@ class Store(Database):
         query = f"{OPERATION} WHERE kind IN ({marks}) AND (? IS NULL OR state = ?) ORDER BY number DESC LIMIT 1"
         return self._record(Operation, query, *wanted, state, state)
 
+    def newest_validation(self) -> Operation | None:
+        """Return the newest operation that has ended and has compared the backup with its source, or None."""
+        compared = "finished_at IS NOT NULL AND json_extract(result, '$.validation.equal') IS NOT NULL"
+        return self._record(Operation, f"{OPERATION} WHERE {compared} ORDER BY number DESC LIMIT 1")
+
     def update_operation(self, identifier: str, **fields: Any) -> None:
         """Write fields of an operation."""
         names = ", ".join(f"{name} = ?" for name in fields)

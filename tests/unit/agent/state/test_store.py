@@ -164,3 +164,17 @@ def test_no_state_is_made_for_another_user(tmp_path: Path) -> None:
         Store(tmp_path / "job" / "state.sqlite")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_validation_stays_when_a_newer_operation_makes_none(store: Store) -> None:
+    """A resync that is queued, or failed before it could compare anything, does not hide what was found before."""
+    validation, _ = store.start_operation("validation", "me", "why")
+    store.update_operation(validation.id, result={"validation": {"equal": False}})
+    assert store.newest_validation() is None  # it has not ended
+    store.finish_operation(validation.id, "failed")
+    resync, _ = store.start_operation("resync", "me", "why")
+    store.finish_operation(resync.id, "canceled")
+    store.start_operation("snapshot", "me", "why", Params(name="a"))
+    found = store.newest_validation()
+    assert found is not None
+    assert (validation.id, False) == (found.id, found.equal)
