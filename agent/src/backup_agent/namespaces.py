@@ -14,6 +14,9 @@ from pymongo.errors import OperationFailure
 OWN_DATABASE = "mongodb_ops_backup_head"
 """The agent's own database on the head: the applied position and the index model. Never part of a backup."""
 
+MODEL = "model"
+"""The collection there in which each collection of the head is described, by UUID."""
+
 ADMIN_COPIED = ("system.users", "system.roles")
 
 CONFIG_COPIED = (
@@ -113,3 +116,9 @@ def indexes(client: MongoClient[dict[str, Any]], database: str, collection: str)
         raise
     specs = [found.get("spec", found) for found in cursor if "buildUUID" not in found]
     return [SON([(name, value) for name, value in spec.items() if name != "ns"]) for spec in specs]
+
+
+def refused_indexes(client: MongoClient[dict[str, Any]]) -> dict[bytes, dict[str, str]]:
+    """Return the indexes that a head was to have and refused to build: for each collection's UUID the reasons by name."""
+    found = client[OWN_DATABASE][MODEL].find({"refused": {"$exists": True}})
+    return {bytes(one["_id"]): {str(r["spec"]["name"]): str(r["reason"]) for r in one["refused"]} for one in found}

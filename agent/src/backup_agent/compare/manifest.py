@@ -22,7 +22,7 @@ from bson.son import SON
 from backup_agent.compare import digest
 from backup_agent.compare.digest import Side, Span
 from backup_agent.errors import OperationFailed
-from backup_agent.namespaces import indexes, listed, split
+from backup_agent.namespaces import indexes, listed, refused_indexes, split, uuid_in
 from backup_agent.times import OpTime
 from backup_agent.values import Client, Json, Record
 
@@ -46,6 +46,8 @@ class Entry:
     options: str
     indexes: tuple[tuple[str, str], ...] = ()
     uuid: Binary | None = None
+    refused: tuple[str, ...] = ()
+    """The names of indexes that the head was to have and refused to build."""
 
     @property
     def capped(self) -> bool:
@@ -94,6 +96,8 @@ class Manifest(Record):
     server_version: str
     digests: bool
     collections: tuple[Held, ...]
+    refused_indexes: tuple[str, ...] = ()
+    """A sentence for each index of the source that is not in the copy, because the head refused to build it."""
 
     @property
     def count(self) -> int:
@@ -116,9 +120,9 @@ def _index(spec: Mapping[str, Any]) -> tuple[str, str]:
     return str(spec["name"]), canonical({key: value for key, value in spec.items() if key not in IRRELEVANT})
 
 
-def describe(client: Client) -> dict[str, Entry]:
-    """Return everything that belongs to a backup, by namespace. Raises PyMongo's errors."""
-    found = {}
+def describe(client: Client, head: bool = False) -> dict[str, Entry]:
+    """Return everything that belongs to a backup, by namespace; of a head also what it refused. Raises PyMongo's errors."""
+    found, refused = {}, refused_indexes(client) if head else {}
     for database, info in listed(client):
         namespace = f"{database}.{info['name']}"
         kind = str(info.get("type", COLLECTION))
@@ -126,12 +130,18 @@ def describe(client: Client) -> dict[str, Entry]:
         uuid = info.get("info", {}).get("uuid")
         # A temporary collection is a lasting one on the head, which would drop it when it starts.
         options = canonical({name: value for name, value in info.get("options", {}).items() if name != "temp"})
-        found[namespace] = Entry(namespace, kind, options, tuple(sorted(map(_index, specs))), uuid)
+        found[namespace] = Entry(
+            namespace, kind, options, tuple(sorted(map(_index, specs))), uuid, _names(refused, uuid)
+        )
     return found
 
 
+def _names(refused: Mapping[bytes, Mapping[str, str]], uuid: Binary | None) -> tuple[str, ...]:
+    return tuple(sorted(refused.get(bytes(uuid), {}))) if uuid else ()
+
+
 def compare_entries(expected: Entry | None, found: Entry | None) -> list[str]:
-    """Return a sentence for each thing about the catalogue that differs."""
+    """Return a sentence for each thing about the catalogue that differs; what is known to be refused is no difference."""
     if expected is None:
         return [] if found is None else [f"{found.namespace}: expected none, found a {found.kind}"]
     name = expected.namespace
@@ -142,7 +152,8 @@ def compare_entries(expected: Entry | None, found: Entry | None) -> list[str]:
     sentences = []
     if expected.options != found.options:
         sentences.append(f"{name}: expected options {_short(expected.options)}, found {_short(found.options)}")
-    return sentences + _compare_indexes(name, dict(expected.indexes), dict(found.indexes))
+    wanted = {index: text for index, text in expected.indexes if index not in found.refused}
+    return sentences + _compare_indexes(name, wanted, dict(found.indexes))
 
 
 def _compare_indexes(name: str, expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -187,7 +198,7 @@ def count(client: Client, namespace: str, natural: bool) -> int:
 
 def build(client: Client, *, job: str, generation: int, optime: OpTime, digests: bool, progress: Progress) -> Manifest:
     """Return the manifest of a copy that stands still at an optime. Raises PyMongo's errors."""
-    entries = describe(client)
+    entries = describe(client, head=True)
     return Manifest(
         format=FORMAT,
         job=job,
@@ -196,6 +207,17 @@ def build(client: Client, *, job: str, generation: int, optime: OpTime, digests:
         server_version=client.server_info()["version"],
         digests=digests,
         collections=tuple(_held(client, entry, digests, progress) for entry in entries.values()),
+        refused_indexes=missing_indexes(client),
+    )
+
+
+def missing_indexes(client: Client) -> tuple[str, ...]:
+    """Return a sentence for each index that a head refused to build."""
+    refused = refused_indexes(client)
+    return tuple(
+        f"{database}.{info['name']}: index {name} is missing, the server refused to build it: {reason}"
+        for database, info in (listed(client) if refused else ())
+        for name, reason in sorted(refused.get(uuid_in(info) or b"", {}).items())
     )
 
 

@@ -166,7 +166,8 @@ class _Run:
                 break
             self._sides.pause()
         unstable = [f"{name}: its options and indexes changed each time they were read" for name in strikes.pending]
-        self._not_compared = sorted({*self._not_compared, *unstable})
+        refused = [f"{e.namespace}: index {name}, which the head refused" for e in head.values() for name in e.refused]
+        self._not_compared = sorted({*self._not_compared, *unstable, *refused})
         return _Catalogue(after, head, strikes.differences)
 
     def _described(self) -> tuple[dict[str, Entry], dict[str, Entry], dict[str, Entry]]:
@@ -174,7 +175,7 @@ class _Run:
             try:
                 before = manifest.describe(self._sides.source)
                 self._sides.catch_up()
-                head = manifest.describe(self._sides.head)
+                head = manifest.describe(self._sides.head, head=True)
                 return before, head, manifest.describe(self._sides.source)
             except PyMongoError as error:
                 self._sides.recover(error)

@@ -19,12 +19,11 @@ from pymongo.errors import PyMongoError
 from backup_agent import __version__
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
-from backup_agent.daemon import schedule
+from backup_agent.daemon import alerts, schedule
 from backup_agent.daemon.operations import Runner
 from backup_agent.daemon.runtime import Runtime
 from backup_agent.daemon.status import live
 from backup_agent.errors import (
-    AccessRefused,
     AgentError,
     NoRoom,
     OperationFailed,
@@ -44,7 +43,6 @@ from backup_agent.times import OpTime, now_iso, show
 
 log = structlog.get_logger(__name__)
 
-ACCESS_ALERT = "access_refused"
 BEAT_SECONDS = 1.0
 PAUSE_ATTEMPT_SECONDS = 120
 TRIM_SECONDS = 60
@@ -141,6 +139,7 @@ class Job:
     def _trim(self) -> None:
         if self._runtime is not None and time.monotonic() - self._trimmed > TRIM_SECONDS:
             self._trimmed = time.monotonic()
+            alerts.note_refused_indexes(self.store, self._runtime.refused_indexes)
             archived = self._archiver.through(self._runtime.number) if self.config.archive_interval_minutes else None
             # Until a first snapshot is there nothing is archived, and what is older than that snapshot is never needed.
             waiting = self.config.archive_interval_minutes > 0 and bool(self.store.snapshots())
@@ -339,18 +338,6 @@ class Job:
         """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
         return self._runtime is not None and self._runtime.number == self.store.number("current")
 
-    def _note_access(self, view: View) -> None:
-        """Keep the alert about a source that refuses the agent. It is closed once the source has answered again."""
-        known = next((alert for alert in self.store.alerts() if alert.kind == ACCESS_ALERT), None)
-        refused = view.problem if isinstance(view.problem, AccessRefused) else None
-        if known is not None and view.problem is None and view.seen_at is not None:
-            self.store.close_alerts(ACCESS_ALERT)
-        if refused is None or (known is not None and known.detail == refused.detail):
-            return
-        self.store.close_alerts(ACCESS_ALERT)
-        self.store.raise_alert(ACCESS_ALERT, refused.cause, refused.detail)
-        log.error(ACCESS_ALERT, cause=refused.cause, reason=refused.message)
-
     def _beat(self, force: bool = False) -> None:
         """Once a second: write what is observed, and see whether the operation was canceled."""
         if not force and time.monotonic() - self._beaten < BEAT_SECONDS:
@@ -368,6 +355,6 @@ class Job:
             self.store.observe("live", live(agent, number, view, applied))
         if runtime is not None and view.captured is not None and self._tails():
             self._archiver.look(runtime.number, view.captured)
-        self._note_access(view)
+        alerts.note_access(self.store, view)
         if self._runner is not None:
             self._runner.require_wanted()

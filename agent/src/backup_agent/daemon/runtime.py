@@ -62,6 +62,11 @@ class Runtime:
         """The applied optime, or None before the first batch."""
         return self._applier.position.optime if self._applier else None
 
+    @property
+    def refused_indexes(self) -> dict[str, str] | None:
+        """Why the head lacks an index, for each that it refused to build; None while nothing is applied."""
+        return self._applier.refused if self._applier else None
+
     def start_head(self) -> None:
         """Start the head if it does not run.
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
+from backup_agent.daemon.alerts import REFUSED_INDEX
 from backup_agent.errors import AgentDown
 from backup_agent.repository.archive import Archived
 from backup_agent.repository.verification import Verified
@@ -29,6 +30,8 @@ STALE_SECONDS = 30
 
 SYNCS = ("resync", "initial_sync")
 ORDER = ("critical", "unknown", "warning")
+NOT_CRITICAL = (REFUSED_INDEX,)
+"""Alerts about a backup that has all data."""
 VERDICT_EXIT = {"ok": 0, "warning": 0, "critical": 1, "unknown": 5}
 
 
@@ -191,7 +194,10 @@ def _recorded(config: Config, store: Store) -> Status:
 
 def verdict(config: Config, status: Status) -> tuple[str, list[str]]:
     """Return the verdict and its reasons. What is not known is never `ok`."""
-    found = [("critical", f"{alert.kind} since {alert.since}: {alert.cause}") for alert in status.alerts]
+    found = [
+        ("warning" if alert.kind in NOT_CRITICAL else "critical", f"{alert.kind} since {alert.since}: {alert.cause}")
+        for alert in status.alerts
+    ]
     found += _judged(config, status) if status.alive else [_down_verdict(config, status)]
     if status.alive and status.maintenance is not None and status.maintenance.overdue:
         found.append(("warning", status.maintenance.never_ended()))

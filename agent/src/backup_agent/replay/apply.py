@@ -29,17 +29,14 @@ from backup_agent.replay.capped import CappedWriter, Touched
 from backup_agent.replay.care import Care
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.groups import Group, Op, grouped
+from backup_agent.replay.refusals import TOO_LARGE_FOR_CACHE, may_pass
 from backup_agent.replay.statements import DUPLICATE_KEY, Writer, can_be_written
 from backup_agent.replay.stream import Position, Stream, Unit, name_of
-from backup_agent.state.room import OUT_OF_DISK
 from backup_agent.times import show
 from backup_agent.values import Client
 
 BATCH_OPS = 5000
 BATCH_BYTES = 8 * 1024 * 1024
-UNKNOWN_ERROR = 8
-TOO_LARGE_FOR_CACHE = 388
-"""TransactionTooLargeForCache: the server says this also of a small transaction, while the cache is full of earlier ones."""
 
 
 @dataclass
@@ -131,6 +128,11 @@ class Applier:
         """Whether the head stands between two entries, and not inside of a transaction that takes several batches."""
         return self.position.index < 0
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """Why the head lacks an index, for each that it refused to build: by namespace and name."""
+        return self._catalogue.refused()
+
     def apply_batch(self, until: Timestamp | None = None) -> bool:
         """Apply one batch, of entries up to and including `until`; returns whether there was anything to do.
 
@@ -144,7 +146,7 @@ class Applier:
         except ConnectionFailure as error:
             raise HeadFailed(f"the head went away: {error}") from error
         except OperationFailure as error:
-            if _may_pass(error):
+            if may_pass(error):
                 advice = "; raise head.cache_mb if this continues" if error.code == TOO_LARGE_FOR_CACHE else ""
                 raise Transient(f"the head could not take a batch now: {error}{advice}") from error
             raise ResyncRequired(
@@ -314,7 +316,7 @@ class Applier:
         except _Mismatch as found:
             raise self._violation(op, found) from mismatch
         except OperationFailure as error:
-            if _may_pass(error):
+            if may_pass(error):
                 raise
             raise ResyncRequired("corruption", f"{op.entry}: the head refused it: {error}") from error
 
@@ -331,13 +333,6 @@ class Applier:
             cause, message = "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500]
         optime = op.optime.to_json()
         return ResyncRequired(cause, message, op=op.kind, namespace=op.namespace, optime=optime, id=shown)
-
-
-def _may_pass(error: OperationFailure) -> bool:
-    """Whether the error concerns the head's room or other transactions, and not the content of the batch."""
-    return error.code in (OUT_OF_DISK, UNKNOWN_ERROR, TOO_LARGE_FOR_CACHE) or error.has_error_label(
-        "TransientTransactionError"
-    )
 
 
 def _shown(identity: Any) -> str:

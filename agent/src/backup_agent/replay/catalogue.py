@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from bson import decode
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
@@ -19,17 +20,20 @@ from bson.son import SON
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import ResyncRequired, Unsupported
-from backup_agent.namespaces import ORDERED, SYSTEM_VIEWS, listed, split, uuid_in, why_not_copied
+from backup_agent.namespaces import ORDERED, SYSTEM_VIEWS, listed, refused_indexes, split, uuid_in, why_not_copied
 from backup_agent.replay import views
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
 from backup_agent.replay.groups import Group, Op, describe
 from backup_agent.replay.index_model import IndexModel
+from backup_agent.replay.refusals import may_pass
 from backup_agent.replay.statements import Writer
 from backup_agent.replay.stream import Unit, command_name
 from backup_agent.replay.views import JOURNALED, apply_command, journaled
 from backup_agent.times import OpTime
 from backup_agent.values import Client
+
+log = structlog.get_logger(__name__)
 
 INDEX_NOT_FOUND = 27
 FIRST_INDEX_VERSION = 1
@@ -139,17 +143,46 @@ class Catalogue:
 
     # Indexes ----------------------------------------------------------------------------------------------------------
 
-    def missing_indexes(self) -> list[tuple[str, list[SON[str, Any]]]]:
-        """Return (namespace, indexes to build) for every collection of the model."""
+    def missing_indexes(self) -> list[tuple[bytes, list[SON[str, Any]]]]:
+        """Return (UUID, indexes to build) for every collection of the model."""
         wanted = []
-        for ui, name in sorted(self._names.items(), key=lambda item: item[1]):
+        for ui in sorted(self._names, key=self._names.__getitem__):
             specs = [spec for spec in self.model.indexes(ui) if spec["name"] != "_id_" and not spec.get("clustered")]
             if specs:
-                wanted.append((name, specs))
+                wanted.append((ui, specs))
         return wanted
 
-    def build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
-        """Build indexes; those that exist are left as they are. Raises OperationFailure."""
+    def build(self, ui: bytes, specs: list[SON[str, Any]]) -> None:
+        """Build indexes of a collection; those that exist are left as they are, those that the head refuses are noted.
+
+        A server is stricter than older ones that have made an index, and a unique index that was built on one member after the
+        other may have duplicates. Raises OperationFailure for what may pass.
+        """
+        try:
+            self._build(self._names[ui], specs)
+            for spec in specs:
+                self.model.allow(ui, spec["name"])
+        except OperationFailure as error:
+            if may_pass(error):
+                raise
+            if len(specs) > 1:
+                for spec in specs:
+                    self.build(ui, [spec])
+                return
+            reason = str((error.details or {}).get("errmsg", error))[:300]
+            self.model.refuse(ui, specs[0], reason)
+            log.warning("index refused", namespace=self._names[ui], index=specs[0]["name"], reason=reason)
+
+    def refused(self) -> dict[str, str]:
+        """Return why an index is not there, for each that the head refused to build: by namespace and name."""
+        return {
+            f"{self._names[ui]} {index}": reason
+            for ui, reasons in refused_indexes(self._client).items()
+            if ui in self._names
+            for index, reason in reasons.items()
+        }
+
+    def _build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         database, collection = split(namespace)
         wanted = ("indexes", [_as_asked_for(spec) for spec in specs])
         journaled(self._client, database, ("createIndexes", collection), wanted, ("ignoreUnknownIndexOptions", True))
@@ -170,6 +203,8 @@ class Catalogue:
         try:
             getattr(self, HANDLERS[name])(database, ui, entry, unit.optime)
         except OperationFailure as error:
+            if may_pass(error):
+                raise
             raise ResyncRequired(
                 "corruption", f"{describe('c', entry['ns'], unit.optime, name)}: the head refused it: {error}"
             ) from error
@@ -235,6 +270,8 @@ class Catalogue:
             if "index" in o:
                 self.model.modify(ui, o.pop("index"))
             self._modify_capped(ui, o)
+        elif "index" in o and self.model.modify_refused(ui, o["index"]):
+            del o["index"]
         if len(o) > 1:
             o["collMod"] = split(name)[1]
             apply_command(self._client, split(name)[0], ui, o)
@@ -259,7 +296,7 @@ class Catalogue:
             return
         specs = _index_specs(_decoded(entry["o"]))
         if self.strict:
-            self.build(name, specs)
+            self.build(ui, specs)
             return
         self.model.add(ui, specs)
 
@@ -272,6 +309,7 @@ class Catalogue:
             self.model.remove(ui, index)
             return
         self._in_order.clear()
+        self.model.allow(ui, index)
         try:
             journaled(self._client, split(name)[0], ("dropIndexes", split(name)[1]), ("index", index))
         except OperationFailure as error:

@@ -13,7 +13,7 @@ from bson.binary import Binary
 from bson.son import SON
 from pymongo.write_concern import WriteConcern
 
-from backup_agent.namespaces import ORDERED, OWN_DATABASE
+from backup_agent.namespaces import MODEL, ORDERED, OWN_DATABASE
 from backup_agent.values import Client
 
 UUID_SUBTYPE = 4
@@ -32,7 +32,7 @@ class IndexModel:
     def __init__(self, client: Client) -> None:
         """Nothing is read yet."""
         self._table = client[OWN_DATABASE].get_collection(
-            "model", codec_options=ORDERED, write_concern=WriteConcern(w=1, j=True)
+            MODEL, codec_options=ORDERED, write_concern=WriteConcern(w=1, j=True)
         )
 
     def set_indexes(self, ui: bytes, specs: Specs) -> None:
@@ -65,13 +65,39 @@ class IndexModel:
         """Take an index away, or with `*` all of them."""
         self.set_indexes(ui, [spec for spec in self.indexes(ui) if index != "*" and spec["name"] != index])
 
+    def refuse(self, ui: bytes, spec: SON[str, Any], reason: str) -> None:
+        """Note an index that the head refused to build: what it is, and why it is not there."""
+        self.allow(ui, str(spec["name"]))
+        refused = {"refused": SON([("spec", spec), ("reason", reason)])}
+        self._table.update_one({"_id": uuid_binary(ui)}, {"$push": refused}, upsert=True)
+
+    def allow(self, ui: bytes, index: str) -> None:
+        """Forget that an index was refused, or with `*` all of them: it was dropped at the source, or is there now."""
+        which = {"_id": uuid_binary(ui), "refused": {"$exists": True}}
+        change = {"$unset": {"refused": 1}} if index == "*" else {"$pull": {"refused": {"spec.name": index}}}
+        self._table.update_one(which, change)
+
+    def modify_refused(self, ui: bytes, change: Mapping[str, Any]) -> bool:
+        """Change the options of a refused index as `collMod` does; returns whether it is one."""
+        found = (self._table.find_one({"_id": uuid_binary(ui)}) or {}).get("refused", [])
+        for one in found:
+            if _is_meant(one["spec"], change):
+                _change(one["spec"], change)
+                self.refuse(ui, one["spec"], one["reason"])
+                return True
+        return False
+
     def modify(self, ui: bytes, change: Mapping[str, Any]) -> None:
         """Change the options of an index as `collMod` does."""
         specs = self.indexes(ui)
         for spec in specs:
-            if spec["name"] == change.get("name") or spec["key"] == change.get("keyPattern"):
+            if _is_meant(spec, change):
                 _change(spec, change)
         self.set_indexes(ui, specs)
+
+
+def _is_meant(spec: SON[str, Any], change: Mapping[str, Any]) -> bool:
+    return bool(spec["name"] == change.get("name") or spec["key"] == change.get("keyPattern"))
 
 
 def _change(spec: SON[str, Any], change: Mapping[str, Any]) -> None:

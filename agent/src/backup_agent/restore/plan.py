@@ -32,6 +32,8 @@ class Restore(Record):
     data_bytes: int = 0
     oplog_bytes: int = 0
     entries: int | None = None
+    missing_indexes: tuple[str, ...] | None = None
+    """A sentence for each index that the source has and the restored data have not."""
     restored_at: str | None = None
     checkpoint: str | None = None
     """Of the engine when it was done: unchanged, no server has been started on the directory."""

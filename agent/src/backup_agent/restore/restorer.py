@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.capture.slices import SliceWriter
-from backup_agent.compare.manifest import Manifest, parse
+from backup_agent.compare.manifest import Manifest, missing_indexes, parse
 from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
 from backup_agent.head import LAST_SECONDS, HeadFailed, Mongod, make_plain, mongod_version
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
@@ -121,8 +121,8 @@ class Restorer:
                 socket = Path(sockets) / "r.sock"
                 entries = self._replay(chosen, working, socket)
                 failpoints.reach("restore.replayed", directory=working)
-                self._make_plain(chosen, working, socket)
-            result = replace(planned, entries=entries, restored_at=now_iso())
+                missing = self._make_plain(chosen, working, socket)
+            result = replace(planned, entries=entries, missing_indexes=missing or None, restored_at=now_iso())
             self.target.move_into_place(working / DATA, result)
         return result
 
@@ -215,7 +215,8 @@ class Restorer:
 
     # The end ----------------------------------------------------------------------------------------------------------
 
-    def _make_plain(self, chosen: Plan, working: Path, socket: Path) -> None:
+    def _make_plain(self, chosen: Plan, working: Path, socket: Path) -> tuple[str, ...]:
+        """Take out what belongs to the agent; returns a sentence for each index that the source has and the copy has not."""
         mongod = Mongod(self.mongod, working, socket, CACHE_MB, replica_set=False)
         try:
             client = mongod.start()
@@ -225,7 +226,9 @@ class Restorer:
                 raise OperationFailed(
                     f"restore: expected data of {show(chosen.until)} at most, found {show(found)}; try again, or another optime"
                 )
+            missing = missing_indexes(client)
             make_plain(client)
+            return missing
         except (PyMongoError, HeadFailed) as error:
             raise OperationFailed(f"restore: the restored copy cannot be used: {str(error)[:400]}") from error
         finally:

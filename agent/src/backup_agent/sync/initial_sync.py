@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from bson.timestamp import Timestamp
@@ -256,36 +256,31 @@ class InitialSync:
             return
         head = self._work.head.client
         make_capped(head, IndexModel(head))
-        self._build_all(Catalogue(head, strict=True).missing_indexes())
+        self._build_all(Catalogue(head, strict=True))
         self._work.become_strict()
         self._sync.indexes_built = True
         self._save()
         self._work.begin_apply(self._tc)
 
-    def _build_all(self, wanted: list[tuple[str, list[Any]]]) -> None:
+    def _build_all(self, catalogue: Catalogue) -> None:
         """Build the indexes of several collections at once: the server builds those of one in one thread."""
+        wanted = catalogue.missing_indexes()
         total, built = sum(len(specs) for _, specs in wanted), 0
         waiting = deque(wanted)
-        running: dict[Future[None], tuple[str, int]] = {}
+        running: dict[Future[None], tuple[str | None, int]] = {}
         with ThreadPoolExecutor(self._work.config.copy_threads, "index") as pool:
             while waiting or running:
                 while waiting and len(running) < self._work.config.copy_threads:
                     failpoints.reach("index.build")
-                    namespace, specs = waiting.popleft()
-                    running[pool.submit(self._build, namespace, specs)] = namespace, len(specs)
-                self._work.tick("indexes", built, total, "indexes", ", ".join(name for name, _ in running.values()))
+                    ui, specs = waiting.popleft()
+                    running[pool.submit(catalogue.build, ui, specs)] = catalogue.name(ui), len(specs)
+                self._work.tick(
+                    "indexes", built, total, "indexes", ", ".join(str(name) for name, _ in running.values())
+                )
                 finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in finished:
                     built += running.pop(future)[1]
                     future.result()
-
-    def _build(self, namespace: str, specs: list[Any]) -> None:
-        try:
-            Catalogue(self._work.head.client, strict=True).build(namespace, specs)
-        except OperationFailure as error:
-            raise OperationFailed(
-                f"{namespace}: expected its indexes to build on the copy, the head refused: {error}"
-            ) from error
 
     def _catch_up(self) -> None:
         """Apply until the head is where capture is, but for a few seconds."""

@@ -1,0 +1,41 @@
+"""Alerts that come and go with what is seen: each is raised when it begins, and closed when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from backup_agent.capture.capture import View
+from backup_agent.errors import AccessRefused
+from backup_agent.state.store import Store
+
+log = structlog.get_logger(__name__)
+
+ACCESS = "access_refused"
+REFUSED_INDEX = "index_refused"
+
+
+def note_access(store: Store, view: View) -> None:
+    """Keep the alert about a source that refuses the agent. It is closed once the source has answered again."""
+    known = next((alert for alert in store.alerts() if alert.kind == ACCESS), None)
+    refused = view.problem if isinstance(view.problem, AccessRefused) else None
+    if known is not None and view.problem is None and view.seen_at is not None:
+        store.close_alerts(ACCESS)
+    if refused is None or (known is not None and known.detail == refused.detail):
+        return
+    store.close_alerts(ACCESS)
+    store.raise_alert(ACCESS, refused.cause, refused.detail)
+    log.error(ACCESS, cause=refused.cause, reason=refused.message)
+
+
+def note_refused_indexes(store: Store, refused: Mapping[str, str] | None) -> None:
+    """Keep an alert for each index that the head refused to build; None says that nobody knows at this moment."""
+    if refused is None:
+        return
+    known = {alert.cause for alert in store.alerts() if alert.kind == REFUSED_INDEX}
+    for index in known - refused.keys():
+        store.close_alerts(REFUSED_INDEX, cause=index)
+    for index in refused.keys() - known:
+        text = f"the backup lacks index {index}, because the head refused to build it: {refused[index]}"
+        store.raise_alert(REFUSED_INDEX, index, {"message": f"{text}; correct that at the source, then resync the job"})
