@@ -75,13 +75,15 @@ def why_not_copied(namespace: str) -> str | None:
     return None
 
 
-def listed(client: MongoClient[dict[str, Any]], catalogues: bool = False) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield (database, the raw listCollections document) of everything that belongs to a backup, in order of name.
+def listed(
+    client: MongoClient[dict[str, Any]], catalogues: bool = False, only: str | None = None
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield (database, the raw listCollections document) of what belongs to a backup, in order of name, `only` of one database.
 
     Views are among them (`type` is `view`). Their catalogue `system.views` is only with `catalogues`: reading it needs a right
     that a backup user does not have.
     """
-    for database in sorted(client.list_database_names()):
+    for database in [only] if only is not None else sorted(client.list_database_names()):
         if database in ("local", OWN_DATABASE):
             continue
         found = client.get_database(database, codec_options=ORDERED).list_collections()

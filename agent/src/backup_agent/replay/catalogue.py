@@ -20,12 +20,13 @@ from bson.son import SON
 from pymongo.errors import OperationFailure
 
 from backup_agent.errors import ResyncRequired, Unsupported
-from backup_agent.namespaces import ORDERED, SYSTEM_VIEWS, listed, refused_indexes, split, uuid_in, why_not_copied
+from backup_agent.namespaces import ORDERED, SYSTEM_VIEWS, refused_indexes, split, why_not_copied
 from backup_agent.replay import views
 from backup_agent.replay.capped import plain_options
 from backup_agent.replay.feature_version import follow
 from backup_agent.replay.groups import Group, Op, describe
 from backup_agent.replay.index_model import IndexModel
+from backup_agent.replay.names import Names
 from backup_agent.replay.refusals import may_pass
 from backup_agent.replay.statements import Writer
 from backup_agent.replay.stream import Unit, command_name
@@ -64,18 +65,9 @@ class Catalogue:
         self.strict = strict
         self.model = IndexModel(client)
         self._not_capped_yet: set[bytes] = set() if strict else set(self.model.capped())
-        self._names: dict[bytes, str] = {}
-        self._capped: set[bytes] = set()
+        self._names = Names(client)
         self._in_order: dict[bytes, bool] = {}
         self._writer = Writer(client)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Read names and UUIDs again."""
-        self._in_order.clear()
-        found = [(ui, database, info) for database, info in listed(self._client) if (ui := uuid_in(info)) is not None]
-        self._names = {ui: f"{database}.{info['name']}" for ui, database, info in found}
-        self._capped = {ui for ui, _, info in found if info["options"].get("capped")}
 
     def name(self, ui: bytes) -> str | None:
         """Return the name that a collection has on the head, or None when it is not there."""
@@ -112,17 +104,17 @@ class Catalogue:
         if id_index is not None and "clusteredIndex" not in options:
             o["idIndex"] = id_index
         apply_command(self._client, database, ui, o)
-        self.refresh()
+        self._names.put(ui, namespace, bool(wanted.get("capped")))
+        self._in_order.pop(ui, None)
 
     def _make_way(self, database: str) -> None:
         """Drop what a copy holds of a database whose name differs in case alone: no source has both, so it was dropped there.
 
         Whatever comes after that in the source's oplog is replayed.
         """
-        others = {split(name)[0] for name in self._names.values()} - {database}
-        for other in sorted(others):
-            if other.casefold() == database.casefold():
-                journaled(self._client, other, ("dropDatabase", 1))
+        for other in self._names.other_cases(database):
+            journaled(self._client, other, ("dropDatabase", 1))
+            self._names.drop_database(other)
 
     def drop(self, ui: bytes) -> None:
         """Drop a collection by its UUID; one that is not there is no error."""
@@ -131,11 +123,11 @@ class Catalogue:
         if name is not None:
             database, collection = split(name)
             views.drop_collection(self._client, database, ui, collection)
-            self.refresh()
+            self._names.drop(ui)
 
     def capped(self, ui: bytes) -> bool:
         """Say whether a collection of the head is capped."""
-        return ui in self._capped
+        return self._names.capped(ui)
 
     def keeps_order(self, ui: bytes) -> bool:
         """Say whether a collection is to become capped, so that what is inserted belongs at its end."""
@@ -146,7 +138,7 @@ class Catalogue:
     def missing_indexes(self) -> list[tuple[bytes, list[SON[str, Any]]]]:
         """Return (UUID, indexes to build) for every collection of the model."""
         wanted = []
-        for ui in sorted(self._names, key=self._names.__getitem__):
+        for ui in self._names.in_order():
             specs = [spec for spec in self.model.indexes(ui) if spec["name"] != "_id_" and not spec.get("clustered")]
             if specs:
                 wanted.append((ui, specs))
@@ -176,9 +168,9 @@ class Catalogue:
     def refused(self) -> dict[str, str]:
         """Return why an index is not there, for each that the head refused to build: by namespace and name."""
         return {
-            f"{self._names[ui]} {index}": reason
+            f"{name} {index}": reason
             for ui, reasons in refused_indexes(self._client).items()
-            if ui in self._names
+            if (name := self._names.get(ui)) is not None
             for index, reason in reasons.items()
         }
 
@@ -257,7 +249,7 @@ class Catalogue:
             return
         renamed = SON([("renameCollection", name), ("to", target), ("stayTemp", False)])
         apply_command(self._client, split(name)[0], ui, renamed)
-        self.refresh()
+        self._names.put(ui, target)
 
     def _on_coll_mod(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)

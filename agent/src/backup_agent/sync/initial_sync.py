@@ -38,6 +38,8 @@ from backup_agent.values import Client
 log = structlog.get_logger(__name__)
 
 MAJORITY_WAIT_SECONDS = 60
+SAVING_SHARE = 20
+"""The list of collections is written again after so many times the time that it took to write it."""
 COPY_ATTEMPTS = 20
 """Interruptions of the copy in a row in which nothing was copied; then it is no matter of a member that went away."""
 
@@ -71,6 +73,8 @@ class InitialSync:
         """`sync` is what the generation has recorded of it so far (empty at first)."""
         self._work, self._sync = work, sync
         self._tally = Tally()
+        self._saved = self._saving = 0.0
+        """When the list of collections was written last, and how long that took: it grows with their number."""
 
     def run(self) -> None:
         """Bring the head to a consistent copy, with indexes, and catch up.
@@ -84,7 +88,10 @@ class InitialSync:
         self._catch_up()
 
     def _save(self) -> None:
+        began = time.monotonic()
         self._work.store.save_sync(self._work.generation, self._sync)
+        self._saved = time.monotonic()
+        self._saving = self._saved - began
 
     def _watch(self) -> None:
         """End early when the sync can no longer succeed."""
@@ -214,7 +221,10 @@ class InitialSync:
 
     def _done(self, collection: Copied, documents: int, size: int) -> None:
         collection.done, collection.documents, collection.copied_bytes = True, documents, size
-        self._save()
+        if (
+            time.monotonic() - self._saved > SAVING_SHARE * self._saving
+        ):  # what is not saved is copied again after a crash
+            self._save()
 
     def _progress(self, text: str | None = None) -> None:
         done = sum(c.done for c in self._sync.collections)
