@@ -44,6 +44,11 @@ class Member:
         return f"the member is in state {self.state}, and only PRIMARY and SECONDARY have a complete oplog"
 
 
+def host_of(address: str) -> str:
+    """Return the host of a member's address; one of IPv6 without its brackets, as a machine is named."""
+    return address.rpartition(":")[0].strip("[]")
+
+
 def from_status(config: Mapping[str, Any], status: Mapping[str, Any]) -> list[Member]:
     """Combine the replies of replSetGetConfig and replSetGetStatus."""
     states = {member["name"]: str(member.get("stateStr", "UNKNOWN")) for member in status.get("members", [])}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..module_utils.topology import Member
+from ..module_utils.topology import Member, host_of
 from .job_options import known
 
 Host = dict[str, Any]
@@ -53,9 +53,9 @@ def job(cluster: str | None, shard: str | None, replica_set: str, members: Itera
 
 
 def _member(its_job: str, cluster: str | None, shard: str | None, member: Member) -> Host:
-    host, _colon, port = member.address.rpartition(":")
+    host, port = host_of(member.address), member.address.rpartition(":")[2]
     variables = {
-        "ansible_host": host.strip("[]"),
+        "ansible_host": host,
         "mongodb_port": int(port),
         "mongodb_member": member.address,
         "mongodb_state": member.state,
@@ -69,7 +69,7 @@ def _member(its_job: str, cluster: str | None, shard: str | None, member: Member
         "backup_shard": shard,
     }
     # A colon in the name of a host would be read as the port to connect to.
-    return {"name": f"{host.strip('[]')}_{port}", "variables": known(variables)}
+    return {"name": f"{host}_{port}", "variables": known(variables)}
 
 
 def groups_of(variables: Mapping[str, Any]) -> list[str]:

@@ -94,6 +94,7 @@ class Config(_Strict):
     archive_interval_minutes: float = Field(default=15, ge=0)
     verify_interval_hours: float = Field(default=24, ge=0)
     verify_parts: int = Field(default=14, ge=1, le=256)  # restic knows no more
+    history_days: int = Field(default=365, ge=1)
     lag_warning_seconds: int = Field(default=300, ge=1)
     lag_critical_seconds: int = Field(default=3600, ge=1)
     disk_reserve_mb: int = Field(default=512, ge=1)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import AskOperator, BackupError, bad_option, sentence
 from ..oplog.oplog import rate_of
+from ..topology import host_of
 from ..values import Record
 
 #: The server counts the size of an oplog in these.
@@ -80,7 +81,7 @@ class MemberFacts:
     @property
     def host(self) -> str:
         """The host of the member's address."""
-        return self.address.rpartition(":")[0]
+        return host_of(self.address)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from ...module_utils.topology import host_of
 from ..batches import batches
 from .inventory import Job
 
@@ -47,4 +48,4 @@ def _stopped(job: Job, named: Collection[str]) -> list[str] | None:
 
 def _is_on(job: Job, servers: Collection[str]) -> bool:
     """Whether the source of a job names one of these servers, with its port where the server has one."""
-    return any(member in servers or member.rpartition(":")[0] in servers for member in job.members)
+    return any(member in servers or host_of(member) in servers for member in job.members)

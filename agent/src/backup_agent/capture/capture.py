@@ -68,6 +68,7 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
+        self._said: tuple[str | None, str] | None = None
         self.view = View(captured=writer.anchor.optime.ts if writer.anchor else None)
         """What capture knows now; set by this thread alone."""
 
@@ -95,11 +96,17 @@ class Capture(threading.Thread):
                 return
             except Exception as error:  # noqa: BLE001 - a thread that ended unseen would look like a source at rest
                 problem = self._meaning(error)
-                log.warning("capture waits", member=member, reason=problem.message)
+                self._say(member, problem)
                 self._set(problem=problem)
                 if member is not None and not isinstance(problem, NoRoom):
                     self._sources.failed(member, error)
                 self._halt.wait(RETRY_SECONDS)
+
+    def _say(self, member: str | None, problem: AgentError) -> None:
+        """Log why nothing is captured: once, however often that is tried again."""
+        if (member, problem.message) != self._said:
+            log.warning("capture waits", member=member, reason=problem.message)
+        self._said = member, problem.message
 
     def _meaning(self, error: Exception) -> AgentError:
         full = self._room.explain(error, SLICES)
@@ -182,6 +189,7 @@ class Capture(threading.Thread):
             raise Transient(f"{member}: expected its oplog to begin with {wanted}, found {show(first['ts'])}")
         self._sources.works(member)
         log.info("capture follows", member=member, entry=show(wanted.ts))
+        self._said = None
         return page[1:] if wanted.anchor else page
 
     def _append(self, page: list[bytes]) -> None:

@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 from backup_agent import __version__
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
-from backup_agent.daemon import alerts, schedule
+from backup_agent.daemon import alerts, history, schedule
 from backup_agent.daemon.operations import Runner
 from backup_agent.daemon.runtime import Runtime
 from backup_agent.daemon.status import live
@@ -60,7 +60,7 @@ class Job:
         self._archiver = Archiver(config, store)
         self._runtime: Runtime | None = None
         self._runner: Runner | None = None
-        self._beaten = self._trimmed = 0.0
+        self._beaten = self._trimmed = self._asked = 0.0
         self._sentence = "starting"
         self._started_at = now_iso()
         if any(alert.kind == "stopped" for alert in store.alerts()):  # no write for nothing: the disk may be full
@@ -70,7 +70,7 @@ class Job:
 
     def cycle(self) -> str:
         """Do what is due and return one sentence about it."""
-        self.room.look()
+        before = self._sentence
         operation = self.store.open_operation()
         try:
             self._sentence = self._idle_cycle() if operation is None else self._run(operation)
@@ -79,7 +79,7 @@ class Job:
             self._trim()  # files that are no longer needed may fill the disk
             self.halt.wait(0.5)
             self._sentence = f"waiting: {error.message}"
-        self._beat(force=True)
+        self._beat(force=_kind(self._sentence) != _kind(before))
         return self._sentence
 
     def _run(self, operation: Operation) -> str:
@@ -108,7 +108,14 @@ class Job:
         except (Transient, HeadFailed, PyMongoError) as error:
             self.halt.wait(0.5)
             return f"waiting: {str(error)[:500]}"
-        return schedule.begin_due(self.config, self.store) or sentence
+        return self._begin_due() or sentence
+
+    def _begin_due(self) -> str | None:
+        """Queue what the schedule wants, asked once a second."""
+        if time.monotonic() - self._asked < BEAT_SECONDS:
+            return None
+        self._asked = time.monotonic()
+        return schedule.begin_due(self.config, self.store)
 
     def _ensure_running(self, current: Generation) -> None:
         runtime = self._runtime_of(current.number)
@@ -140,6 +147,7 @@ class Job:
         if self._runtime is not None and time.monotonic() - self._trimmed > TRIM_SECONDS:
             self._trimmed = time.monotonic()
             alerts.note_refused_indexes(self.store, self._runtime.refused_indexes)
+            history.prune(self.config, self.store)
             archived = self._archiver.through(self._runtime.number) if self.config.archive_interval_minutes else None
             # Until a first snapshot is there nothing is archived, and what is older than that snapshot is never needed.
             waiting = self.config.archive_interval_minutes > 0 and bool(self.store.snapshots())
@@ -358,3 +366,8 @@ class Job:
         alerts.note_access(self.store, view)
         if self._runner is not None:
             self._runner.require_wanted()
+
+
+def _kind(sentence: str) -> str:
+    """Return what a sentence about a cycle begins with; places and times follow."""
+    return sentence.partition(":")[0]

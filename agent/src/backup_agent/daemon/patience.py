@@ -41,6 +41,8 @@ class Patience:
         self._room, self._step, self._wait, self._say = room, step, wait, say
         self._places = NEEDED_ROOM.get(step, (DIRECTORY,))
         self._began, self._failures = time.monotonic(), 0
+        self._said: str | None = None
+        """The reason that was logged last: the same one is not logged each time."""
 
     def bear(self, error: Exception, head_died: bool) -> None:
         """Return when the step may be tried again. Raises OperationFailed when it may not any more, or what ends it at once."""
@@ -57,7 +59,9 @@ class Patience:
         self._failures += head_died or isinstance(error, (HeadFailed, OperationFailure))
         if self._failures >= FAILURES or (late and self._step != "sync"):
             raise OperationFailed(f"step {self._step}: {reason}") from error
-        log.warning("step waits", step=self._step, reason=reason)
+        if reason != self._said:
+            log.warning("step waits", step=self._step, reason=reason)
+        self._said = reason
         self._tell(f"waiting: {reason}")
         self._wait(RETRY_SECONDS)
 

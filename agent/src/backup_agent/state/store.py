@@ -91,6 +91,33 @@ class Store(Database):
         query = f"{OPERATION} WHERE kind IN ({marks}) AND (? IS NULL OR state = ?) ORDER BY number DESC LIMIT 1"
         return self._record(Operation, query, *wanted, state, state)
 
+    def old_operations(self, before: str, keep: int) -> list[str]:
+        """Return the ids of operations that ended before a time, but the newest `keep` of them, and the newest of each kind.
+
+        Of a kind the newest that was done is kept too, and of those that compared something the newest.
+        """
+        newest = "SELECT max(number) FROM operations WHERE finished_at IS NOT NULL"
+        compared = "json_extract(result, '$.validation.equal') IS NOT NULL"
+        kept = (
+            f"{newest} GROUP BY kind UNION {newest} AND state = 'done' GROUP BY kind UNION {newest} AND {compared} "
+            "UNION SELECT * FROM (SELECT number FROM operations ORDER BY number DESC LIMIT ?)"
+        )
+        rows = self._rows(f"SELECT id FROM operations WHERE finished_at < ? AND number NOT IN ({kept})", before, keep)
+        return [str(row["id"]) for row in rows]
+
+    def forget_operations(self, identifiers: list[str]) -> None:
+        """Forget operations that have ended."""
+        with self._transaction():
+            for identifier in identifiers:
+                self._write("DELETE FROM operations WHERE finished_at IS NOT NULL AND id = ?", identifier)
+
+    def forget_alerts(self, before: str, keep: int) -> None:
+        """Forget alerts that were closed before a time, but the newest `keep` of all."""
+        newest = "SELECT number FROM alerts ORDER BY number DESC LIMIT ?"
+        old = self._rows(f"SELECT number FROM alerts WHERE closed_at < ? AND number NOT IN ({newest})", before, keep)
+        for row in old:
+            self._write("DELETE FROM alerts WHERE number = ?", row["number"])
+
     def newest_validation(self) -> Operation | None:
         """Return the newest operation that has ended and has compared the backup with its source, or None."""
         compared = "finished_at IS NOT NULL AND json_extract(result, '$.validation.equal') IS NOT NULL"

@@ -178,3 +178,38 @@ def test_the_last_validation_stays_when_a_newer_operation_makes_none(store: Stor
     found = store.newest_validation()
     assert found is not None
     assert (validation.id, False) == (found.id, found.equal)
+
+
+def test_what_ended_long_ago_is_forgotten(store: Store) -> None:
+    """Not the newest, not the open one, and not what the status shows: the last done of a kind, the last that compared."""
+    found = []
+    for kind, state in (("resync", "done"), ("snapshot", "failed"), ("snapshot", "failed"), ("resync", "failed")):
+        operation, _ = store.start_operation(kind, "me", "why", Params(name="a") if kind == "snapshot" else None)
+        if not found:
+            store.update_operation(operation.id, result={"validation": {"equal": True}})
+        store.finish_operation(operation.id, state)
+        store.update_operation(operation.id, finished_at="2025-01-01T00:00:00Z")
+        found.append(operation.id)
+    store.start_operation("validation", "me", "why")
+    assert [] == store.old_operations("2024-12-31T00:00:00Z", 1)
+    assert [] == store.old_operations("2026-01-01T00:00:00Z", 4)
+    assert [found[1]] == store.old_operations("2026-01-01T00:00:00Z", 1)
+    store.forget_operations([found[1]])
+    assert [] == store.old_operations("2026-01-01T00:00:00Z", 1)
+    with pytest.raises(NotFound):
+        store.operation(found[1])
+
+
+def test_alerts_that_were_closed_long_ago_are_forgotten(store: Store) -> None:
+    """An open one stays however old it is."""
+    for cause in ("one", "two", "open"):
+        store.raise_alert("stopped", cause, {})
+    for cause in ("one", "two"):
+        store.close_alerts("stopped", cause=cause)
+    store.forget_alerts("2000-01-01T00:00:00Z", 0)
+    count = "SELECT count(*) AS found FROM alerts"
+    assert 3 == store._rows(count)[0]["found"]
+    store.forget_alerts("2100-01-01T00:00:00Z", 2)
+    assert 2 == store._rows(count)[0]["found"]
+    store.forget_alerts("2100-01-01T00:00:00Z", 0)
+    assert ["open"] == [alert.cause for alert in store.alerts()]

@@ -12,6 +12,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import
     Member,
     from_hello,
     from_status,
+    host_of,
     state_of,
 )
 
@@ -91,3 +92,11 @@ class TestStateOf:
         """What a member says itself is newer, but no word is no news."""
         assert "SECONDARY" == Member("a:1", "PRIMARY").in_state("SECONDARY").state
         assert "PRIMARY" == Member("a:1", "PRIMARY").in_state("UNKNOWN").state
+
+
+@pytest.mark.parametrize(
+    ("address", "host"), [("a.example.com:27017", "a.example.com"), ("[::1]:27017", "::1"), ("10.0.0.1:1", "10.0.0.1")]
+)
+def test_a_host_is_named_without_brackets(address: str, host: str) -> None:
+    """An inventory names a machine by its address alone."""
+    assert host == host_of(address)
