@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import apply, capture, fleet_check, initial_sync, oplog_rates, printing, validation
+from benchmarks import apply, capture, fleet_check, initial_sync, namespaces, oplog_rates, printing, validation
 from benchmarks.errors import TooLong, Unequal
 from benchmarks.options import Options
 from benchmarks.printing import Ratio
@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[Options], list[Ratio]]]] = {
     "capture": (capture.TITLE, capture.run),
     "validation": (validation.TITLE, validation.run),
     "fleet_check": (fleet_check.TITLE, fleet_check.run),
+    "namespaces": (namespaces.TITLE, namespaces.run),
     "oplog_rates": (oplog_rates.TITLE, oplog_rates.run),
 }
 
@@ -50,8 +51,11 @@ def parse(arguments: Sequence[str] | None) -> tuple[str, Options]:
         "--rounds", type=positive, default=usual.rounds, help="of both sides in turns, the best counts (%(default)s)"
     )
     parser.add_argument("--jobs", type=positive, default=usual.jobs, help="of the fleet to check (%(default)s)")
+    parser.add_argument(
+        "--databases", type=positive, default=usual.databases, help="of the larger source of namespaces (%(default)s)"
+    )
     found = parser.parse_args(arguments)
-    return found.name, Options(found.megabytes, found.operations, found.rounds, found.jobs)
+    return found.name, Options(found.megabytes, found.operations, found.rounds, found.jobs, found.databases)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

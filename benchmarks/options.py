@@ -26,6 +26,8 @@ class Options:
     """How often both sides are measured, in turns; the shortest time of each counts, because everything above it is noise."""
     jobs: int = 200
     """How many jobs the fleet has that is checked."""
+    databases: int = 2000
+    """How many databases the larger source has."""
 
 
 @contextlib.contextmanager
