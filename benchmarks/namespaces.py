@@ -7,6 +7,7 @@ by the agent and by mongod itself. Then collections are made and dropped while t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import data, printing
@@ -59,7 +60,7 @@ def _measure(directory: Path, databases: int) -> Seconds:
             agent.start()
             ours = agent.step_seconds("initial_sync", "sync")
             agent.end_after_the_switch()
-            change = timed(lambda: (_change(replica_set), _applied(agent, replica_set)))
+            change = timed(partial(_change_and_wait, agent, replica_set))
         member = NewMember(replica_set, directory / "member")
         theirs = member.join()
         member.leave()
@@ -70,7 +71,8 @@ def _measure(directory: Path, databases: int) -> Seconds:
     return Seconds(ours / count, theirs / count, change / CHANGES)
 
 
-def _applied(agent: Agent, replica_set: ReplicaSet) -> None:
+def _change_and_wait(agent: Agent, replica_set: ReplicaSet) -> None:
+    _change(replica_set)
     with replica_set.client(w="majority") as client:
         client["bench"]["marks"].insert_one({"_id": 1})
     with agent.head(1) as head:

@@ -7,15 +7,18 @@ of it that could disagree.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import bson
+import structlog
 import zstandard
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
@@ -27,7 +30,10 @@ from backup_agent.times import OpTime, show
 from backup_agent.values import RAW
 
 SLICE_BYTES = 64 * 1024 * 1024
+log = structlog.get_logger(__name__)
+
 SUFFIX = ".oplog.zst"
+DAMAGED = ".damaged"
 _PART_BYTES = 1024 * 1024
 
 
@@ -130,14 +136,46 @@ def _fsync_directory(path: Path) -> None:
 
 
 def _whole(path: Path) -> tuple[int, bytes]:
-    """Cut a file after its last whole frame; returns its length then, and that frame."""
+    """Cut a file after its last whole frame; returns its length then, and that frame.
+
+    A crash tears the last frame. Whole frames behind a bad one say that the disk has damaged it: they are cut off, too, and read
+    from the source again; the head does not take a second time what it has applied of them. A copy of the file stays.
+    """
     end, last = 0, b""
     try:
         for offset, content in frames(path):
             end, last = offset, content
-    except BadFrame:
+    except BadFrame as error:
+        _say_what_is_cut(path, end, error)
         os.truncate(path, end)
     return end, last
+
+
+def _say_what_is_cut(path: Path, end: int, error: BadFrame) -> None:
+    lost, cut = _whole_frames_behind(path, end), path.stat().st_size - end
+    if not lost:
+        log.warning("slice cut", slice=path.name, found="a torn frame, as a crash leaves one", at=end, cut_bytes=cut)
+        return
+    kept = path.with_name(f"{path.name}{DAMAGED}")
+    shutil.copyfile(path, kept)
+    log.error(
+        "slice cut",
+        slice=path.name,
+        found=f"a damaged frame with {lost} whole ones behind it ({error})",
+        cut_bytes=cut,
+        kept=str(kept),
+        next="what is cut off is read from the source again; see whether the disk is sound",
+    )
+
+
+def _whole_frames_behind(path: Path, offset: int) -> int:
+    """Return how many whole frames follow each other somewhere behind a bad one."""
+    content, at, found = path.read_bytes(), offset, 0
+    while not found and (at := content.find(zstandard.FRAME_HEADER, at + 1)) >= 0:
+        with contextlib.suppress(BadFrame):
+            for _ in frames(path, offset=at):
+                found += 1
+    return found
 
 
 class SliceWriter:

@@ -7,6 +7,7 @@ from typing import Any
 
 import bson
 import pytest
+import structlog
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
@@ -60,6 +61,29 @@ def test_a_torn_tail_is_cut_at_the_last_whole_frame(tmp_path: Path, lost: int) -
     assert Anchor.of(entry(2)) == again.anchor
     append(again, 3)
     assert [1, 2, 3] == everything(tmp_path, again)
+
+
+def test_whole_frames_behind_a_damaged_one_are_said_and_kept_aside(tmp_path: Path) -> None:
+    """No crash leaves that: the disk is at fault. What is cut off is counted, and a copy stays for whoever looks into it."""
+    writer = SliceWriter(tmp_path, 1)
+    ends = []
+    for second in (1, 2, 3, 4):
+        append(writer, second)
+        assert writer.durable is not None
+        ends.append(writer.durable.length)
+    writer.close()
+    path = files(tmp_path)[0]
+    content = bytearray(path.read_bytes())
+    content[ends[0] + 8] ^= 0xFF
+    path.write_bytes(content)
+    with structlog.testing.capture_logs() as logs:
+        again = SliceWriter(tmp_path, 1)
+    assert ("error", ends[3] - ends[0]) == (logs[0]["log_level"], logs[0]["cut_bytes"])
+    assert "2 whole ones behind it" in logs[0]["found"]
+    assert bytes(content) == Path(logs[0]["kept"]).read_bytes()
+    assert Anchor.of(entry(1)) == again.anchor
+    append(again, 2)
+    assert [1, 2] == everything(tmp_path, again)
 
 
 def test_a_slice_that_was_never_whole_is_removed(tmp_path: Path) -> None:
