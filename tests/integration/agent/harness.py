@@ -288,15 +288,18 @@ def builds(client: Client) -> list[str]:
     ]
 
 
-def assert_equal(agent: Agent, replica_set: ReplicaSet, seconds: float = 180) -> Mapping[str, Any]:
-    """Require that the head holds exactly what the source holds; no client may write to the source.
+def assert_equal(
+    agent: Agent, replica_set: ReplicaSet, seconds: float = 180, member: int | None = None
+) -> Mapping[str, Any]:
+    """Require that the head holds exactly what the primary holds, or a member; no client may write to the source.
 
     Index builds whose client is gone go on, and wait for the vote of a member that was away; they are waited for.
     """
-    with replica_set.client() as source:
-        wait_until("the source's index builds are committed", lambda: not builds(source), seconds)
+    with replica_set.client() as primary:
+        wait_until("the source's index builds are committed", lambda: not builds(primary), seconds)
+        note = primary.admin.command("appendOplogNote", 1, data={"msg": "compare"}, writeConcern={"w": "majority"})
+    with replica_set.client() if member is None else replica_set.member_client(member) as source:
         expected = contents(source)
-        note = source.admin.command("appendOplogNote", 1, data={"msg": "compare"}, writeConcern={"w": "majority"})
 
     def applied() -> Json | None:
         status = agent.status()

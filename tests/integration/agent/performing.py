@@ -10,13 +10,14 @@ from typing import Any
 from acts.transactions import commit_prepared, prepare
 from bson.codec_options import CodecOptions
 from bson.son import SON
+from odd import raw
 from programs import Json, Namespace, Step
 from pymongo import DeleteMany, DeleteOne, InsertOne, MongoClient, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-TZ: CodecOptions[Json] = CodecOptions(tz_aware=True)
+TZ: CodecOptions[Json] = CodecOptions(tz_aware=True, unicode_decode_error_handler="replace")
 LARGE_BYTES = 6 * 1024 * 1024
 MAX_TIME = 50
 """MaxTimeMSExpired; here a step that waits for another would be a mistake of the program."""
@@ -61,28 +62,28 @@ class Performer:
     def _insert(
         self, ns: Namespace, documents: list[Json], ordered: bool, session: ClientSession | None = None
     ) -> None:
-        self._at(ns).insert_many([dict(document) for document in documents], ordered=ordered, session=session)
+        self._at(ns).insert_many(list(map(raw, documents)), ordered=ordered, session=session)
 
     def _update(
         self, ns: Namespace, query: Json, change: Any, multi: bool, upsert: bool, session: ClientSession | None = None
     ) -> None:
         method = self._at(ns).update_many if multi else self._at(ns).update_one
-        method(query, change, upsert=upsert, session=session)
+        method(raw(query), _change(change), upsert=upsert, session=session)
 
     def _replace(
         self, ns: Namespace, identity: Any, document: Json, upsert: bool, session: ClientSession | None = None
     ) -> None:
-        self._at(ns).replace_one({"_id": identity}, dict(document), upsert=upsert, session=session)
+        self._at(ns).replace_one(raw({"_id": identity}), raw(document), upsert=upsert, session=session)
 
     def _delete(self, ns: Namespace, query: Json, multi: bool, session: ClientSession | None = None) -> None:
         method = self._at(ns).delete_many if multi else self._at(ns).delete_one
-        method(query, session=session)
+        method(raw(query), session=session)
 
     def _find_and_modify(self, ns: Namespace, query: Json, change: Any, session: ClientSession | None = None) -> None:
         if change is None:
-            self._at(ns).find_one_and_delete(query, session=session)
+            self._at(ns).find_one_and_delete(raw(query), session=session)
         else:
-            self._at(ns).find_one_and_update(query, change, session=session)
+            self._at(ns).find_one_and_update(raw(query), _change(change), session=session)
 
     def _bulk(self, ns: Namespace, writes: list[Step], ordered: bool) -> None:
         requests = [request for write in writes for request in _requests(write)]
@@ -90,7 +91,7 @@ class Performer:
             self._at(ns).bulk_write(requests, ordered=ordered)
 
     def _measure(self, ns: Namespace, measurements: list[Json]) -> None:
-        self._at(ns).insert_many([{"_id": number, **found} for number, found in enumerate(measurements)])
+        self._at(ns).insert_many([raw({"_id": number, **found}) for number, found in enumerate(measurements)])
 
     def _fill(self, ns: Namespace, documents: int, size: int) -> None:
         first = self._filled
@@ -99,13 +100,13 @@ class Performer:
 
     def _large(self, ns: Namespace, identity: Any) -> None:
         large = {"_id": identity, "pad": "l" * LARGE_BYTES}
-        self._at(ns).replace_one({"_id": identity}, large, upsert=True)
-        self._at(ns).update_one({"_id": identity}, {"$set": {"k": 3}})
+        self._replace(ns, identity, large, upsert=True)
+        self._update(ns, {"_id": identity}, {"$set": {"k": 3}}, multi=False, upsert=False)
 
     def _swap(self, ns: Namespace, one: Any, other: Any) -> None:
-        found = [self._at(ns).find_one({"_id": identity}) or {} for identity in (one, other)]
+        found = [self._at(ns).find_one(raw({"_id": identity})) or {} for identity in (one, other)]
         for identity, key in ((one, "free"), (other, found[0].get("k")), (one, found[1].get("k"))):
-            self._at(ns).update_one({"_id": identity}, {"$set": {"k": key}})
+            self._update(ns, {"_id": identity}, {"$set": {"k": key}}, multi=False, upsert=False)
 
     def _transaction(self, writes: list[Step], end: str) -> None:
         with self._client.start_session() as session:
@@ -185,15 +186,20 @@ class Performer:
         self._client[database].command(f"{act}User", name, **given)
 
 
+def _change(change: Any) -> Any:
+    """Return an update as it is sent: operators, or a pipeline."""
+    return list(map(raw, change)) if isinstance(change, list) else raw(change)
+
+
 def _requests(write: Step) -> Iterator[Any]:
     """Yield what a write is in a bulk."""
     given = write.given
     if write.do == "insert":
-        yield from (InsertOne(dict(document)) for document in given["documents"])
+        yield from (InsertOne(raw(document)) for document in given["documents"])
     elif write.do == "update":
         kind = UpdateMany if given["multi"] else UpdateOne
-        yield kind(given["query"], given["change"], upsert=given["upsert"])
+        yield kind(raw(given["query"]), _change(given["change"]), upsert=given["upsert"])
     elif write.do == "replace":
-        yield ReplaceOne({"_id": given["identity"]}, dict(given["document"]), upsert=given["upsert"])
+        yield ReplaceOne(raw({"_id": given["identity"]}), raw(given["document"]), upsert=given["upsert"])
     elif write.do == "delete":
-        yield (DeleteMany if given["multi"] else DeleteOne)(given["query"])
+        yield (DeleteMany if given["multi"] else DeleteOne)(raw(given["query"]))

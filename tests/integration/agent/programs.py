@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from bson import Binary, Decimal128, Int64
+from bson import Binary, Code, Decimal128, Int64
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
+from odd import AGAIN, NO_UTF_8, POINTER, SYMBOL, UNDEFINED
 
 Json = dict[str, Any]
 Namespace = tuple[str, str]
@@ -76,13 +77,14 @@ def step(do: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Step
 # Documents --------------------------------------------------------------------------------------------------------------
 
 namespaces = st.tuples(st.sampled_from(DATABASES), st.sampled_from(NAMES))
-identities = st.sampled_from([*range(8), "x", "y", 1.0, Int64(2), Decimal128("3"), {"k": 1}, START])
+identities = st.sampled_from([*range(8), "x", "y", 1.0, Int64(2), Decimal128("3"), {"k": 1}, START, NO_UTF_8, SYMBOL])
 """Few, so that steps meet each other's documents; some are equal to others of another type."""
 numbers = st.integers(0, 5)
 moments = st.integers(0, 400).map(lambda minutes: START + datetime.timedelta(minutes=minutes * 7))
 plain_values = st.one_of(
     numbers,
     st.sampled_from(["", "text", PAD, None, True, 1.5, Int64(2**40), Decimal128("1.10"), Binary(b"\0", 5), START]),
+    st.sampled_from([f"no {NO_UTF_8}", UNDEFINED, SYMBOL, POINTER, Binary(b"old", 2), Code("f()", {"a": 1})]),
 )
 values = st.one_of(
     plain_values,
@@ -94,12 +96,14 @@ fields = st.fixed_dictionaries(
     optional={"a": values, "b": values, "l": st.lists(values, max_size=4), "n": numbers, "t": moments, "pad": st.just(PAD)},
 )  # fmt: skip
 documents = st.builds(lambda identity, found: {"_id": identity, **found}, identities, fields)
+doubled = st.builds(lambda found, n, m: {**found, "twice": n, f"twice{AGAIN}": m}, documents, numbers, values)
+"""Seldom drawn: a change of such a field, written as a diff, ends the head's mongod, which then takes seconds to come back."""
 queries = st.one_of(
     st.builds(lambda identity: {"_id": identity}, identities),
     st.builds(lambda number: {"k": number}, numbers),
     st.builds(lambda number: {"n": {"$gte": number}}, numbers),
 )
-paths = st.sampled_from(["a", "b", "k", "a.x", "a.x.y", "b.z", "l.0", "l.3", "fresh"])
+paths = st.sampled_from(["a", "b", "k", "a.x", "a.x.y", "b.z", "l.0", "l.3", "fresh", "twice", f"n{NO_UTF_8}"])
 
 
 def change(operator: str, path: st.SearchStrategy[str], value: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
@@ -246,6 +250,7 @@ steps = weighted(
     (6, fills),
     (4, swaps),
     (1, step("large", ns=namespaces, identity=identities)),
+    (1, step("insert", ns=namespaces, documents=doubled.map(lambda one: [one]), ordered=st.just(True))),
     (1, step("drop_database", database=st.sampled_from(DATABASES))),
 )
 restarts = st.sampled_from([Step("terminate"), Step("kill")])

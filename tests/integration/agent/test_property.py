@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class Run:
             self._agent.wait_operation()
         self._all(program.after)
         self._agent.wait_operation()
-        return len(assert_equal(self._agent, self._set))
+        return len(self._compared())
 
     def _all(self, steps: tuple[Step, ...]) -> None:
         for step in steps:
@@ -111,7 +111,11 @@ class Run:
     def _compare(self) -> None:
         self.acted["compare"] += 1
         self._agent.wait_operation()
-        assert_equal(self._agent, self._set)
+        self._compared()
+
+    def _compared(self) -> Mapping[str, object]:
+        """Compare with the secondary: of a field that a document holds twice, a primary changes the first alone."""
+        return assert_equal(self._agent, self._set, member=1)
 
 
 class Report:

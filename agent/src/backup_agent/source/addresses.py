@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.errors import ConfigurationError, InvalidURI
 from pymongo.uri_parser import parse_uri
 
-from backup_agent.errors import BadConfiguration, Transient
+from backup_agent.errors import AccessRefused, BadConfiguration, Transient
 
 CARRIED = frozenset(
     {
@@ -44,10 +44,13 @@ class Given:
 def read(uri: str) -> Given:
     """Read a URI; one with `+srv` asks the resolver.
 
-    Raises BadConfiguration for what can never be right, Transient when the resolver has no answer.
+    Raises BadConfiguration for what can never be right, AccessRefused for a file that is not there, Transient when the resolver
+    has no answer.
     """
     try:
         found = parse_uri(uri)
+    except OSError as error:
+        raise AccessRefused("certificate", f"source.uri: {error}") from error
     except InvalidURI as error:
         raise BadConfiguration(f"source.uri: {error}") from error
     except (ConfigurationError, ValueError) as error:

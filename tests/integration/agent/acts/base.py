@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 from pymongo.database import Database
 
@@ -56,9 +55,3 @@ def has(db: Database[Json], version: tuple[int, int], what: str) -> bool:
 def modify(db: Database[Json], collection: str, **changes: Any) -> None:
     """Run collMod."""
     db.command(SON([("collMod", collection), *changes.items()]))
-
-
-def raw_document(*elements: bytes) -> RawBSONDocument:
-    """Return a document of raw elements, which PyMongo would not write."""
-    body = b"".join(elements)
-    return RawBSONDocument((len(body) + 5).to_bytes(4, "little") + body + b"\0")

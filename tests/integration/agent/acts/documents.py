@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import bson
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
-from bson.raw_bson import RawBSONDocument
+from odd import POINTER, SYMBOL, UNDEFINED, Old, raw
 from pymongo.database import Database
 
-from acts.base import NOW, Json, act, raw_document
-from backup_agent.values import RAW
+from acts.base import NOW, Json, act
 
 
 @act
@@ -41,10 +40,11 @@ def every_type(db: Database[Json]) -> Iterator[None]:
         ObjectId(), True, NOW, None, Regex("^a", "i"), DBRef("c", 1), Code("f()"), Code("g()", {"a": 1}), 7,
         Timestamp(1, 2), Int64(2**60), Decimal128("1.10"), MinKey(), MaxKey(), float("nan"), float("-inf"), -0.0,
     ]  # fmt: skip
+    far = Old(9, (2**62).to_bytes(8, "little"))
     old = [
-        raw_document(b"\x10_id\0\x01\x00\x00\x00", b"\x06u\0", b"\x0esym\0\x03\x00\x00\x00ab\0"),
-        raw_document(b"\x10_id\0\x02\x00\x00\x00", b"\x0cptr\0\x04\x00\x00\x00a.b\0" + bytes(range(12))),
-        raw_document(b"\x0e_id\0\x04\x00\x00\x00abc\0", b"\x09far\0" + (2**62).to_bytes(8, "little")),
+        raw({"_id": 1, "u": UNDEFINED, "symbol": SYMBOL}),
+        raw({"_id": 2, "pointer": POINTER}),
+        raw({"_id": SYMBOL, "far": far}),
     ]
     no_id = (list, Regex)
     db.ty.insert_many(
@@ -65,7 +65,7 @@ def strange_names(db: Database[Json]) -> Iterator[None]:
     """Names with dots and dollars, duplicate names, empty names."""
     set_field = {"field": "a.b", "input": "$$ROOT", "value": 5}
     dollars = {"_id": 1, "a.b": 1, "$c": 2, "": 3, "d": {"$e.f": 1}}
-    twice = raw_document(b"\x10_id\0\x05\x00\x00\x00", b"\x10x\0\x01\x00\x00\x00", b"\x10x\0\x02\x00\x00\x00")
+    twice = raw({"_id": 5, "x": 1, "x~": 2})
     db.command("insert", "sn", documents=[dollars, twice, {"_id": {"$ref": "a", "$id": 1}, "n": 1}])
     yield
     db.sn.update_one({"_id": 1}, [{"$replaceWith": {"$setField": set_field}}])
@@ -135,20 +135,13 @@ def odd_bytes(db: Database[Json]) -> Iterator[None]:
 
     Of such a field a primary changes the first alone, and its secondaries change both: here both ways give the same.
     """
-
-    def odd(**fields: object) -> RawBSONDocument:
-        return RawBSONDocument(
-            bson.encode(fields).replace("¤".encode(), b"\xff\xfe").replace(b"zwice\0", b"twice\0"), RAW
-        )
-
     where = db["odd"]
-    where.insert_many(
-        [odd(_id="¤", s="¤"), odd(_id=17, s="¤", n=0.0), odd(_id=b"bytes", twice=1, zwice=5, pad="x" * 300)]
-    )
+    doubled = raw({"_id": b"bytes", "twice": 1, "twice~": 5, "pad": "x" * 300})
+    where.insert_many([raw({"_id": "¤", "s": "¤"}), raw({"_id": 17, "s": "¤", "n": 0.0}), doubled])
     yield
-    where.insert_one(odd(_id={"¤": "¤"}, t=Timestamp(0, 0)))
-    where.update_one(odd(_id="¤"), odd(**{"$set": {"s": "¤¤", "¤": 1}}))
-    where.update_one(odd(_id=b"bytes"), {"$set": {"twice": 5}})
-    where.replace_one(odd(_id=17), odd(s=["¤"]))
-    where.insert_one(odd(_id="gone ¤"))
-    where.delete_one(odd(_id="gone ¤"))
+    where.insert_one(raw({"_id": {"¤": "¤"}, "t": Timestamp(0, 0)}))
+    where.update_one(raw({"_id": "¤"}), raw({"$set": {"s": "¤¤", "¤": 1}}))
+    where.update_one({"_id": b"bytes"}, {"$set": {"twice": 5}})
+    where.replace_one({"_id": 17}, raw({"s": ["¤"]}))
+    where.insert_one(raw({"_id": "gone ¤"}))
+    where.delete_one(raw({"_id": "gone ¤"}))

@@ -1,0 +1,55 @@
+"""Alerts that come and go with what is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup_agent.capture.capture import View
+from backup_agent.daemon.alerts import note_access, note_refused_indexes
+from backup_agent.errors import AccessRefused, Transient
+from backup_agent.state.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Give the state of a job."""
+    return Store(tmp_path / "state.sqlite")
+
+
+def shown(store: Store) -> list[tuple[str, str, str]]:
+    """Return the open alerts."""
+    return [(alert.kind, alert.cause, alert.detail["message"]) for alert in store.alerts()]
+
+
+def test_a_refused_login_is_an_alert_until_the_source_answers(store: Store) -> None:
+    """Another fault between the two closes nothing: nobody has seen the login work."""
+    refused = AccessRefused("login", "wrong password")
+    expected = [("access_refused", "login", "wrong password")]
+    for view in (View(problem=refused), View(problem=refused), View(problem=Transient("no primary")), View()):
+        note_access(store, view)
+        assert expected == shown(store)
+    note_access(store, View(seen_at=1.0))
+    assert [] == shown(store)
+
+
+def test_another_refusal_replaces_the_first(store: Store) -> None:
+    """One alert says what is wrong now."""
+    note_access(store, View(problem=AccessRefused("login", "wrong password")))
+    note_access(store, View(problem=AccessRefused("certificate", "unknown authority")))
+    assert [("access_refused", "certificate", "unknown authority")] == shown(store)
+
+
+def test_each_refused_index_has_an_alert(store: Store) -> None:
+    """It is closed when the head has the index, or needs none any more; where nobody knows, nothing changes."""
+    sets: list[Any] = [{"a.b x_1": "duplicates", "a.c y_1": "capped"}, None, {"a.c y_1": "capped"}]
+    for refused in sets:
+        note_refused_indexes(store, refused)
+    ((kind, cause, message),) = shown(store)
+    assert ("index_refused", "a.c y_1") == (kind, cause)
+    assert "the backup lacks index a.c y_1" in message
+    assert "capped" in message
+    note_refused_indexes(store, {})
+    assert [] == shown(store)

@@ -1,0 +1,71 @@
+"""When connections are made anew, and by which options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup_agent.config import Config
+from backup_agent.errors import AccessRefused
+from backup_agent.source.connections import SourceSet
+from tests.unit.agent.jobs import configured
+
+
+def source(here: Path, **changes: Any) -> Config:
+    """Return the configuration of a job with a user, whose source nobody answers for."""
+    (here / "word").write_text("one\n")
+    settings = {"uri": "mongodb://127.0.0.1:1/", "replica_set": "rs0", "connect_timeout_seconds": 0.1}
+    user = {"username": "backup", "password_file": str(here / "word")}
+    return configured(here, source={**settings, **user, **changes})
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Iterator[SourceSet]:
+    """Give connections by a password."""
+    with closing(SourceSet(source(tmp_path))) as found:
+        yield found
+
+
+def test_a_connection_stays_while_its_files_do(sources: SourceSet) -> None:
+    """Nothing is connected twice for nothing."""
+    assert sources.client("127.0.0.1:1") is sources.client("127.0.0.1:1")
+    assert sources.seeds() is sources.seeds()
+
+
+def test_a_changed_password_makes_new_connections(sources: SourceSet, tmp_path: Path) -> None:
+    """Also one of the same length, and one that was put in the old one's place."""
+    first, seeds = sources.client("127.0.0.1:1"), sources.seeds()
+    (tmp_path / "word").write_text("two\n")
+    os.utime(tmp_path / "word", ns=(1, 1))
+    second = sources.client("127.0.0.1:1")
+    (tmp_path / "new").write_text("six\n")
+    os.utime(tmp_path / "new", ns=(1, 1))
+    (tmp_path / "new").replace(tmp_path / "word")
+    third = sources.client("127.0.0.1:1")
+    assert seeds is not sources.seeds()
+    assert ["two", "six"] == [found.options._options["password"] for found in (second, third)]
+    assert first is not second is not third
+
+
+def test_what_the_configuration_says_counts_more_than_the_uri(tmp_path: Path) -> None:
+    """The URI's own options count where the configuration has none."""
+    uri = "mongodb://127.0.0.1:1/?authSource=users&authMechanism=SCRAM-SHA-1&compressors=zlib"
+    with closing(SourceSet(source(tmp_path, uri=uri))) as sources:
+        found = sources.client("127.0.0.1:1").options._options
+        assert ("users", "SCRAM-SHA-1") == (found["authsource"], found["authmechanism"])
+    changes = {"uri": uri, "auth_source": "admin", "auth_mechanism": "SCRAM-SHA-256"}
+    with closing(SourceSet(source(tmp_path, **changes))) as sources:
+        found = sources.client("127.0.0.1:1").options._options
+        assert ("admin", "SCRAM-SHA-256") == (found["authsource"], found["authmechanism"])
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """It passes once the file is there: somebody may be renewing it at this moment."""
+    tls = {"ca_file": str(tmp_path / "missing.pem")}
+    with closing(SourceSet(source(tmp_path, tls=tls))) as sources, pytest.raises(AccessRefused, match=r"missing\.pem"):
+        sources.client("127.0.0.1:1")
