@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from harness import Agent, an_agent, assert_equal, wait_until
+from resolver import answering, program
 
 from backup_agent.config import load
 from backup_agent.source.connections import SourceSet
@@ -86,6 +88,31 @@ def test_the_options_of_a_uri_count_for_each_member(certificates: Certificates, 
             agent.start()
             agent.wait_operation()
             assert "tailing" == agent.wait_state("tailing")["state"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process another resolver")
+def test_the_resolver_names_the_members(tmp_path: Path) -> None:
+    """With `mongodb+srv` the members are asked for by name; those that are named later are found, too, and without a restart."""
+    name, domain = "orders.rs.example.test", "rs.example.test"
+    with ReplicaSet("rs0", 2, directory=tmp_path / "rs", auth=True) as replica_set:
+        one_document(replica_set)
+        ports = [mongod.port for mongod in replica_set.mongods]
+        records = {
+            (f"_mongodb._tcp.{name}", "SRV"): [f"0 0 1 a.{domain}."],
+            (name, "TXT"): ['"authSource=admin"'],
+            (f"a.{domain}", "A"): ["127.0.0.1"],
+            (f"b.{domain}", "A"): ["127.0.0.1"],
+        }
+        uri = f"mongodb+srv://{name}/?tls=false&authSource=admin"
+        with answering(records), an_agent(tmp_path / "a", replica_set, source__uri=uri) as agent:
+            agent.program = program(tmp_path)
+            agent.start()
+            wait_until("it waits", lambda: f"a.{domain}:1 said: refused" in agent.log)
+            records[f"_mongodb._tcp.{name}", "SRV"] = [
+                f"0 0 {port} {host}.{domain}." for port, host in zip(ports, "ab", strict=True)
+            ]
+            agent.wait_operation()
+            assert_equal(agent, replica_set)
 
 
 def test_members_are_reached_by_the_horizon_of_the_seeds(certificates: Certificates, tmp_path: Path) -> None:

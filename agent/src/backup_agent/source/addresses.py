@@ -11,6 +11,7 @@ from pymongo.uri_parser import parse_uri
 
 from backup_agent.errors import AccessRefused, BadConfiguration, Transient
 
+SRV = "mongodb+srv:"
 CARRIED = frozenset(
     {
         "tls",
@@ -39,6 +40,8 @@ class Given:
 
     seeds: tuple[str, ...]
     options: Mapping[str, Any]
+    by_resolver: bool = False
+    """Whether a resolver named the seeds, so that it may name others later."""
 
 
 def read(uri: str) -> Given:
@@ -54,11 +57,11 @@ def read(uri: str) -> Given:
     except InvalidURI as error:
         raise BadConfiguration(f"source.uri: {error}") from error
     except (ConfigurationError, ValueError) as error:
-        if uri.startswith("mongodb+srv:"):
+        if uri.startswith(SRV):
             raise Transient(f"source.uri: expected the members of {uri} from the resolver, found: {error}") from error
         raise BadConfiguration(f"source.uri: {error}") from error
     options = {name: value for name, value in found["options"].items() if name.lower() in CARRIED}
-    return Given(tuple(address(*node) for node in found["nodelist"]), options)
+    return Given(tuple(address(*node) for node in found["nodelist"]), options, uri.startswith(SRV))
 
 
 def address(host: str, port: int | None) -> str:

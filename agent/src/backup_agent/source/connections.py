@@ -184,8 +184,18 @@ class SourceSet:
                 if best(answers[-1]):
                     return answers[-1]
         if not answers:
+            self._look_up_again()
             raise self._why_silent(said)
         return answers[0]
+
+    def _look_up_again(self) -> None:
+        """Ask the resolver whether it names other members by now."""
+        if self._given is None or not self._given.by_resolver:
+            return
+        with contextlib.suppress(AgentError):
+            found = read(self._config.source.uri)
+            if found != self._given:
+                self._given, self._seeds = found, None
 
     def _why_silent(self, said: dict[str, Exception]) -> AgentError:
         """Return what it means that no member gave an answer.
