@@ -14,6 +14,7 @@ version_added: 0.1.0
 description:
   - Returns the member that a resync would copy from, and the reason why each other member was not chosen.
   - Does not fail when no member is eligible; RV(chosen) is null then.
+  - Warns of a preference that no member meets, such as a misspelt name.
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:
   - mongodb_ops.backup.job
@@ -86,6 +87,10 @@ members:
       description: The configured delay of the member.
       type: int
       sample: 0
+    tags:
+      description: The member's tags.
+      type: dict
+      sample: {use: backup}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,6 +104,8 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.regis
 def run(module: AnsibleModule, provider: Provider) -> Outcome:
     demand(provider.facts, "can_explain_source")
     answer = provider.sources()
+    for text in answer.get("warnings", ()):
+        module.warn(text)
     return Outcome({key: answer.get(key) for key in ("chosen", "reason", "primary", "members")})
 
 

@@ -22,6 +22,16 @@ class TestRun:
         module = create_module()
         assert choice == sync_source_info.run(module, Embedded(module.params, agent, False)).record
 
+    def test_warns_of_a_preference_that_nobody_meets(self, create_module: Any, agent: Any) -> None:
+        """The agent's own sentence is shown, and is no part of the record."""
+        choice = {"chosen": "b:1", "reason": "least lag", "primary": "a:1", "members": MEMBERS}
+        agent.expect("sources", answer={"ok": True, **choice, "warnings": ["did you mean b:1?"]})
+        module = create_module()
+        warned: list[str] = []
+        module.warn = warned.append
+        assert choice == sync_source_info.run(module, Embedded(module.params, agent, False)).record
+        assert ["did you mean b:1?"] == warned
+
 
 class TestMain:
     def test_none_eligible(self, executable_agent: Any, run_main: Any) -> None:
