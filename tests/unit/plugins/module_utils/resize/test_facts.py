@@ -79,5 +79,5 @@ class TestStep:
         assert (False, False, True) == (retains.resizes, retains.shrinks, retains.retains)
 
     def test_host_of_an_ipv6_address(self) -> None:
-        """The port alone is cut off."""
-        assert "[::1]" == MemberFacts("[::1]:27017", "PRIMARY").host
+        """Without the brackets, as an inventory names it."""
+        assert "::1" == MemberFacts("[::1]:27017", "PRIMARY").host
