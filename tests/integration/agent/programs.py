@@ -96,14 +96,12 @@ fields = st.fixed_dictionaries(
     optional={"a": values, "b": values, "l": st.lists(values, max_size=4), "n": numbers, "t": moments, "pad": st.just(PAD)},
 )  # fmt: skip
 documents = st.builds(lambda identity, found: {"_id": identity, **found}, identities, fields)
-doubled = st.builds(lambda found, n, m: {**found, "twice": n, f"twice{AGAIN}": m}, documents, numbers, values)
-"""Seldom drawn: a change of such a field, written as a diff, ends the head's mongod, which then takes seconds to come back."""
 queries = st.one_of(
     st.builds(lambda identity: {"_id": identity}, identities),
     st.builds(lambda number: {"k": number}, numbers),
     st.builds(lambda number: {"n": {"$gte": number}}, numbers),
 )
-paths = st.sampled_from(["a", "b", "k", "a.x", "a.x.y", "b.z", "l.0", "l.3", "fresh", "twice", f"n{NO_UTF_8}"])
+paths = st.sampled_from(["a", "b", "k", "a.x", "a.x.y", "b.z", "l.0", "l.3", "fresh", f"n{NO_UTF_8}"])
 
 
 def change(operator: str, path: st.SearchStrategy[str], value: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
@@ -141,6 +139,18 @@ writes = st.one_of(
     step("delete", ns=namespaces, query=queries, multi=st.booleans()),
     step("find_and_modify", ns=namespaces, query=queries, change=st.one_of(changes, pipelines, st.none())),
 )
+DOUBLED = st.just(("p0", "twice"))
+twice = st.builds(lambda one, n, m: {**one, "twice": n, f"twice{AGAIN}": m}, documents, numbers, values)
+twice_changes = st.one_of(
+    changes, change("$set", st.just("twice"), values), change("$unset", st.just("twice"), st.just(""))
+)
+doubled = st.one_of(
+    step("insert", ns=DOUBLED, documents=st.lists(twice, min_size=1, max_size=2), ordered=st.just(False)),
+    step("update", ns=DOUBLED, query=queries, change=twice_changes, multi=st.booleans(), upsert=st.just(False)),
+)
+"""Documents that hold a field twice. They have a collection of their own, because a pipeline that changes both fields ends the
+mongod of the source (an invariant of its `document_diff_serialization.cpp`). A change of such a field ends that of the head,
+which takes seconds to come back; so they are drawn seldom."""
 measurements = st.builds(
     lambda when, meta, value: {"t": when, "m": meta, "v": value}, moments, numbers, st.one_of(plain_values)
 )
@@ -250,7 +260,7 @@ steps = weighted(
     (6, fills),
     (4, swaps),
     (1, step("large", ns=namespaces, identity=identities)),
-    (1, step("insert", ns=namespaces, documents=doubled.map(lambda one: [one]), ordered=st.just(True))),
+    (2, doubled),
     (1, step("drop_database", database=st.sampled_from(DATABASES))),
 )
 restarts = st.sampled_from([Step("terminate"), Step("kill")])
