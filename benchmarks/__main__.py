@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import apply, capture, fleet_check, initial_sync, namespaces, oplog_rates, printing, validation
+from benchmarks import apply, capture, fleet_check, idle, initial_sync, namespaces, oplog_rates, printing, validation
 from benchmarks.errors import TooLong, Unequal
 from benchmarks.options import Options
 from benchmarks.printing import Ratio
@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[Options], list[Ratio]]]] = {
     "capture": (capture.TITLE, capture.run),
     "validation": (validation.TITLE, validation.run),
     "fleet_check": (fleet_check.TITLE, fleet_check.run),
+    "idle": (idle.TITLE, idle.run),
     "namespaces": (namespaces.TITLE, namespaces.run),
     "oplog_rates": (oplog_rates.TITLE, oplog_rates.run),
 }

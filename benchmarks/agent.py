@@ -55,6 +55,12 @@ class Agent:
         argv = [sys.executable, "-m", "backup_agent", "--config", str(self._file), "run"]
         self._process = processes.spawn(argv, self._log)
 
+    @property
+    def pid(self) -> int:
+        """The daemon's process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it, and its head with it."""
         if self._process is not None:
