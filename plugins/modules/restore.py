@@ -150,7 +150,8 @@ operation:
 restore:
   description:
     - What the directory holds. Null when it is not known yet, because the agent restores or because of check mode.
-    - Holds the fields of RV(plan), C(entries) (how many operations were replayed) and C(restored_at).
+    - Holds the fields of RV(plan), C(entries) (how many operations were replayed) and C(restored_at), and
+      C(missing_indexes) where the source has indexes that the backup has not.
   returned: success
   type: dict
   sample: {job: orders, snapshot: scheduled-20260131T000000Z, entries: 51234, restored_at: "2026-01-31T05:14:09Z"}

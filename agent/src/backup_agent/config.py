@@ -147,6 +147,10 @@ class Config(_Strict):
             raise AccessRefused(
                 "login", f"source.password_file: expected a readable file, found {path}: {error.strerror}"
             ) from error
+        except UnicodeDecodeError as error:
+            raise AccessRefused(
+                "login", f"source.password_file: expected text in UTF-8 in {path}, found none"
+            ) from error
 
 
 def _explain(error: ValidationError) -> str:

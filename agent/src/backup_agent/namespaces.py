@@ -30,8 +30,8 @@ REMEMBERED = 4096
 
 SYSTEM_VIEWS = "system.views"
 
-ORDERED: CodecOptions[SON[str, Any]] = CodecOptions(document_class=SON)
-"""Keeps the order of keys, which is part of the meaning of an index."""
+ORDERED: CodecOptions[SON[str, Any]] = CodecOptions(document_class=SON, unicode_decode_error_handler="surrogateescape")
+"""Keeps the order of keys, which is part of the meaning of an index. What is not UTF-8 can be looked at, and not written."""
 
 
 def split(namespace: str) -> tuple[str, str]:
@@ -98,9 +98,30 @@ def uuid_in(info: Mapping[str, Any]) -> bytes | None:
     return None if ui is None else bytes(ui)
 
 
-def find_by_uuid(client: MongoClient[dict[str, Any]], ui: bytes) -> tuple[str, Mapping[str, Any]] | None:
-    """Return database and listCollections document that a collection has now, or None when it was dropped."""
-    return next(((database, info) for database, info in listed(client) if uuid_in(info) == ui), None)
+class Whereabouts:
+    """Where the collections of a server are by UUID. All of them are listed at once, and again only when that has become old."""
+
+    def __init__(self, client: MongoClient[dict[str, Any]]) -> None:
+        """Nothing is listed yet."""
+        self._client = client
+        self._found: dict[bytes, str] | None = None
+
+    def of(self, ui: bytes, no_longer: str | None = None) -> str | None:
+        """Return the namespace of a collection, or None when it was dropped: no UUID comes back.
+
+        `no_longer` is one that it is known not to have any more. Raises PyMongo's errors.
+        """
+        if self._found is None or (no_longer is not None and self._found.get(ui) == no_longer):
+            described = ((uuid_in(info), f"{database}.{info['name']}") for database, info in listed(self._client))
+            self._found = {found: namespace for found, namespace in described if found is not None}
+        return self._found.get(ui)
+
+
+def described(client: MongoClient[dict[str, Any]], namespace: str) -> Mapping[str, Any] | None:
+    """Return what listCollections says of a name now, or None."""
+    database, name = split(namespace)
+    found = client.get_database(database, codec_options=ORDERED).list_collections(filter={"name": name})
+    return next(iter(found), None)
 
 
 def indexes(client: MongoClient[dict[str, Any]], database: str, collection: str) -> list[SON[str, Any]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from backup_agent.namespaces import needs_command, target_of, why_not_copied
+from backup_agent import namespaces
+from backup_agent.namespaces import Whereabouts, needs_command, target_of, why_not_copied
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,22 @@ def test_the_servers_own_databases_take_no_transactions() -> None:
     alone = ("admin.c", "config.chunks", "shop.system.views", "shop.system.js")
     together = ("shop.c", "shop.system.buckets.t", "shop.systems")
     assert [True] * 4 + [False] * 3 == [needs_command(namespace) for namespace in alone + together]
+
+
+def test_whereabouts_are_listed_again_only_when_they_have_become_old() -> None:
+    """A UUID that is not listed was dropped; a name that no longer holds asks for another look, and not for one each time."""
+    a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
+    held = {a: "x", b: "y"}
+    looks: list[None] = []
+
+    def listed(_client: Any) -> Iterator[tuple[str, Any]]:
+        looks.append(None)
+        yield from (("shop", {"name": name, "info": {"uuid": ui}}) for ui, name in held.items())
+
+    with patch.object(namespaces, "listed", listed):
+        found = Whereabouts(None)  # type: ignore[arg-type]
+        assert ("shop.x", None, "shop.y", 1) == (found.of(a), found.of(c), found.of(b, no_longer="shop.z"), len(looks))
+        held[b] = "z"
+        assert ("shop.z", 2) == (found.of(b, no_longer="shop.y"), len(looks))
+        del held[a]
+        assert (None, 3) == (found.of(a, no_longer="shop.x"), len(looks))

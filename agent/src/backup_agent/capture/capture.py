@@ -23,6 +23,7 @@ from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
 from backup_agent.raw import pages
 from backup_agent.raw.memory import PIECES
 from backup_agent.source import tested
+from backup_agent.source.answers import plain
 from backup_agent.source.connections import SourceSet
 from backup_agent.source.member import member_state
 from backup_agent.source.oplog import edge_entry
@@ -68,7 +69,7 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
-        self._said: tuple[str | None, str] | None = None
+        self._said: dict[str | None, str] = {}
         self.view = View(captured=writer.anchor.optime.ts if writer.anchor else None)
         """What capture knows now; set by this thread alone."""
 
@@ -95,7 +96,7 @@ class Capture(threading.Thread):
                 self._set(problem=error)
                 return
             except Exception as error:  # noqa: BLE001 - a thread that ended unseen would look like a source at rest
-                problem = self._meaning(error)
+                problem = self._meaning(member, error)
                 self._say(member, problem)
                 self._set(problem=problem)
                 if member is not None and not isinstance(problem, NoRoom):
@@ -103,16 +104,19 @@ class Capture(threading.Thread):
                 self._halt.wait(RETRY_SECONDS)
 
     def _say(self, member: str | None, problem: AgentError) -> None:
-        """Log why nothing is captured: once, however often that is tried again."""
-        if (member, problem.message) != self._said:
+        """Log why nothing is captured: once for each member, however often that is tried again."""
+        if self._said.get(member) != problem.message:
             log.warning("capture waits", member=member, reason=problem.message)
-        self._said = member, problem.message
+        self._said[member] = problem.message
 
-    def _meaning(self, error: Exception) -> AgentError:
+    def _meaning(self, member: str | None, error: Exception) -> AgentError:
         full = self._room.explain(error, SLICES)
         if full is not None:
             return NoRoom(full.message, SLICES, **full.details)
-        return error if isinstance(error, AgentError) else Transient(f"capture: {str(error)[:300]}")
+        refused = self._sources.explain(member, error) if member is not None else None
+        if refused is not None:
+            return refused
+        return error if isinstance(error, AgentError) else Transient(f"capture: {plain(str(error))[:300]}")
 
     def _choose(self) -> str:
         topology = self._look(None)
@@ -189,7 +193,7 @@ class Capture(threading.Thread):
             raise Transient(f"{member}: expected its oplog to begin with {wanted}, found {show(first['ts'])}")
         self._sources.works(member)
         log.info("capture follows", member=member, entry=show(wanted.ts))
-        self._said = None
+        self._said.clear()
         return page[1:] if wanted.anchor else page
 
     def _append(self, page: list[bytes]) -> None:

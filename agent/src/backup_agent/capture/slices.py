@@ -33,7 +33,8 @@ SLICE_BYTES = 64 * 1024 * 1024
 log = structlog.get_logger(__name__)
 
 SUFFIX = ".oplog.zst"
-DAMAGED = ".damaged"
+DAMAGED = "damaged"
+"""The directory beside the slices for copies of those that the disk has damaged. It goes with its generation."""
 _PART_BYTES = 1024 * 1024
 
 
@@ -156,16 +157,25 @@ def _say_what_is_cut(path: Path, end: int, error: BadFrame) -> None:
     if not lost:
         log.warning("slice cut", slice=path.name, found="a torn frame, as a crash leaves one", at=end, cut_bytes=cut)
         return
-    kept = path.with_name(f"{path.name}{DAMAGED}")
-    shutil.copyfile(path, kept)
     log.error(
         "slice cut",
         slice=path.name,
         found=f"a damaged frame with {lost} whole ones behind it ({error})",
         cut_bytes=cut,
-        kept=str(kept),
+        kept=_keep(path),
         next="what is cut off is read from the source again; see whether the disk is sound",
     )
+
+
+def _keep(path: Path) -> str:
+    """Keep a copy of a damaged slice beside the slices; returns where, or why there is none: the disk may be full, or broken."""
+    kept = path.parent.with_name(DAMAGED) / path.name
+    try:
+        kept.parent.mkdir(exist_ok=True, mode=0o700)
+        shutil.copyfile(path, kept)
+    except OSError as error:
+        return f"nothing: {error}"
+    return str(kept)
 
 
 def _whole_frames_behind(path: Path, offset: int) -> int:

@@ -38,4 +38,6 @@ def note_refused_indexes(store: Store, refused: Mapping[str, str] | None) -> Non
         store.close_alerts(REFUSED_INDEX, cause=index)
     for index in refused.keys() - known:
         text = f"the backup lacks index {index}, because the head refused to build it: {refused[index]}"
-        store.raise_alert(REFUSED_INDEX, index, {"message": f"{text}; correct that at the source, then resync the job"})
+        store.raise_alert(
+            REFUSED_INDEX, index, {"message": f"{text}; correct it at the source, and make the index there again"}
+        )

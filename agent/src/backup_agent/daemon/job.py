@@ -144,15 +144,17 @@ class Job:
         return f"tailing {view.member}: captured {show(view.captured)}, applied {applied_to}"
 
     def _trim(self) -> None:
+        """Delete what is no longer needed. It comes first: it may make the room that the rest needs."""
         if self._runtime is not None and time.monotonic() - self._trimmed > TRIM_SECONDS:
             self._trimmed = time.monotonic()
-            alerts.note_refused_indexes(self.store, self._runtime.refused_indexes)
-            history.prune(self.config, self.store)
             archived = self._archiver.through(self._runtime.number) if self.config.archive_interval_minutes else None
             # Until a first snapshot is there nothing is archived, and what is older than that snapshot is never needed.
             waiting = self.config.archive_interval_minutes > 0 and bool(self.store.snapshots())
             if archived is not None or not waiting:
                 self._runtime.trim_slices(self.config.slice_keep_hours * 3600, archived)
+            with contextlib.suppress(NoRoom, OSError, PyMongoError):  # once a minute
+                alerts.note_refused_indexes(self.store, self._runtime.refused_indexes)
+                history.prune(self.config, self.store)
 
     def stop_with(self, error: ResyncRequired | Unsupported) -> None:
         """Stop the job and raise the alert that says why."""
@@ -311,8 +313,8 @@ class Job:
 
     @property
     def head_died(self) -> bool:
-        """Whether a generation is worked on and its head does not run."""
-        return self._runtime is not None and not self._runtime.head.alive
+        """Whether a generation is worked on and its head does not run, for no reason that replay takes care of."""
+        return self._runtime is not None and not self._runtime.head.alive and not self._runtime.cared_for
 
     def wait(self, seconds: float) -> None:
         """Let the job's other work go on for so long. Raises what `alive` does, and ResyncRequired."""

@@ -45,6 +45,8 @@ class Runtime:
         self._since: Timestamp | None = None
         self._failures = 0
         self._care = Care()
+        self.cared_for = False
+        """Whether the head died while it was written to, and was not started since: what it died of is written with care."""
         self._start_seconds: float = START_SECONDS
 
     @property
@@ -80,6 +82,7 @@ class Runtime:
         try:
             self.head.start(self._start_seconds)
             self._start_seconds = START_SECONDS
+            self.cared_for = False
         except (HeadFailed, OSError) as error:
             full = self._room.explain(error, HEAD, DIRECTORY)
             if full is not None:
@@ -140,7 +143,7 @@ class Runtime:
                 raise full from error
             self._failures += self.head.failed
             if applier is not None and isinstance(error, HeadFailed) and self.head.ended(LAST_SECONDS):
-                self._care.died(applier.taken, self.head.last_words())
+                self.cared_for = applier.died(self.head.last_words(), by_itself=self.head.failed)
             if isinstance(error, (HeadFailed, PyMongoError)):
                 raise Transient(f"the head: {error}") from error
             raise

@@ -29,8 +29,8 @@ from backup_agent.replay.capped import CappedWriter, Touched
 from backup_agent.replay.care import Care
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.groups import Group, Op, grouped
-from backup_agent.replay.refusals import TOO_LARGE_FOR_CACHE, may_pass
-from backup_agent.replay.statements import DUPLICATE_KEY, Writer, can_be_written
+from backup_agent.replay.refusals import DUPLICATE_KEY, TOO_LARGE_FOR_CACHE, may_pass
+from backup_agent.replay.statements import Writer, can_be_written
 from backup_agent.replay.stream import Position, Stream, Unit, name_of
 from backup_agent.times import show
 from backup_agent.values import Client
@@ -94,11 +94,11 @@ class Applier:
     ) -> None:
         """Begin at the position that is stored on the head. Raises ResyncRequired when there is none.
 
-        What was committed up to `since` (by default that position) is in the copy already. `care` is told of by whoever starts
-        the head again: the units in `taken` are those that were being written.
+        What was committed up to `since` (by default that position) is in the copy already. Whoever starts a head again that died
+        keeps `care`.
         """
         self._client, self._positions, self._care = client, PositionStore(client), care
-        self.taken: list[Unit] = []
+        self._taken: list[Unit] = []
         """The units of the batch that is being written, or was when it failed."""
         loaded = self._positions.load()
         if loaded is None:
@@ -112,7 +112,7 @@ class Applier:
         reader = SliceReader(writer, self.position.open_from or at)
         self._stream = Stream(reader, self.position, since or at, spool)
         self._catalogue = Catalogue(client, strict=self.strict)
-        self._writer = Writer(client, care.without_diff)
+        self._writer = Writer(client, care.without_diffs)
         self._expected = PAGE_BYTES
         """How much memory the next batch is likely to take, after the last one."""
         self._pending = self._positions.pending()
@@ -127,6 +127,14 @@ class Applier:
     def between_entries(self) -> bool:
         """Whether the head stands between two entries, and not inside of a transaction that takes several batches."""
         return self.position.index < 0
+
+    def died(self, words: str, by_itself: bool) -> bool:
+        """Note that the head died; returns whether it was being written to. Raises Unsupported for an entry that it cannot take.
+
+        `words` are its last; `by_itself` says that nobody killed it.
+        """
+        self._care.died(self._taken, words, by_itself, begun=self._pending is not None)
+        return bool(self._taken)
 
     @property
     def refused(self) -> dict[str, str]:
@@ -162,10 +170,10 @@ class Applier:
 
     def _suspect(self) -> str:
         """Name the entry at which something failed that nobody foresaw."""
-        for unit in self.taken:
+        for unit in self._taken:
             if unit.op is None or not can_be_written(unit.op, self.strict):
                 return name_of(unit)
-        return self._stream.at
+        return f"an entry up to {self._stream.at}" if self._taken else self._stream.at
 
     def _apply_operations(self, until: Timestamp | None) -> bool:
         before = self._stream.read_bytes
@@ -174,7 +182,7 @@ class Applier:
         self._expected = max(PAGE_BYTES, size, self._stream.read_bytes - before)
         if batch:
             self._write(batch)
-            self._pending, self.taken = None, []
+            self._pending, self._taken = None, []
             self.entries += sum(unit.op is not None for unit in batch)
         return bool(batch)
 
@@ -182,7 +190,7 @@ class Applier:
         """Take the units of the next batch; none when a command comes first, or nothing."""
         batch: list[Unit] = []
         size, touched = 0, Touched()
-        self.taken = batch
+        self._taken = batch
         while len(batch) < BATCH_OPS and self._stream.read_bytes - before <= BATCH_BYTES:
             unit = self._stream.peek()
             if unit is None or unit.command is not None or (until is not None and unit.optime.ts > until):
@@ -206,7 +214,7 @@ class Applier:
         What it wrote outside of its transaction is known again only among exactly those.
         """
         batch: list[Unit] = []
-        self.taken = batch
+        self._taken = batch
         while (unit := self._stream.peek()) is not None and unit.command is None:
             self._stream.take()
             batch.append(unit)
@@ -223,7 +231,7 @@ class Applier:
         if unit is None or unit.command is None or (until is not None and unit.optime.ts > until):
             return False
         self._stream.take()
-        self.taken = [unit]
+        self._taken = [unit]
         failpoints.reach("apply.command")
         self._catalogue.command(unit)
         failpoints.reach("apply.command_done")
@@ -243,7 +251,8 @@ class Applier:
             self._save(batch[-1], journal=False)
             return
         if capped := [op for op in ops if self._catalogue.capped(op.ui)]:
-            self._positions.begin(batch[-1].position(None))
+            self._pending = batch[-1].position(None)
+            self._positions.begin(self._pending)
             self._capped.write(capped)
             failpoints.reach("apply.capped")
             ops = [op for op in ops if not self._catalogue.capped(op.ui)]

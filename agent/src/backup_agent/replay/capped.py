@@ -18,7 +18,7 @@ from typing import Any
 from bson.son import SON
 
 from backup_agent.errors import ResyncRequired
-from backup_agent.namespaces import OWN_DATABASE, find_by_uuid, split
+from backup_agent.namespaces import OWN_DATABASE, Whereabouts, described, split
 from backup_agent.raw import pages
 from backup_agent.replay.groups import Group, Op, id_key
 from backup_agent.replay.index_model import IndexModel
@@ -49,20 +49,18 @@ def make_capped(client: Client, model: IndexModel) -> None:
     Its documents wait in the agent's own database, in order, while it is created again under the same UUID. What is there tells
     how far it came: an ordinary collection, none or an incomplete one beside those documents, or a capped one without them.
     """
+    whereabouts = Whereabouts(client)
     for ui, wanted in model.capped().items():
         waiting = f"capped-{ui.hex()}"
-        info = find_by_uuid(client, ui)
-        if info is not None and not info[1]["options"].get("capped"):
-            database, described = info
-            _set_aside(client, database, described["name"], waiting)
-            wanted |= {
-                "namespace": f"{database}.{described['name']}",
-                "options": described["options"],
-                "idIndex": described.get("idIndex"),
-            }
+        namespace = whereabouts.of(ui)
+        info = described(client, namespace) if namespace is not None else None
+        if namespace is not None and info is not None and not info["options"].get("capped"):
+            _set_aside(client, *split(namespace), waiting)
+            wanted |= {"namespace": namespace, "options": info["options"], "idIndex": info.get("idIndex")}
             model.set_capped(ui, wanted)
         if client[OWN_DATABASE].list_collection_names(filter={"name": waiting}):
-            _drop(client, ui)
+            if namespace is not None:
+                drop_collection(client, split(namespace)[0], ui, split(namespace)[1])
             _create(client, ui, wanted, waiting)
             journaled(client, OWN_DATABASE, ("drop", waiting))
         model.set_capped(ui, None)
@@ -74,12 +72,6 @@ def _set_aside(client: Client, database: str, collection: str, waiting: str) -> 
     journaled(client, database, ("aggregate", collection), ("pipeline", [out]), ("cursor", {}))
     if not client[OWN_DATABASE].list_collection_names(filter={"name": waiting}):
         client[OWN_DATABASE].create_collection(waiting)
-
-
-def _drop(client: Client, ui: bytes) -> None:
-    found = find_by_uuid(client, ui)
-    if found is not None:
-        drop_collection(client, found[0], ui, str(found[1]["name"]))
 
 
 def _create(client: Client, ui: bytes, wanted: SON[str, Any], waiting: str) -> None:

@@ -1,18 +1,19 @@
 """How a head is written to that dies while it takes a batch, and then dies of the same batch again.
 
-After the third death at one place its operations are applied one at a time, as far as that batch went. The one of which the head
-dies then is applied by the way for heads without the stage for diffs: some diffs break an invariant of that stage, such as one
-that names a field which its document holds twice. When the head dies of that too, the job stops and names the entry.
+After the third death at one place its operations are applied one at a time, as far as that batch went. A document whose operation
+ends the head alone is from then on written whole, as for heads without the stage for diffs: some diffs break an invariant of that
+stage, such as one that names a field which its document holds twice. A batch that may not be cut, because it was begun before a
+crash, is written whole at once. When the head dies of that too, the job stops and names the entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import structlog
 
 from backup_agent.errors import Unsupported
-from backup_agent.replay.groups import Op
+from backup_agent.replay.groups import Group, Op
 from backup_agent.replay.stream import Unit, name_of
 from backup_agent.times import OpTime
 
@@ -32,46 +33,53 @@ class Care:
         self._deaths = 0
         self._until: Place | None = None
         """How far operations are applied one at a time."""
-        self._killer: Place | None = None
-        """The operation of which the head died alone."""
+        self._whole: set[tuple[bytes, Hashable]] = set()
+        """The documents that are written whole."""
 
     def alone(self, unit: Unit) -> bool:
         """Whether a unit is applied in a batch of its own."""
         return self._until is not None and _place(unit) <= self._until
 
-    def without_diff(self, op: Op) -> bool:
-        """Whether an operation is applied as the whole document that it leaves behind."""
-        return (op.optime, op.index) == self._killer
+    def without_diffs(self, group: Group) -> bool:
+        """Whether the documents of a group are written whole."""
+        return bool(self._whole) and any(_document(op) in self._whole for op in group.ops)
 
-    def died(self, units: Sequence[Unit], words: str) -> None:
+    def died(self, units: Sequence[Unit], words: str, by_itself: bool, begun: bool = False) -> None:
         """Note that the head died while it took these units; `words` are its last.
 
-        Raises Unsupported for one that it cannot take.
+        `by_itself` says that nobody killed it, `begun` that exactly these units have to be taken again. Raises Unsupported for
+        those that it cannot take.
         """
         if not units:
             return
         first = _place(units[0])
-        if len(units) == 1 and self.alone(units[0]):
-            self._died_alone(units[0], first, words)
-            return
         self._deaths = self._deaths + 1 if first == self._first else 1
-        if self._deaths > 2 * DEATHS:  # a batch on a capped collection is never cut
-            raise _stopped(f"one of {len(units)} operations from {name_of(units[0])} on", words)
         self._first = first
         log.warning("the head died", entry=name_of(units[0]), units=len(units), deaths=self._deaths)
-        if self._deaths >= DEATHS:
+        if len(units) == 1 and self.alone(units[0]):
+            if by_itself:
+                self._write_whole(units, words)
+        elif self._deaths >= DEATHS:
+            if begun:
+                self._write_whole(units, words)
             self._until = _place(units[-1])
 
-    def _died_alone(self, unit: Unit, place: Place, words: str) -> None:
-        if place == self._killer:
-            raise _stopped(name_of(unit), words)
-        self._killer = place
-        log.warning("the head died of one entry", entry=name_of(unit))
+    def _write_whole(self, units: Sequence[Unit], words: str) -> None:
+        """Write the documents of these units whole from now on. Raises Unsupported when all of them were already."""
+        documents = {_document(unit.op) for unit in units if unit.op is not None}
+        if documents <= self._whole:
+            raise _stopped(units, words)
+        self._whole |= documents
 
 
-def _stopped(name: str, words: str) -> Unsupported:
+def _document(op: Op) -> tuple[bytes, Hashable]:
+    return op.ui, op.key
+
+
+def _stopped(units: Sequence[Unit], words: str) -> Unsupported:
+    one = f"one of {len(units)} operations from {name_of(units[0])} on" if len(units) > 1 else name_of(units[0])
     return Unsupported(
-        f"{name}: expected the head to take this entry, its mongod died of it each time; {words}; "
+        f"{one}: expected the head to take this entry, its mongod died of it each time; {words}; "
         "resync the job, and tell the maintainers of this entry"
     )
 

@@ -27,7 +27,7 @@ from backup_agent.replay.feature_version import follow
 from backup_agent.replay.groups import Group, Op, describe
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.names import Names
-from backup_agent.replay.refusals import may_pass
+from backup_agent.replay.refusals import DUPLICATE_KEY, is_about_index, may_pass
 from backup_agent.replay.statements import Writer
 from backup_agent.replay.stream import Unit, command_name
 from backup_agent.replay.views import JOURNALED, apply_command, journaled
@@ -144,22 +144,23 @@ class Catalogue:
                 wanted.append((ui, specs))
         return wanted
 
-    def build(self, ui: bytes, specs: list[SON[str, Any]]) -> None:
+    def build(self, ui: bytes, specs: list[SON[str, Any]], copied: bool = False) -> None:
         """Build indexes of a collection; those that exist are left as they are, those that the head refuses are noted.
 
-        A server is stricter than older ones that have made an index, and a unique index that was built on one member after the
-        other may have duplicates. Raises OperationFailure for what may pass.
+        A server is stricter than older ones that have made an index. `copied` says that the source had the index before: then a
+        unique one may have duplicates, because it was built on one member after the other. In an index that is made at this
+        moment they say that the head is not what the source is. Raises OperationFailure for that, and for what passes.
         """
         try:
             self._build(self._names[ui], specs)
             for spec in specs:
                 self.model.allow(ui, spec["name"])
         except OperationFailure as error:
-            if may_pass(error):
+            if not is_about_index(error) or (error.code == DUPLICATE_KEY and not copied):
                 raise
             if len(specs) > 1:
                 for spec in specs:
-                    self.build(ui, [spec])
+                    self.build(ui, [spec], copied)
                 return
             reason = str((error.details or {}).get("errmsg", error))[:300]
             self.model.refuse(ui, specs[0], reason)
@@ -230,7 +231,7 @@ class Catalogue:
 
     def _on_drop(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         if entry["o"]["drop"] == SYSTEM_VIEWS:
-            views.drop_catalogue(self._client, database, ui)
+            views.drop_catalogue(self._client, database, ui, self.strict)
         elif ui is not None:
             self.drop(ui)
 

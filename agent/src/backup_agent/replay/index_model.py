@@ -65,27 +65,35 @@ class IndexModel:
         """Take an index away, or with `*` all of them."""
         self.set_indexes(ui, [spec for spec in self.indexes(ui) if index != "*" and spec["name"] != index])
 
+    def _refused(self, ui: bytes) -> Specs:
+        return list((self._table.find_one({"_id": uuid_binary(ui)}, {"refused": 1}) or {}).get("refused", []))
+
+    def _set_refused(self, ui: bytes, refused: Specs) -> None:
+        """Write all of them at once: after a crash the list is the old one or the new one."""
+        change = {"$set": {"refused": refused}} if refused else {"$unset": {"refused": 1}}
+        self._table.update_one({"_id": uuid_binary(ui)}, change, upsert=True)
+
     def refuse(self, ui: bytes, spec: SON[str, Any], reason: str) -> None:
         """Note an index that the head refused to build: what it is, and why it is not there."""
-        self.allow(ui, str(spec["name"]))
-        refused = {"refused": SON([("spec", spec), ("reason", reason)])}
-        self._table.update_one({"_id": uuid_binary(ui)}, {"$push": refused}, upsert=True)
+        others = [one for one in self._refused(ui) if one["spec"]["name"] != spec["name"]]
+        self._set_refused(ui, [*others, SON([("spec", spec), ("reason", reason)])])
 
     def allow(self, ui: bytes, index: str) -> None:
         """Forget that an index was refused, or with `*` all of them: it was dropped at the source, or is there now."""
-        which = {"_id": uuid_binary(ui), "refused": {"$exists": True}}
-        change = {"$unset": {"refused": 1}} if index == "*" else {"$pull": {"refused": {"spec.name": index}}}
-        self._table.update_one(which, change)
+        refused = self._refused(ui)
+        left = [one for one in refused if index != "*" and one["spec"]["name"] != index]
+        if left != refused:
+            self._set_refused(ui, left)
 
     def modify_refused(self, ui: bytes, change: Mapping[str, Any]) -> bool:
         """Change the options of a refused index as `collMod` does; returns whether it is one."""
-        found = (self._table.find_one({"_id": uuid_binary(ui)}) or {}).get("refused", [])
-        for one in found:
-            if _is_meant(one["spec"], change):
-                _change(one["spec"], change)
-                self.refuse(ui, one["spec"], one["reason"])
-                return True
-        return False
+        refused = self._refused(ui)
+        meant = [one["spec"] for one in refused if _is_meant(one["spec"], change)]
+        for spec in meant:
+            _change(spec, change)
+        if meant:
+            self._set_refused(ui, refused)
+        return bool(meant)
 
     def modify(self, ui: bytes, change: Mapping[str, Any]) -> None:
         """Change the options of an index as `collMod` does."""

@@ -21,7 +21,7 @@ class Names:
         self._names: dict[bytes, str] = {}
         self._holders: dict[str, bytes] = {}
         self._capped: set[bytes] = set()
-        self._cases: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._cases: defaultdict[bytes, Counter[str]] = defaultdict(Counter)
         """How many collections a database has, by its name without regard to case."""
         self._read(None)
 
@@ -39,7 +39,7 @@ class Names:
         self.drop(ui)
         self._names[ui], self._holders[namespace] = namespace, ui
         database = split(namespace)[0]
-        self._cases[database.casefold()][database] += 1
+        self._cases[_without_case(database)][database] += 1
         (self._capped.add if capped else self._capped.discard)(ui)
 
     def __getitem__(self, ui: bytes) -> str:
@@ -60,7 +60,7 @@ class Names:
 
     def other_cases(self, database: str) -> list[str]:
         """Return the databases whose names differ from this one in case alone."""
-        found = self._cases[database.casefold()]
+        found = self._cases[_without_case(database)]
         return sorted(other for other, held in found.items() if held and other != database)
 
     def put(self, ui: bytes, namespace: str, capped: bool | None = None) -> None:
@@ -79,7 +79,7 @@ class Names:
         if name is None:
             return
         database = split(name)[0]
-        self._cases[database.casefold()][database] -= 1
+        self._cases[_without_case(database)][database] -= 1
         if self._holders.get(name) == ui:
             del self._holders[name]
 
@@ -87,3 +87,8 @@ class Names:
         """Note that a database was dropped."""
         for ui in [ui for ui, name in self._names.items() if split(name)[0] == database]:
             self.drop(ui)
+
+
+def _without_case(database: str) -> bytes:
+    """Return what is equal for names that differ in case alone, as the server compares them: by the letters of ASCII."""
+    return database.encode(errors="surrogateescape").lower()

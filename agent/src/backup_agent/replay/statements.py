@@ -21,10 +21,10 @@ from backup_agent.raw.assembly import by_id, by_ids, only_id
 from backup_agent.raw.elements import has_zero_timestamp, is_id_alone, may_name_operators
 from backup_agent.replay.diffs import apply_diff
 from backup_agent.replay.groups import Group, Op, grouped, id_key
+from backup_agent.replay.refusals import DUPLICATE_KEY
 from backup_agent.source.member import raw_collection
 from backup_agent.values import RAW, REPLIES, Client, Document
 
-DUPLICATE_KEY = 11000
 UNKNOWN_STAGE = 40324
 STAGE = "$_internalApplyOplogUpdate"
 
@@ -51,8 +51,8 @@ def takes_diffs(client: Client) -> bool:
 class Writer:
     """Executes groups of operations on the head, whether it takes diffs or not."""
 
-    def __init__(self, client: Client, whole: Callable[[Op], bool] = lambda _op: False) -> None:
-        """Ask the head whether it takes diffs; `whole` says which operations it is given as whole documents all the same."""
+    def __init__(self, client: Client, whole: Callable[[Group], bool] = lambda _group: False) -> None:
+        """Ask the head whether it takes diffs; `whole` says which groups it is given as whole documents all the same."""
         self._client, self._diffs, self._whole = client, takes_diffs(client), whole
 
     def run(
@@ -65,7 +65,7 @@ class Writer:
     ) -> Iterator[tuple[Group, Document]]:
         """Yield each command's operations with the reply of the head, while it is iterated; `options` are the command's."""
         database, collection = split(name)
-        diffs = self._diffs and not any(map(self._whole, group.ops))
+        diffs = self._diffs and not self._whole(group)
         for part in [group] if diffs else without_diffs(self._client, name, group, session):
             command = SON([*statement(collection, part, strict).items(), *options.items()])
             yield part, self._client[database].command(command, session=session, codec_options=REPLIES)
@@ -205,9 +205,17 @@ def _whole(op: Op, present: dict[Hashable, bytes]) -> Op:
         raise Unsupported(f"{op.entry}: expected a diff or a whole document, found modifiers; resync the job")
     before = present.get(key)
     if before is not None:
-        before = apply_diff(before, bytes(op.o["diff"].raw)) if is_diff(op) else bytes(op.o.raw)
+        before = _after(op, before) if is_diff(op) else bytes(op.o.raw)
         present[key] = before
     return Op("u", op.ui, op.namespace, RawBSONDocument(before or _NOTHING, RAW), op.o2, op.optime, op.index)
+
+
+def _after(op: Op, before: bytes) -> bytes:
+    try:
+        return apply_diff(before, bytes(op.o["diff"].raw))
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"[:300]
+        raise Unsupported(f"{op.entry}: expected a diff that can be applied, found {found}") from error
 
 
 # The pages of a copy ------------------------------------------------------------------------------------------------------

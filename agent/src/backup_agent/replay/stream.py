@@ -87,11 +87,11 @@ def command_name(o: RawBSONDocument) -> str:
 
 
 def operations(entry: bytes) -> list[bytes]:
-    """Return the operations inside an `applyOps` entry. Raises Unsupported when it has none to show."""
+    """Return the operations inside an `applyOps` entry. Raises ValueError when it has none to show."""
     o = find(entry, b"o")
     inner = find(entry, b"applyOps", o.start) if o is not None else None
     if inner is None:
-        raise Unsupported("expected an entry of a transaction to hold o.applyOps, found none")
+        raise ValueError("a transaction without o.applyOps")
     return documents(entry, inner.start)
 
 

@@ -16,7 +16,7 @@ from pymongo.errors import OperationFailure
 
 from backup_agent.namespaces import SYSTEM_VIEWS, uuid_in
 from backup_agent.replay.index_model import uuid_binary
-from backup_agent.values import Client
+from backup_agent.values import REPLIES, Client
 
 VIEW, TIME_SERIES = "view", "timeseries"
 JOURNALED = {"w": 1, "j": True}
@@ -26,7 +26,7 @@ _OTHER_CASE = re.compile(r"already have: \[([^\]]+)\]")
 
 def journaled(client: Client, database: str, *command: tuple[str, Any]) -> None:
     """Run a command on the head; returns when what it did is durable. Raises OperationFailure."""
-    client[database].command(SON([*command, ("writeConcern", JOURNALED)]))
+    client[database].command(SON([*command, ("writeConcern", JOURNALED)]), codec_options=REPLIES)
 
 
 def run_entry(client: Client, entry: Mapping[str, Any]) -> None:
@@ -51,8 +51,11 @@ def apply_command(client: Client, database: str, ui: bytes, o: Mapping[str, Any]
 
 
 def close_database(client: Client, database: str) -> bool:
-    """Let the head forget a database without collections; returns whether it has none."""
-    empty = not client[database].list_collection_names()
+    """Let the head forget a database without collections; returns whether it has none.
+
+    Heads of the versions before kept an empty collection for views there.
+    """
+    empty = set(client[database].list_collection_names()) <= {SYSTEM_VIEWS}
     if empty:
         journaled(client, database, ("dropDatabase", 1))
     return empty
@@ -75,10 +78,15 @@ def make_catalogue(client: Client, database: str, ui: bytes) -> None:
         apply_command(client, database, ui, o)
 
 
-def drop_catalogue(client: Client, database: str, ui: bytes | None) -> None:
-    """Drop that collection, and with it every view of the database; one with another UUID was made later, and stays."""
-    if ui is not None and catalogue_of(client, database) == ui:
-        drop_collection(client, database, ui, SYSTEM_VIEWS)
+def drop_catalogue(client: Client, database: str, ui: bytes | None, strict: bool) -> None:
+    """Drop that collection, and with it every view of the database.
+
+    In a copy that is not consistent yet, one with another UUID was made later, and stays. Later, another UUID is that of a head
+    of the versions before.
+    """
+    found = catalogue_of(client, database)
+    if found is not None and (strict or found == ui):
+        drop_collection(client, database, found, SYSTEM_VIEWS)
 
 
 def apply_entry(client: Client, entry: RawBSONDocument, strict: bool) -> None:

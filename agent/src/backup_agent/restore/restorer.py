@@ -151,7 +151,7 @@ class Restorer:
             entries, complete = 0, False
             while not complete:  # a copy that died of an entry is started again, and that entry handled with care
                 applier = self._applier(mongod.start(), writer, working, care)
-                complete = self._apply(applier, chosen, mongod, care)
+                complete = self._apply(applier, chosen, mongod)
                 entries += applier.entries
             self._require_end(applier, writer, chosen)
             with locked(mongod.client, mongod.dbpath):
@@ -173,11 +173,11 @@ class Restorer:
             )
         return Applier(client, writer, spool_directory(working), care)
 
-    def _apply(self, applier: Applier, chosen: Plan, mongod: Mongod, care: Care) -> bool:
+    def _apply(self, applier: Applier, chosen: Plan, mongod: Mongod) -> bool:
         """Apply all that is wanted; returns whether that was done. It was not when the copy died, and may be started again."""
         earlier = "choose an optime before"
         try:
-            return self._take(applier, chosen, mongod, care)
+            return self._take(applier, chosen, mongod)
         except Unsupported as error:
             at = show(applier.position.optime.ts)
             raise OperationFailed(f"restore: {error.message}; {earlier} {at}") from error
@@ -187,7 +187,7 @@ class Restorer:
                 f"restore: the stored oplog does not fit the snapshot: {error.message}; verify the repository, or {earlier} {at}"
             ) from error
 
-    def _take(self, applier: Applier, chosen: Plan, mongod: Mongod, care: Care) -> bool:
+    def _take(self, applier: Applier, chosen: Plan, mongod: Mongod) -> bool:
         began = chosen.snapshot.optime.time
         try:
             while applier.apply_batch(chosen.until):
@@ -197,7 +197,7 @@ class Restorer:
         except HeadFailed:
             if not mongod.ended(LAST_SECONDS):
                 raise
-            care.died(applier.taken, mongod.last_words())
+            applier.died(mongod.last_words(), by_itself=mongod.failed)
             return False
         return True
 

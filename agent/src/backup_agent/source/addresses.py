@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from backup_agent.errors import AccessRefused, BadConfiguration, Transient
@@ -19,7 +21,6 @@ CARRIED = frozenset(
         "tlscertificatekeyfile",
         "tlscertificatekeyfilepassword",
         "tlscrlfile",
-        "tlsinsecure",
         "tlsallowinvalidcertificates",
         "tlsallowinvalidhostnames",
         "tlsdisableocspendpointcheck",
@@ -48,24 +49,38 @@ def read(uri: str) -> Given:
     """Read a URI; one with `+srv` asks the resolver.
 
     Raises BadConfiguration for what can never be right, AccessRefused for a file that is not there, Transient when the resolver
-    has no answer.
+    has no answer. No message shows the URI: its options can hold a password.
     """
+    by_resolver = uri.startswith(SRV)
+    found = _parsed(_without_srv(uri) if by_resolver else uri)
+    if by_resolver:
+        try:
+            found = parse_uri(uri)
+        except (PyMongoError, ValueError) as error:  # its options were in order
+            host = urlsplit(uri).netloc
+            raise Transient(f"source.uri: expected the members of {host} from the resolver, found: {error}") from error
+    options = {name: value for name, value in found["options"].items() if name.lower() in CARRIED}
+    return Given(tuple(address(*node) for node in found["nodelist"]), options, by_resolver)
+
+
+def _parsed(uri: str) -> Mapping[str, Any]:
     try:
-        found = parse_uri(uri)
+        return parse_uri(uri)
     except OSError as error:
         raise AccessRefused("certificate", f"source.uri: {error}") from error
-    except InvalidURI as error:
+    except (PyMongoError, ValueError) as error:
         raise BadConfiguration(f"source.uri: {error}") from error
-    except (ConfigurationError, ValueError) as error:
-        if uri.startswith(SRV):
-            raise Transient(f"source.uri: expected the members of {uri} from the resolver, found: {error}") from error
-        raise BadConfiguration(f"source.uri: {error}") from error
-    options = {name: value for name, value in found["options"].items() if name.lower() in CARRIED}
-    return Given(tuple(address(*node) for node in found["nodelist"]), options, uri.startswith(SRV))
+
+
+def _without_srv(uri: str) -> str:
+    """Return a URI that asks no resolver, with the same options but those that only a resolver is asked with."""
+    return re.sub(r"(?<=[?&])srv\w+=[^&]*&?", "", uri.replace(SRV, "mongodb:", 1), flags=re.IGNORECASE)
 
 
 def address(host: str, port: int | None) -> str:
-    """Return `host:port` as the set's configuration writes it: an address of IPv6 is in brackets."""
+    """Return `host:port` as the set's configuration writes it: an address of IPv6 is in brackets, a socket has no port."""
+    if port is None:
+        return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -74,12 +89,12 @@ def by_horizon(config: Mapping[str, Any], reached: Iterable[str]) -> dict[str, s
 
     A set can have other names for the outside (split horizons). The names by which it was reached tell which of them count here.
     """
-    known, members = set(reached), config["members"]
-    if not known.isdisjoint(member["host"] for member in members):
+    known, members = {name.lower() for name in reached}, config["members"]  # the driver writes names in small letters
+    if not known.isdisjoint(member["host"].lower() for member in members):
         return {}
     horizons = dict.fromkeys(name for member in members for name in member.get("horizons", {}))
     for horizon in horizons:
         found = {m["host"]: str(m["horizons"][horizon]) for m in members if horizon in m.get("horizons", {})}
-        if not known.isdisjoint(found.values()):
+        if not known.isdisjoint(name.lower() for name in found.values()):
             return found
     return {}

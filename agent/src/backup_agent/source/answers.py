@@ -14,11 +14,12 @@ UNAUTHORIZED = 13
 
 CERTIFICATE = "certificate"
 REASONS = {
-    CERTIFICATE: ("CERTIFICATE_VERIFY_FAILED", "certificate", "SSL", "TLS"),
+    CERTIFICATE: ("CERTIFICATE_VERIFY_FAILED", "certificate", "unknown ca", "ostname mismatch", "IP address mismatch"),
     "name not resolved": ("Name or service not known", "name resolution", "No address associated", "nodename nor"),
     "refused": ("Connection refused",),
     "no route": ("No route to host", "Network is unreachable"),
     "timed out": ("timed out", "timeout"),
+    "no TLS": ("SSL", "TLS"),
 }
 """Why a member cannot be reached, by the words of the driver and the system. The first match counts."""
 
@@ -42,12 +43,12 @@ def reason(error: PyMongoError) -> str:
     return f"{known} ({text[:200]})" if known else text[:300]
 
 
-def is_distrust(error: Exception) -> bool:
+def is_distrust(error: BaseException) -> bool:
     """Whether no connection was made because one side does not trust the other's certificate."""
     return not isinstance(error, OperationFailure) and any(mark in str(error) for mark in REASONS[CERTIFICATE])
 
 
-def is_refusal(error: Exception) -> bool:
+def is_refusal(error: BaseException) -> bool:
     """Whether the login, or the user's right, was refused. An arbiter refuses any: it knows no users."""
     return isinstance(error, OperationFailure) and error.code in (AUTHENTICATION_FAILED, UNAUTHORIZED)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from backup_agent.config import Config
 from backup_agent.errors import AccessRefused, AgentError, BadConfiguration, Transient
 from backup_agent.source.addresses import Given, address, by_horizon, read
-from backup_agent.source.answers import is_distrust, is_refusal, meaning, reason
+from backup_agent.source.answers import is_distrust, is_refusal, meaning, plain, reason
 from backup_agent.source.topology import Topology, judge
 from backup_agent.times import now_iso
 from backup_agent.values import Client
@@ -34,17 +35,29 @@ FILES = ("tlscafile", "tlscertificatekeyfile", "tlscrlfile")
 Result = TypeVar("Result")
 
 
-class SourceSet:
-    """Connections to the source, one client per member, always to that member alone.
+class Stranger(BadConfiguration):
+    """A server that was asked as a member of the set is in another one, or in none."""
 
-    When a file with the password or a certificate has changed, the connections that are made from then on are new ones.
+
+class Distrusted(AccessRefused):
+    """One side does not trust the other's certificate."""
+
+
+class SourceSet:
+    """Connections to the source, one client per member, always to that member alone. Any thread may ask for one.
+
+    When a file with the password or a certificate has changed, the connections that are made from then on are new ones. Those
+    that they replace stay open until they are replaced in turn: another thread may be reading by one.
     """
 
     def __init__(self, config: Config) -> None:
         """Nothing is connected yet."""
         self._config = config
+        self._lock = threading.RLock()
+        """For what follows."""
         self._clients: dict[tuple[str, float], Client] = {}
         self._seeds: Client | None = None
+        self._replaced: list[Client] = []
         self._failed: dict[str, float] = {}
         self._addresses: dict[str, str] = {}
         """By which address a member is reached, where that is not its name in the set."""
@@ -80,45 +93,61 @@ class SourceSet:
         if source.auth_mechanism is not None:
             options["authmechanism"] = source.auth_mechanism
         if source.tls is not None:
-            options |= {"tls": True, "tlsallowinvalidhostnames": source.tls.allow_invalid_hostnames}
+            options["tls"] = True
+            if "allow_invalid_hostnames" in source.tls.model_fields_set or "tlsallowinvalidhostnames" not in options:
+                options["tlsallowinvalidhostnames"] = source.tls.allow_invalid_hostnames
             files = {"tlscafile": source.tls.ca_file, "tlscertificatekeyfile": source.tls.certificate_key_file}
             options |= {name: str(path) for name, path in files.items() if path}
         return options
 
-    def _connect(self, seeds: str | list[str], options: dict[str, Any]) -> Client:
+    def _connect(self, addresses: list[str], options: dict[str, Any]) -> Client:
         try:
-            return MongoClient(seeds, **options)
+            return MongoClient(addresses, **options)
         except OSError as error:
             raise AccessRefused("certificate", f"source: {error}") from error
         except (ConfigurationError, ValueError) as error:
+            if isinstance(error.__context__, OSError):  # a certificate that cannot be read, or does not fit its key
+                raise AccessRefused("certificate", f"source: {error}") from error
             raise BadConfiguration(f"source: {error}") from error
 
     def _renew(self) -> None:
-        """Forget the connections when a file that they were made with has changed."""
+        """Make new connections from now on when a file that those of now were made with has changed."""
         if self._files is not None and self._files == _look(self._files):
             return
-        self._clients, self._seeds = {}, None  # not closed: another thread may be reading by one
         paths = [self._config.source.password_file, *map(self._options().get, FILES)]
+        self._replace(*self._clients, seeds=True)
         self._files, self._read_at = _look(Path(path) for path in paths if path), now_iso()
+
+    def _replace(self, *keys: tuple[str, float], seeds: bool = False) -> None:
+        """Forget connections, and close those that were forgotten before."""
+        forgotten = [self._clients.pop(key) for key in keys]
+        if seeds and self._seeds is not None:
+            forgotten.append(self._seeds)
+            self._seeds = None
+        if forgotten:
+            _close(self._replaced)
+            self._replaced = forgotten
 
     def seeds(self) -> Client:
         """Return a client of the whole set, for the oplog note. It never reads data."""
-        self._renew()
-        if self._seeds is None:
-            options = {**self._options(), "replicaset": self._config.source.replica_set}
-            self._seeds = self._connect(list(self._uri().seeds), options)
-        return self._seeds
+        with self._lock:
+            self._renew()
+            if self._seeds is None:
+                options = {**self._options(), "replicaset": self._config.source.replica_set}
+                self._seeds = self._connect(list(self._uri().seeds), options)
+            return self._seeds
 
     def client(self, member: str, answer_seconds: float = BULK_SECONDS) -> Client:
         """Return the client of one member (direct connection); an answer may take `answer_seconds`."""
-        self._renew()
-        key = (member, answer_seconds)
-        if key not in self._clients:
-            self._clients[key] = self._direct(member, self._options(answer_seconds))
-        return self._clients[key]
+        with self._lock:
+            self._renew()
+            key = (member, answer_seconds)
+            if key not in self._clients:
+                self._clients[key] = self._direct(member, self._options(answer_seconds))
+            return self._clients[key]
 
     def _direct(self, member: str, options: dict[str, Any]) -> Client:
-        return self._connect(f"mongodb://{self._addresses.get(member, member)}/", {**options, "directconnection": True})
+        return self._connect([self._addresses.get(member, member)], {**options, "directconnection": True})
 
     def prompt(self, member: str) -> Client:
         """Return the client of one member for what is answered at once: silence is an error after a short while."""
@@ -130,14 +159,14 @@ class SourceSet:
         If the network was not the reason, a new connection is made. For a connection's life the driver keeps whether the
         server knew sessions when it was made. A member knows none before its initial sync, or while it is hidden.
         """
-        self._failed[member] = time.monotonic()
+        self._failed[member.lower()] = time.monotonic()
         if isinstance(error, (ConfigurationError, OperationFailure)):
-            for key in [key for key in list(self._clients) if key[0] == member]:
-                self._clients.pop(key, None)  # not closed: another thread may be reading by it
+            with self._lock:
+                self._replace(*(key for key in list(self._clients) if key[0] == member))
 
     def works(self, member: str) -> None:
         """Forget that reading from a member failed."""
-        self._failed.pop(member, None)
+        self._failed.pop(member.lower(), None)
 
     def _failed_lately(self) -> dict[str, float]:
         since = time.monotonic() - FORGIVEN_SECONDS
@@ -145,10 +174,10 @@ class SourceSet:
 
     def close(self) -> None:
         """Close every connection."""
-        for client in [*self._clients.values(), *([self._seeds] if self._seeds else [])]:
-            with contextlib.suppress(PyMongoError):
-                client.close()
-        self._clients, self._seeds = {}, None
+        with self._lock:
+            self._replace(*self._clients, seeds=True)
+            _close(self._replaced)
+            self._replaced = []
 
     # What the set says ------------------------------------------------------------------------------------------------
 
@@ -195,32 +224,43 @@ class SourceSet:
         with contextlib.suppress(AgentError):
             found = read(self._config.source.uri)
             if found != self._given:
-                self._given, self._seeds = found, None
+                with self._lock:
+                    self._given = found
+                    self._replace(seeds=True)
 
     def _why_silent(self, said: dict[str, Exception]) -> AgentError:
-        """Return what it means that no member gave an answer.
-
-        An arbiter refuses every login, and so does a member before its initial sync: they know no users, and say nothing by it.
-        """
-        knowing = next((name for name, error in said.items() if is_refusal(error) and self._knows_users(name)), None)
-        if knowing is not None:
-            return self._refused(knowing, said[knowing])
-        if said and all(map(is_distrust, said.values())):
-            name, error = next(iter(said.items()))
-            return AccessRefused("certificate", f"source: {name}: {_words(error)}; {self._files_read()}")
-        strangers = [error for error in said.values() if isinstance(error, BadConfiguration)]
-        if said and len(strangers) == len(said):
-            return strangers[0]
+        """Return what it means that no member gave an answer."""
+        explained = [self.explain(name, error) for name, error in said.items()]
+        refused = [found for found in explained if found is not None and not isinstance(found, (Stranger, Distrusted))]
+        if refused:
+            return refused[0]
+        if all(explained) and explained[0] is not None:  # else a member may answer soon, whoever the others are
+            return explained[0]
         found = "; ".join(f"{name} said: {_words(error)}" for name, error in said.items())
         return Transient(
             f"expected an answer from a member of {self._config.source.replica_set}, found none: {found}; "
             "see that this machine reaches them"
         )
 
-    def _refused(self, member: str, error: Exception) -> AgentError:
-        assert isinstance(error, OperationFailure)
-        found = meaning("replSetGetStatus", error)
-        found.message += f" ({member} said so; {self._files_read()})"
+    def explain(self, member: str, error: BaseException | None) -> AgentError | None:
+        """Return what it means that a member refused the agent, or None where that was not it.
+
+        An arbiter refuses every login, and so does a member before its initial sync: they know no users, and say nothing by it.
+        """
+        if isinstance(error, AgentError):
+            return self.explain(member, error.__cause__) or (error if isinstance(error, Stranger) else None)
+        if isinstance(error, OperationFailure) and is_refusal(error):
+            hello = self._greeting(member)
+            stranger = self._stranger(member, hello)
+            knows_users = hello.get("isWritablePrimary") or hello.get("secondary")
+            return stranger or (self._told(meaning("replSetGetStatus", error), member) if knows_users else None)
+        if error is not None and is_distrust(error):
+            return Distrusted("certificate", f"source: {member}: {plain(str(error))[:200]}; {self._files_read()}")
+        return None
+
+    def _told(self, found: AgentError, member: str) -> AgentError:
+        found.args = (f"{found.message} ({member} said so; {self._files_read()})",)
+        found.message = found.args[0]
         return found
 
     def _files_read(self) -> str:
@@ -229,18 +269,24 @@ class SourceSet:
             f"{files} was read at {self._read_at}, and is read again when it changes" if files else "no file is named"
         )
 
-    def _knows_users(self, member: str) -> bool:
+    def _greeting(self, member: str) -> dict[str, Any]:
+        """Return what a member says of itself to anybody; nothing when it does not answer."""
         with contextlib.suppress(PyMongoError, AgentError):
-            hello = self.greet(member, login=False)
-            return bool(hello.get("isWritablePrimary") or hello.get("secondary"))
-        return False
+            return self.greet(member, login=False)
+        return {}
 
-    def _require_set(self, found: str, member: str) -> None:
+    def _stranger(self, name: str, hello: Mapping[str, Any]) -> Stranger | None:
+        """Return what is wrong with a server that is not in the set, or None when it may be."""
         wanted = self._config.source.replica_set
-        if found != wanted:
-            raise BadConfiguration(
-                f"source.replica_set: expected the name of the set, found {wanted!r}, but {member} is in {found!r}"
-            )
+        if "setName" in hello:
+            return None if hello["setName"] == wanted else _another_set(wanted, name, hello["setName"])
+        if not hello or hello.get("isreplicaset"):
+            return None
+        what = "a mongos" if hello.get("msg") == "isdbgrid" else "a mongod that is in no set"
+        return Stranger(
+            f"source.uri: expected members of the replica set {wanted}, found {what} at {name}; "
+            "name the members of the set" + (", each shard is a job" if what == "a mongos" else "")
+        )
 
     def greet(self, member: str, login: bool) -> dict[str, Any]:
         """Return what one member says of itself, over a connection of its own that is closed again.
@@ -265,15 +311,16 @@ class SourceSet:
         """
         primary = self.seeds().primary
         first = address(*primary) if primary is not None else None
-        named = {reached: name for name, reached in self._addresses.items()}
+        named = {reached.lower(): name for name, reached in self._addresses.items()}
         found = dict.fromkeys([*self._reached(), *self._uri().seeds])
         failed = self._failed_lately()
-        names = dict.fromkeys(named.get(one, one) for one in sorted(found, key=lambda one: one != first))
-        return sorted(names, key=lambda name: failed.get(name, float("-inf")))
+        names = dict.fromkeys(named.get(one.lower(), one) for one in sorted(found, key=lambda one: one != first))
+        return sorted(names, key=lambda name: failed.get(name.lower(), float("-inf")))
 
     def _configured(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self._admin(name, "replSetGetConfig")["config"]
-        self._require_set(found["_id"], name)
+        if found["_id"] != self._config.source.replica_set:
+            raise _another_set(self._config.source.replica_set, name, found["_id"])
         self._addresses = by_horizon(found, self._reached())
         return found
 
@@ -284,20 +331,24 @@ class SourceSet:
         return judge(status, config, source.max_lag_seconds, source.prefer, self._failed_lately())
 
     def _admin(self, name: str, command: str) -> dict[str, Any]:
-        """Ask a member about its set. Raises BadConfiguration when it is in none."""
+        """Ask a member about its set. Raises BadConfiguration when it is in none, PyMongoError."""
         try:
             return self.client(name).admin.command(command)
         except OperationFailure as error:
-            if is_refusal(error):
+            stranger = None if is_refusal(error) else self._stranger(name, self._greeting(name))
+            if stranger is None:
                 raise
-            hello = self.greet(name, login=False)
-            if "setName" in hello or hello.get("isreplicaset"):
-                raise
-            what = "a mongos" if hello.get("msg") == "isdbgrid" else "a mongod that is in no set"
-            raise BadConfiguration(
-                f"source.uri: expected members of the replica set {self._config.source.replica_set}, found {what} at {name}; "
-                "name the members of the set" + (", each shard is a job" if what == "a mongos" else "")
-            ) from error
+            raise stranger from error
+
+
+def _another_set(wanted: str, member: str, found: str) -> Stranger:
+    return Stranger(f"source.replica_set: expected the name of the set, found {wanted!r}, but {member} is in {found!r}")
+
+
+def _close(clients: Iterable[Client]) -> None:
+    for client in clients:
+        with contextlib.suppress(PyMongoError):
+            client.close()
 
 
 def _look(paths: Iterable[Path]) -> dict[Path, object]:

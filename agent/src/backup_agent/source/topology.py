@@ -55,7 +55,8 @@ class Topology:
     delayed: tuple[str, ...] = field(default=())
     """Those of them that the configuration keeps behind on purpose."""
     failed: Mapping[str, float] = field(default_factory=dict)
-    """When reading from a member failed lately, by any clock that only grows: the set may call it healthy all the same."""
+    """When reading from a member failed lately, by its name in small letters and any clock that only grows: the set may call it
+    healthy all the same."""
 
     @property
     def asked(self) -> list[str]:
@@ -73,7 +74,7 @@ class Topology:
         return min(
             able,
             key=lambda m: (
-                self.failed.get(m.member, float("-inf")),
+                self.failed.get(m.member.lower(), float("-inf")),
                 self._rank(m),
                 not m.hidden,
                 m.priority != 0,
@@ -90,7 +91,7 @@ class Topology:
         """
         return self.choose() or min(
             (m for m in self.members if m.oplog_only),
-            key=lambda m: (self.failed.get(m.member, float("-inf")), m.lag_seconds or 0, m.member),
+            key=lambda m: (self.failed.get(m.member.lower(), float("-inf")), m.lag_seconds or 0, m.member),
             default=None,
         )
 
@@ -137,7 +138,9 @@ class Topology:
 
 
 def _meets(member: MemberFacts, wish: Preference) -> bool:
-    return wish.items() <= member.tags.items() if isinstance(wish, dict) else wish in (member.member, *member.horizons)
+    if isinstance(wish, dict):
+        return wish.items() <= member.tags.items()
+    return wish.lower() in (name.lower() for name in (member.member, *member.horizons))
 
 
 def timestamp_of(value: Any) -> Timestamp | None:

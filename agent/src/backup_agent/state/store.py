@@ -96,13 +96,14 @@ class Store(Database):
 
         Of a kind the newest that was done is kept too, and of those that compared something the newest.
         """
-        newest = "SELECT max(number) FROM operations WHERE finished_at IS NOT NULL"
+        newest = "SELECT max(number) AS number FROM operations WHERE finished_at IS NOT NULL"
         compared = "json_extract(result, '$.validation.equal') IS NOT NULL"
         kept = (
             f"{newest} GROUP BY kind UNION {newest} AND state = 'done' GROUP BY kind UNION {newest} AND {compared} "
             "UNION SELECT * FROM (SELECT number FROM operations ORDER BY number DESC LIMIT ?)"
         )
-        rows = self._rows(f"SELECT id FROM operations WHERE finished_at < ? AND number NOT IN ({kept})", before, keep)
+        known = f"SELECT number FROM ({kept}) WHERE number IS NOT NULL"  # nothing is NOT IN a list with a NULL
+        rows = self._rows(f"SELECT id FROM operations WHERE finished_at < ? AND number NOT IN ({known})", before, keep)
         return [str(row["id"]) for row in rows]
 
     def forget_operations(self, identifiers: list[str]) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 
-from backup_agent.namespaces import ORDERED, OWN_DATABASE, SYSTEM_VIEWS, find_by_uuid, indexes, listed, split, uuid_in
+from backup_agent.errors import OperationFailed
+from backup_agent.namespaces import OWN_DATABASE, SYSTEM_VIEWS, Whereabouts, described, indexes, listed, split, uuid_in
 from backup_agent.raw import pages
 from backup_agent.raw.memory import PIECES
 from backup_agent.replay.catalogue import Catalogue
@@ -52,16 +53,9 @@ class Tally:
 # The collections ----------------------------------------------------------------------------------------------------------
 
 
-def _info(client: Client, namespace: str) -> Any:
-    """Return what listCollections says of a name now, or None."""
-    database, name = split(namespace)
-    found = client.get_database(database, codec_options=ORDERED).list_collections(filter={"name": name})
-    return next(iter(found), None)
-
-
 def uuid_of(client: Client, namespace: str) -> bytes | None:
     """Return the UUID that a name has on a member now."""
-    info = _info(client, namespace)
+    info = described(client, namespace)
     return uuid_in(info) if info is not None else None
 
 
@@ -77,22 +71,33 @@ def describe_collections(client: Client) -> list[Copied]:
     return sorted(collections, key=lambda collection: collection.view)
 
 
-def prepare(source: Client, head: Client, catalogue: Catalogue, collection: Copied) -> bool:
+def prepare(source: Client, head: Client, catalogue: Catalogue, collection: Copied, whereabouts: Whereabouts) -> bool:
     """Make an empty collection on the head, with the indexes in the model; False when there is nothing to copy.
 
-    A collection that was renamed meanwhile gets its new name in `collection`. A view is put in place here.
+    A collection that was renamed meanwhile gets its new name in `collection`. A view is put in place here. Raises OperationFailed
+    for one that cannot be described again.
     """
+    try:
+        return _prepare(source, head, catalogue, collection, whereabouts)
+    except UnicodeEncodeError as error:
+        raise OperationFailed(
+            f"{collection.namespace}: expected options and indexes in UTF-8, found {error.object!r}; change its validator with "
+            "collMod, or drop and make the index again"
+        ) from error
+
+
+def _prepare(source: Client, head: Client, catalogue: Catalogue, collection: Copied, whereabouts: Whereabouts) -> bool:
     if collection.view:
         _put_view(source, head, collection.namespace)
         return False
     ui = collection.uuid
-    info = _info(source, collection.namespace)
+    info = described(source, collection.namespace)
     while info is None or uuid_in(info) != ui:
-        found = find_by_uuid(source, ui)
-        if found is None:
+        namespace = whereabouts.of(ui, no_longer=collection.namespace)
+        if namespace is None:
             return False  # dropped at the source: the entry that says so has been captured
-        collection.namespace = f"{found[0]}.{found[1]['name']}"
-        info = _info(source, collection.namespace)
+        collection.namespace = namespace
+        info = described(source, collection.namespace)
     specs = indexes(source, *split(collection.namespace))
     catalogue.drop(ui)
     catalogue.create(ui, collection.namespace, info.get("options", {}), info.get("idIndex"))
@@ -106,7 +111,7 @@ def _put_view(source: Client, head: Client, namespace: str) -> None:
     catalogue = uuid_of(source, f"{database}.{SYSTEM_VIEWS}")
     if catalogue is not None:
         make_catalogue(head, database, catalogue)
-    info = _info(source, namespace) if name != SYSTEM_VIEWS else None
+    info = described(source, namespace) if name != SYSTEM_VIEWS else None
     if info is not None and info["type"] in (VIEW, TIME_SERIES):
         put_view(head, database, info)
 

@@ -18,14 +18,15 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent import failpoints
-from backup_agent.errors import AgentError, NoRoom, OperationFailed, ResyncRequired, Transient
+from backup_agent.errors import AccessRefused, AgentError, NoRoom, OperationFailed, ResyncRequired, Transient
+from backup_agent.namespaces import Whereabouts
 from backup_agent.replay.apply import PositionStore
 from backup_agent.replay.capped import make_capped
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.replay.feature_version import take_over
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.stream import Position
-from backup_agent.source.answers import UNAUTHORIZED, asked
+from backup_agent.source.answers import UNAUTHORIZED, asked, plain
 from backup_agent.source.member import MAJORITY, member_majority
 from backup_agent.source.oplog import oplog_note
 from backup_agent.source.topology import timestamp_of
@@ -156,7 +157,13 @@ class InitialSync:
         self._note_the_consistency_point()
 
     def _go_on_after(self, error: PyMongoError | Transient, member: str, attempts: int) -> None:
-        """Leave a member whose copy was interrupted, unless another attempt cannot help: then OperationFailed or Transient."""
+        """Leave a member whose copy was interrupted, unless another attempt cannot help: then OperationFailed or Transient.
+
+        A refused login or certificate is waited for, however long it takes: the file is read again when it changes.
+        """
+        refused = self._work.sources.explain(member, error)
+        if isinstance(refused, AccessRefused):
+            raise refused from error
         if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
             raise OperationFailed(
                 f"{member}: the user may not read a collection: {error}; grant it the role backup"
@@ -166,8 +173,8 @@ class InitialSync:
         if not self._work.head.alive:
             raise Transient(f"the head ended during the copy: {error}") from error
         self._work.sources.failed(member, error)
-        log.warning("copy interrupted", member=member, reason=str(error)[:300])
-        self._progress(f"interrupted ({member}: {str(error)[:80]}), going on")
+        log.warning("copy interrupted", member=member, reason=plain(str(error))[:300])
+        self._progress(f"interrupted ({member}: {plain(str(error))[:80]}), going on")
         self._pause()
 
     def _pause(self) -> None:
@@ -194,12 +201,12 @@ class InitialSync:
 
     def _copy_waiting(self, pool: ThreadPoolExecutor, copier: Copier, waiting: deque[Copied]) -> None:
         """Copy collections, as many at once as there are threads; one that was renamed meanwhile waits again."""
-        catalogue = Catalogue(copier.head, strict=False)
+        catalogue, whereabouts = Catalogue(copier.head, strict=False), Whereabouts(copier.source)
         running: dict[Future[tuple[int, int]], Copied] = {}
         while waiting or running:
             while waiting and len(running) < self._work.config.copy_threads:
                 collection = waiting.popleft()
-                if prepare(copier.source, copier.head, catalogue, collection):
+                if prepare(copier.source, copier.head, catalogue, collection, whereabouts):
                     running[pool.submit(copier.copy, collection.namespace, collection.uuid)] = collection
                 else:
                     self._done(collection, 0, 0)
@@ -221,9 +228,8 @@ class InitialSync:
 
     def _done(self, collection: Copied, documents: int, size: int) -> None:
         collection.done, collection.documents, collection.copied_bytes = True, documents, size
-        if (
-            time.monotonic() - self._saved > SAVING_SHARE * self._saving
-        ):  # what is not saved is copied again after a crash
+        # What is not saved is copied again after a crash.
+        if time.monotonic() - self._saved > SAVING_SHARE * self._saving:
             self._save()
 
     def _progress(self, text: str | None = None) -> None:
@@ -283,7 +289,7 @@ class InitialSync:
                 while waiting and len(running) < self._work.config.copy_threads:
                     failpoints.reach("index.build")
                     ui, specs = waiting.popleft()
-                    running[pool.submit(catalogue.build, ui, specs)] = catalogue.name(ui), len(specs)
+                    running[pool.submit(catalogue.build, ui, specs, True)] = catalogue.name(ui), len(specs)
                 self._work.tick(
                     "indexes", built, total, "indexes", ", ".join(str(name) for name, _ in running.values())
                 )

@@ -21,6 +21,7 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, BadConfiguration, PreflightFailed, Transient, Unsupported
 from backup_agent.head import HeadFailed, Mongod, mongod_version
 from backup_agent.machine import disks
+from backup_agent.namespaces import Whereabouts
 from backup_agent.replay.catalogue import Catalogue
 from backup_agent.repository import inventory
 from backup_agent.source import tested
@@ -182,7 +183,7 @@ def measure_rate(config: Config, client: Client, collections: list[Copied], tick
 
 
 def _trial(client: Client, scratch: Mongod, collection: Copied, after: Timestamp, tick: Tick) -> int | None:
-    if not prepare(client, scratch.client, Catalogue(scratch.client, strict=False), collection):
+    if not prepare(client, scratch.client, Catalogue(scratch.client, strict=False), collection, Whereabouts(client)):
         return None
     began = time.monotonic()
 

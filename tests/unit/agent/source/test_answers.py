@@ -13,6 +13,7 @@ UNAUTHORIZED = OperationFailure("not authorized on admin", 13, {"errmsg": "not a
 DISTRUST = AutoReconnect(
     "a:1: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:1006) (configured timeouts: …)"
 )
+RESET = AutoReconnect("SSL handshake failed: a:1: [Errno 104] Connection reset by peer (configured timeouts: …)")
 CLOSED = ServerSelectionTimeoutError(
     "a:1: [Errno 111] Connection refused (configured timeouts: …), Timeout: 5s, Topology …"
 )
@@ -26,6 +27,7 @@ CLOSED = ServerSelectionTimeoutError(
         (CLOSED, "refused (a:1: [Errno 111] Connection refused)"),
         (ServerSelectionTimeoutError("No servers found yet, Timeout: 5s"), "timed out (no answer)"),
         (AutoReconnect("Name or service not known"), "name not resolved (Name or service not known)"),
+        (RESET, "no TLS (SSL handshake failed: a:1: [Errno 104] Connection reset by peer)"),
         (AutoReconnect("connection closed"), "connection closed"),
     ],
 )  # fmt: skip
@@ -57,7 +59,8 @@ def test_what_an_error_stands_for(error: PyMongoError, kind: type[AgentError], c
 
 
 def test_who_refuses() -> None:
-    """What the server's own log says of a certificate is no distrust of ours, and a closed port is neither."""
-    assert [True, True, False, False] == [is_refusal(e) for e in (REFUSED, UNAUTHORIZED, DISTRUST, CLOSED)]
-    assert [False, False, True, False] == [is_distrust(e) for e in (REFUSED, UNAUTHORIZED, DISTRUST, CLOSED)]
+    """What the server's own log says of a certificate is no distrust of ours; a closed port is none, nor a broken handshake."""
+    errors = (REFUSED, UNAUTHORIZED, DISTRUST, CLOSED, RESET)
+    assert [True, True, False, False, False] == [is_refusal(e) for e in errors]
+    assert [False, False, True, False, False] == [is_distrust(e) for e in errors]
     assert not is_distrust(OperationFailure("the TLS certificate of the shard", 8))

@@ -64,6 +64,40 @@ def test_what_the_configuration_says_counts_more_than_the_uri(tmp_path: Path) ->
         assert ("admin", "SCRAM-SHA-256") == (found["authsource"], found["authmechanism"])
 
 
+def test_connections_that_were_replaced_are_closed_when_they_are_replaced_again(
+    sources: SourceSet, tmp_path: Path
+) -> None:
+    """Not at once: another thread may be reading by one. Not never: a password that is changed each day would fill the memory."""
+    found = []
+    for number in range(4):
+        (tmp_path / "word").write_text(f"{number}\n")
+        os.utime(tmp_path / "word", ns=(number, number))
+        found.append(sources.client("127.0.0.1:1"))
+    assert [True, True, False, False] == [client._closed for client in found]
+
+
+@pytest.mark.parametrize("name", ["ca_file", "certificate_key_file"])
+def test_a_file_that_is_being_written_is_waited_for(tmp_path: Path, name: str) -> None:
+    """A certificate that cannot be read may be whole in a moment; so may a password that is no text."""
+    (tmp_path / "half.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIC")
+    with closing(SourceSet(source(tmp_path, tls={name: str(tmp_path / "half.pem")}))) as sources:
+        with pytest.raises(AccessRefused) as refused:
+            sources.client("127.0.0.1:1")
+        assert "certificate" == refused.value.cause
+    with closing(SourceSet(source(tmp_path))) as sources:
+        (tmp_path / "word").write_bytes(b"\xff")
+        with pytest.raises(AccessRefused, match="UTF-8"):
+            sources.client("127.0.0.1:1")
+
+
+def test_hostnames_count_as_the_uri_says_where_the_configuration_says_nothing(tmp_path: Path) -> None:
+    """A block about TLS without that setting leaves it alone."""
+    uri = "mongodb://127.0.0.1:1/?tls=true&tlsAllowInvalidHostnames=true"
+    for tls, expected in (({}, True), ({"allow_invalid_hostnames": False}, False)):
+        with closing(SourceSet(source(tmp_path, uri=uri, tls=tls))) as sources:
+            assert expected is sources.client("127.0.0.1:1").options._options["tlsallowinvalidhostnames"]
+
+
 def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
     """It passes once the file is there: somebody may be renewing it at this moment."""
     tls = {"ca_file": str(tmp_path / "missing.pem")}
