@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from harness import Agent, an_agent, assert_equal, wait_until
+from hold import Hold
 from resolver import answering, program
 
 from backup_agent.config import load
@@ -168,6 +170,31 @@ def test_a_changed_password_is_read_again(tmp_path: Path) -> None:
             client["shop"]["orders"].insert_one({"_id": 2})
             assert_equal(agent, replica_set)
             assert pid == agent.status()["agent"]["pid"]
+
+
+def test_a_resync_waits_for_the_password(tmp_path: Path) -> None:
+    """The member that is copied from was restarted, and asks for the new one; the primary still knows the connection."""
+    members = [Member(priority=2), Member(priority=0)]
+    with ReplicaSet("rs0", members, directory=tmp_path / "rs", auth=True) as replica_set:
+        one_document(replica_set)
+        with an_agent(tmp_path / "a", replica_set, copy_threads=1) as agent, replica_set.client() as client:
+            client["shop"]["items"].insert_one({"_id": 1})
+            hold = Hold(tmp_path)
+            agent.start(copy_collection_done=hold.action)
+            hold.wait()
+            assert replica_set.backup is not None
+            client.admin.command("updateUser", replica_set.backup.name, pwd="renewed", writeConcern={"w": "majority"})
+            replica_set.kill_member(1)
+            replica_set.restart_member(1)
+            hold.release()
+            wait_until("it waits", lambda: "password" in str((agent.operation()["progress"] or {}).get("text")))
+            (alert,) = wait_until("the login is refused", lambda: alerts(agent))
+            assert f"{tmp_path}/a/user-password was read at 20" in alert["detail"]["message"]
+            time.sleep(30)  # more than any number of attempts that a copy has
+            (tmp_path / "a" / "user-password").write_text("renewed\n")
+            agent.wait_operation()
+            wait_until("the alert is closed", lambda: not alerts(agent))
+            assert_equal(agent, replica_set)
 
 
 def test_a_renewed_authority_is_read_again(certificates: Certificates, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from bson.binary import Binary, UuidRepresentation
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from harness import Agent, an_agent, assert_equal, contents, started, wait_until
+from hold import Hold
 from odd import raw
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
@@ -92,6 +93,43 @@ def test_an_entry_that_kills_the_head_is_applied_another_way(odds: ReplicaSet, t
             assert contents(member)["shop.odd"] == contents(restored)["shop.odd"]
 
 
+@pytest.mark.release
+def test_several_such_entries_end_no_sync(odds: ReplicaSet, tmp_path: Path) -> None:
+    """They are met while a copy is made consistent: the deaths of its head are no failures of the operation."""
+    with an_agent(tmp_path / "a", odds, copy_threads=1) as agent, odds.client(w="majority") as client:
+        there = written(client)
+        there.insert_many([odd(_id=f"sync {n}", twice=1, **{"twice~": 2}, pad="x" * 300) for n in range(2)])
+        hold = Hold(tmp_path)
+        agent.start(copy_collection_done=hold.action)
+        hold.wait()
+        for number in range(2):
+            there.update_one({"_id": f"sync {number}"}, {"$set": {"twice": 5}})
+        hold.release()
+        agent.wait_operation()
+        secondary_equals_head(agent, odds)
+        assert agent.log.count("the head died") > 4
+        there.delete_many({"_id": {"$regex": "^sync"}})
+
+
+@pytest.mark.release
+def test_such_an_entry_beside_a_capped_insert_is_applied(odds: ReplicaSet, tmp_path: Path) -> None:
+    """A batch that was begun outside of its transaction may not be cut: all of it is written whole."""
+    with an_agent(tmp_path / "a", odds) as agent, odds.client(w="majority") as client:
+        client["shop"].create_collection("log", capped=True, size=100_000)
+        written(client).insert_one(odd(_id="capped", twice=1, **{"twice~": 2}, pad="x" * 300))
+        agent.start()
+        agent.wait_operation()
+        agent.stop()
+        client["shop"]["log"].insert_one({"_id": 1})
+        written(client).update_one({"_id": "capped"}, {"$set": {"twice": 5}})
+        client["shop"]["log"].insert_one({"_id": 2})
+        agent.start()
+        secondary_equals_head(agent, odds)
+        assert [] == agent.status()["alerts"]
+        agent.stop()
+        client["shop"].drop_collection("log")
+
+
 def stored_to(agent: Agent, seconds: int) -> str | None:
     """Return until when oplog is stored, once that is not before a second."""
     found = agent.status()["archive"]
@@ -116,6 +154,7 @@ sleep 5
 """
 
 
+@pytest.mark.release
 def test_an_entry_that_kills_the_head_each_time_is_named(odds: ReplicaSet, tmp_path: Path) -> None:
     """What comes before it is applied, then the job stops with its name: it is not met for ever."""
     program = tmp_path / "killer.sh"

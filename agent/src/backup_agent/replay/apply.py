@@ -7,10 +7,12 @@ that the backup is not what the source was.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pymongo
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
@@ -35,6 +37,7 @@ from backup_agent.replay.stream import Position, Stream, Unit, name_of
 from backup_agent.times import show
 from backup_agent.values import Client
 
+ABORT_SECONDS = 1
 BATCH_OPS = 5000
 BATCH_BYTES = 8 * 1024 * 1024
 
@@ -264,15 +267,19 @@ class Applier:
         failpoints.reach("apply.after_commit")
 
     def _commit(self, batch: list[Unit], groups: list[Group]) -> None:
-        with (
-            self._client.start_session() as session,
-            session.start_transaction(write_concern=WriteConcern(w=1, j=True)),
-        ):
-            for group in groups:
-                failpoints.reach("apply.group", namespace=group.ops[0].namespace)
-                self._run(group, session)
-            self._save(batch[-1], session)
-            failpoints.reach("apply.before_commit")
+        with self._client.start_session() as session:
+            session.start_transaction(write_concern=WriteConcern(w=1, j=True))
+            try:
+                for group in groups:
+                    failpoints.reach("apply.group", namespace=group.ops[0].namespace)
+                    self._run(group, session)
+                self._save(batch[-1], session)
+                failpoints.reach("apply.before_commit")
+                session.commit_transaction()
+            except ConnectionFailure:  # the driver would look for a head that has gone for longer than it takes to start one
+                with contextlib.suppress(PyMongoError), pymongo.timeout(ABORT_SECONDS):
+                    session.abort_transaction()
+                raise
 
     def _commit_in_order(self, batch: list[Unit], ops: list[Op], mismatch: _Mismatch) -> None:
         """Try a batch again in the order of the source, when a unique key may have moved from one document to another."""

@@ -255,7 +255,8 @@ class SourceSet:
             knows_users = hello.get("isWritablePrimary") or hello.get("secondary")
             return stranger or (self._told(meaning("replSetGetStatus", error), member) if knows_users else None)
         if error is not None and is_distrust(error):
-            return Distrusted("certificate", f"source: {member}: {plain(str(error))[:200]}; {self._files_read()}")
+            found = plain(str(error)).removeprefix(f"{member}: ")[:200]
+            return Distrusted("certificate", f"source: {member}: {found}; {self._files_read()}")
         return None
 
     def _told(self, found: AgentError, member: str) -> AgentError:
