@@ -213,6 +213,7 @@ class Mongod:
             serverSelectionTimeoutMS=10_000,
             retryWrites=False,
             retryReads=False,
+            serverMonitoringMode="poll",  # one thread less: its process is what is watched
         )
 
     def _wait(self, done: Callable[[], bool]) -> None:

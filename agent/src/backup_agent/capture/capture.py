@@ -34,8 +34,9 @@ from backup_agent.values import RAW, Client
 
 log = structlog.get_logger(__name__)
 
-AWAIT_MILLISECONDS = 500
+AWAIT_MILLISECONDS = 1000
 LOOK_SECONDS = 2
+LOOK_AT_REST_SECONDS = 4
 SMALL_PAGE_BYTES = 64 * 1024
 SMALL_PAGE_PAUSE_SECONDS = 0.05
 """A trickle of entries is gathered for this long, so that it does not cost an fsync for each."""
@@ -69,12 +70,16 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
+        self.news = threading.Event()
+        """Set when something was captured, or cannot be; cleared by whoever looks."""
         self._said: dict[str | None, str] = {}
         self.view = View(captured=writer.anchor.optime.ts if writer.anchor else None)
         """What capture knows now; set by this thread alone."""
 
     def _set(self, **fields: object) -> None:
         self.view = replace(self.view, **fields)  # type: ignore[arg-type]
+        if not fields.keys().isdisjoint(("captured", "problem")):
+            self.news.set()
 
     def stop(self) -> None:
         """End the thread and wait for it, however long its disk or its member takes: it may be in the middle of a write."""
@@ -153,10 +158,11 @@ class Capture(threading.Thread):
             self._follow_cursor(member, client, wanted, cursor)
 
     def _follow_cursor(self, member: str, client: Client, wanted: Wanted, cursor: pages.Cursor) -> None:
-        joined, looked = False, 0.0
+        joined, looked, pause = False, 0.0, LOOK_SECONDS
         while not self._halt.is_set():
             with PIECES.piece(cursor.expected_bytes):
                 page = cursor.next_page()
+                pause = LOOK_SECONDS if page else LOOK_AT_REST_SECONDS
                 if page:
                     self._append(page if joined else self._join(page, member, wanted))
                     self._set(problem=None)
@@ -166,7 +172,7 @@ class Capture(threading.Thread):
                 if not joined:  # the server gives no cursor where the oplog ends before the wanted entry
                     require(self._sources, wanted, member, self._halt.wait)
                 raise Transient(f"the oplog cursor on {member} ended")
-            if time.monotonic() - looked > LOOK_SECONDS:
+            if time.monotonic() - looked > pause:
                 self._look_around(member, client)
                 looked = time.monotonic()
                 if not joined:

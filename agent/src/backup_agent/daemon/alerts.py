@@ -16,17 +16,21 @@ ACCESS = "access_refused"
 REFUSED_INDEX = "index_refused"
 
 
-def note_access(store: Store, view: View) -> None:
-    """Keep the alert about a source that refuses the agent. It is closed once the source has answered again."""
+def note_access(store: Store, view: View) -> bool:
+    """Keep the alert about a source that refuses the agent; returns whether there is one.
+
+    It is closed once a member is followed again.
+    """
     known = next((alert for alert in store.alerts() if alert.kind == ACCESS), None)
     refused = view.problem if isinstance(view.problem, AccessRefused) else None
     if known is not None and view.problem is None and view.seen_at is not None:
         store.close_alerts(ACCESS)
-    if refused is None or (known is not None and known.detail == refused.detail):
-        return
-    store.close_alerts(ACCESS)
-    store.raise_alert(ACCESS, refused.cause, refused.detail)
-    log.error(ACCESS, cause=refused.cause, reason=refused.message)
+        return False
+    if refused is not None and (known is None or known.detail != refused.detail):
+        store.close_alerts(ACCESS)
+        store.raise_alert(ACCESS, refused.cause, refused.detail)
+        log.error(ACCESS, cause=refused.cause, reason=refused.message)
+    return known is not None or refused is not None
 
 
 def note_refused_indexes(store: Store, refused: Mapping[str, str] | None) -> None:

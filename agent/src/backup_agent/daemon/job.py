@@ -24,6 +24,7 @@ from backup_agent.daemon.operations import Runner
 from backup_agent.daemon.runtime import Runtime
 from backup_agent.daemon.status import live
 from backup_agent.errors import (
+    AccessRefused,
     AgentError,
     NoRoom,
     OperationFailed,
@@ -36,7 +37,7 @@ from backup_agent.head import HeadFailed, Mongod
 from backup_agent.repository import snapshot
 from backup_agent.repository.archive import Archiver
 from backup_agent.source.connections import SourceSet
-from backup_agent.state.records import Agent, Generation, Operation
+from backup_agent.state.records import Agent, Operation
 from backup_agent.state.room import Room
 from backup_agent.state.store import Store
 from backup_agent.times import OpTime, now_iso, show
@@ -44,6 +45,10 @@ from backup_agent.times import OpTime, now_iso, show
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.5
+"""How soon the daemon sees what it is told by a command."""
+REST_SECONDS = 2.0
+"""How soon it sees everything else while there is nothing to do."""
 PAUSE_ATTEMPT_SECONDS = 120
 TRIM_SECONDS = 60
 
@@ -60,8 +65,12 @@ class Job:
         self._archiver = Archiver(config, store)
         self._runtime: Runtime | None = None
         self._runner: Runner | None = None
-        self._beaten = self._trimmed = self._asked = 0.0
+        self._beaten = self._trimmed = self._asked = self._archived = self._measured = 0.0
+        self._refused = True
+        """Whether there may be an alert about a source that refuses the agent."""
         self._sentence = "starting"
+        self._pause = LOOK_SECONDS
+        """How long the next rest is."""
         self._started_at = now_iso()
         if any(alert.kind == "stopped" for alert in store.alerts()):  # no write for nothing: the disk may be full
             store.close_alerts("stopped")  # a newer version may replay what an older one could not
@@ -71,6 +80,9 @@ class Job:
     def cycle(self) -> str:
         """Do what is due and return one sentence about it."""
         before = self._sentence
+        self._pause = LOOK_SECONDS
+        if self._runtime is not None:
+            self._runtime.look()
         operation = self.store.open_operation()
         try:
             self._sentence = self._idle_cycle() if operation is None else self._run(operation)
@@ -82,20 +94,30 @@ class Job:
         self._beat(force=_kind(self._sentence) != _kind(before))
         return self._sentence
 
+    def rest(self) -> None:
+        """Wait until there is something to do, but not for long: a job at rest costs next to nothing."""
+        until = time.monotonic() + self._pause
+        while time.monotonic() < until and not self.halt.is_set():
+            news = self._runtime.wait_for_news(LOOK_SECONDS) if self._runtime else self.halt.wait(LOOK_SECONDS)
+            if news or self.store.changed():
+                return
+
     def _run(self, operation: Operation) -> str:
         self._runner = Runner(self, operation)
         try:
             return self._runner.run()
         finally:
             self._runner = None
+            self.sources.close_bulk()
 
     def _idle_cycle(self) -> str:
-        current = self.store.generation("current")
+        current = self.store.number("current")
         if current is None:
             return schedule.first_sync(self.store)
         causes = self.store.stopped_by()
         if causes:
             self.stop_runtime()
+            self._pause = REST_SECONDS
             return f"stopped: {causes[0]}; waiting for a resync"
         try:
             self._ensure_running(current)
@@ -111,18 +133,22 @@ class Job:
         return self._begin_due() or sentence
 
     def _begin_due(self) -> str | None:
-        """Queue what the schedule wants, asked once a second."""
+        """Queue what the schedule wants, which is not asked in each cycle of a busy job."""
         if time.monotonic() - self._asked < BEAT_SECONDS:
             return None
         self._asked = time.monotonic()
         return schedule.begin_due(self.config, self.store)
 
-    def _ensure_running(self, current: Generation) -> None:
-        runtime = self._runtime_of(current.number)
+    def _ensure_running(self, number: int) -> None:
+        runtime = self._runtime_of(number)
         problem = runtime.view.problem
         if isinstance(problem, ResyncRequired):
             raise problem
         runtime.start_head()
+        if runtime.captures and runtime.applied is not None:
+            return
+        current = self.store.generation("current")  # with what it knows of every collection: not read each time
+        assert current is not None
         assert current.sync.start is not None
         assert current.sync.tc is not None
         runtime.begin_capture(current.sync.start)
@@ -133,8 +159,9 @@ class Job:
     def _tail(self) -> str:
         assert self._runtime is not None
         deadline = time.monotonic() + BEAT_SECONDS
-        while self._runtime.apply() and time.monotonic() < deadline and not self.halt.is_set():
+        while (more := self._runtime.apply()) and time.monotonic() < deadline and not self.halt.is_set():
             pass
+        self._pause = 0.0 if more else REST_SECONDS
         self._trim()
         view = self._runtime.view
         if view.problem is not None:
@@ -179,7 +206,7 @@ class Job:
 
     def use_current(self) -> None:
         """Make sure that the current generation runs. Raises OperationFailed when the job has none or is stopped."""
-        current = self.store.generation("current")
+        current = self.store.number("current")
         if current is None:
             raise OperationFailed("expected a backup, the job has none yet; wait for its initial sync")
         causes = self.store.stopped_by()
@@ -357,15 +384,19 @@ class Job:
         agent = Agent(os.getpid(), __version__, self._started_at, now_iso(), sentence)
         runtime = self._runtime
         view = runtime.view if runtime else View()
-        self.room.look()
+        if time.monotonic() - self._measured > REST_SECONDS:
+            self._measured = time.monotonic()
+            self.room.look()
         if isinstance(view.problem, NoRoom):
             self.room.note(view.problem)
         with contextlib.suppress(NoRoom):  # `status` says itself that this is old
             number, applied = (runtime.number, runtime.applied) if runtime else (None, None)
             self.store.observe("live", live(agent, number, view, applied))
-        if runtime is not None and view.captured is not None and self._tails():
-            self._archiver.look(runtime.number, view.captured)
-        alerts.note_access(self.store, view)
+        if time.monotonic() - self._archived > REST_SECONDS and view.captured is not None and self._tails():
+            self._archived = time.monotonic()
+            self._archiver.look(self._running.number, view.captured)
+        if self._refused or isinstance(view.problem, AccessRefused):
+            self._refused = alerts.note_access(self.store, view)
         if self._runner is not None:
             self._runner.require_wanted()
 

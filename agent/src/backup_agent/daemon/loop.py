@@ -21,7 +21,6 @@ from backup_agent.state.store import Store
 
 log = structlog.get_logger(__name__)
 
-IDLE_SECONDS = 0.2
 FAILURE_SECONDS = 5.0
 LOCK_SECONDS = 0.5
 """A command that checks whether a daemon runs holds the lock for a moment. This must not keep a daemon from starting."""
@@ -88,8 +87,9 @@ def run(config: Config) -> None:
 def _loop(job: Job) -> None:
     said = ""
     while not job.halt.is_set():
-        pause = IDLE_SECONDS
+        pause = 0.0
         try:
+            job.rest()
             sentence = job.cycle()
         except AgentError as error:
             sentence, pause = error.message, FAILURE_SECONDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import structlog
@@ -59,6 +60,23 @@ class Runtime:
         """What capture knows."""
         return self._capture.view if self._capture else View()
 
+    def look(self) -> None:
+        """Note that what was captured so far is seen now."""
+        if self._capture is not None:
+            self._capture.news.clear()
+
+    def wait_for_news(self, seconds: float) -> bool:
+        """Wait until something was captured since the last look, or cannot be; or until the head has ended."""
+        if self._capture is None:
+            time.sleep(seconds)
+            return False
+        return self._capture.news.wait(seconds) or not self.head.alive
+
+    @property
+    def captures(self) -> bool:
+        """Whether the thread that captures runs."""
+        return self._capture is not None and self._capture.is_alive()
+
     @property
     def applied(self) -> OpTime | None:
         """The applied optime, or None before the first batch."""
@@ -108,7 +126,7 @@ class Runtime:
 
     def begin_capture(self, start: Timestamp) -> None:
         """Capture from `start`, or from the anchor when there is one; no effect while it runs."""
-        if self._capture is not None and self._capture.is_alive():
+        if self.captures:
             return
         if self._writer is None:
             self._writer = SliceWriter(self.slices, self.number)

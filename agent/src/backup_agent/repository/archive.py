@@ -96,7 +96,7 @@ class Archiver:
         self._unrecorded_at = -math.inf
 
     def look(self, generation: int, captured: Timestamp) -> None:
-        """Begin an upload when one is due and none runs. Cheap: called once a second."""
+        """Begin an upload when one is due and none runs. Cheap: called every few seconds."""
         if self._config.archive_interval_minutes <= 0:
             return
         if self._thread is not None and self._thread.is_alive():

@@ -61,6 +61,8 @@ class SourceSet:
         self._failed: dict[str, float] = {}
         self._addresses: dict[str, str] = {}
         """By which address a member is reached, where that is not its name in the set."""
+        self._seen: tuple[tuple[str, Any, Any], dict[str, Any]] | None = None
+        """The set's configuration, with who told it, its term and its version: a member tells these in its status, too."""
         self._given: Given | None = None
         self._files: dict[Path, object] | None = None
         """How each file looked when the connections of now were made."""
@@ -85,6 +87,7 @@ class SourceSet:
             "sockettimeoutms": int(answer_seconds * 1000),
             "retryreads": False,
             "retrywrites": False,
+            "servermonitoringmode": "poll",  # by one thread for each server, not two: all that matters is asked for anyway
         }
         if source.username is not None:
             options |= {"username": source.username, "password": self._config.password()}
@@ -171,6 +174,12 @@ class SourceSet:
     def _failed_lately(self) -> dict[str, float]:
         since = time.monotonic() - FORGIVEN_SECONDS
         return {member: at for member, at in list(self._failed.items()) if at > since}
+
+    def close_bulk(self) -> None:
+        """Close the connections for much data, when nobody reads by one any more: each costs threads."""
+        with self._lock:
+            keys = [key for key in self._clients if key[1] == BULK_SECONDS]
+            _close(self._clients.pop(key) for key in keys)
 
     def close(self) -> None:
         """Close every connection."""
@@ -327,14 +336,17 @@ class SourceSet:
 
     def _seen_by(self, name: str) -> Topology:
         source = self._config.source
-        config = self._configured(name)
         status = self._admin(name, "replSetGetStatus")
-        return judge(status, config, source.max_lag_seconds, source.prefer, self._failed_lately())
+        own: Mapping[str, Any] = next((member for member in status["members"] if member.get("self")), {})
+        version = (name, own.get("configTerm"), own.get("configVersion"))
+        if self._seen is None or self._seen[0] != version or None in version:
+            self._seen = version, self._configured(name)
+        return judge(status, self._seen[1], source.max_lag_seconds, source.prefer, self._failed_lately())
 
     def _admin(self, name: str, command: str) -> dict[str, Any]:
         """Ask a member about its set. Raises BadConfiguration when it is in none, PyMongoError."""
         try:
-            return self.client(name).admin.command(command)
+            return self.prompt(name).admin.command(command)
         except OperationFailure as error:
             stranger = None if is_refusal(error) else self._stranger(name, self._greeting(name))
             if stranger is None:

@@ -89,6 +89,7 @@ class Database:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(database, timeout=30, isolation_level=None, check_same_thread=False, uri=uri)
         self._db.row_factory = sqlite3.Row
+        self._seen = 0
 
     def _require_known(self, path: Path) -> int:
         found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -139,6 +140,12 @@ class Database:
             finally:
                 if self._db.in_transaction:  # SQLite ends it by itself after some errors, which are to be seen then
                     self._db.execute("ROLLBACK")
+
+    def changed(self) -> bool:
+        """Whether somebody else has written since this was asked the last time. Costs no read."""
+        with self._lock:
+            seen, self._seen = self._seen, int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        return seen != self._seen
 
     def _write(self, query: str, *values: Any) -> int:
         """Carry out one statement; returns how many rows it changed. What is neither text nor number is written as JSON."""
