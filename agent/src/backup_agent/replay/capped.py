@@ -23,7 +23,7 @@ from backup_agent.raw import pages
 from backup_agent.replay.groups import Group, Op, id_key
 from backup_agent.replay.index_model import IndexModel
 from backup_agent.replay.statements import Writer, insert
-from backup_agent.replay.views import apply_command, drop_collection, journaled
+from backup_agent.replay.views import apply_command, drop_collection, execute
 from backup_agent.source.member import raw_collection
 from backup_agent.values import Client, Document
 
@@ -62,14 +62,14 @@ def make_capped(client: Client, model: IndexModel) -> None:
             if namespace is not None:
                 drop_collection(client, split(namespace)[0], ui, split(namespace)[1])
             _create(client, ui, wanted, waiting)
-            journaled(client, OWN_DATABASE, ("drop", waiting))
+            execute(client, OWN_DATABASE, ("drop", waiting))
         model.set_capped(ui, None)
 
 
 def _set_aside(client: Client, database: str, collection: str, waiting: str) -> None:
     """Copy the documents in their order. `$out` renames at its end, so what is there is whole."""
     out = {"$out": {"db": OWN_DATABASE, "coll": waiting}}
-    journaled(client, database, ("aggregate", collection), ("pipeline", [out]), ("cursor", {}))
+    execute(client, database, ("aggregate", collection), ("pipeline", [out]), ("cursor", {}))
     if not client[OWN_DATABASE].list_collection_names(filter={"name": waiting}):
         client[OWN_DATABASE].create_collection(waiting)
 

@@ -30,7 +30,7 @@ from backup_agent.replay.names import Names
 from backup_agent.replay.refusals import DUPLICATE_KEY, is_about_index, may_pass
 from backup_agent.replay.statements import Writer
 from backup_agent.replay.stream import Unit, command_name
-from backup_agent.replay.views import JOURNALED, apply_command, journaled
+from backup_agent.replay.views import WRITTEN, apply_command, execute
 from backup_agent.times import OpTime
 from backup_agent.values import Client
 
@@ -113,7 +113,7 @@ class Catalogue:
         Whatever comes after that in the source's oplog is replayed.
         """
         for other in self._names.other_cases(database):
-            journaled(self._client, other, ("dropDatabase", 1))
+            execute(self._client, other, ("dropDatabase", 1))
             self._names.drop_database(other)
 
     def drop(self, ui: bytes) -> None:
@@ -178,7 +178,9 @@ class Catalogue:
     def _build(self, namespace: str, specs: list[SON[str, Any]]) -> None:
         database, collection = split(namespace)
         wanted = ("indexes", [_as_asked_for(spec) for spec in specs])
-        journaled(self._client, database, ("createIndexes", collection), wanted, ("ignoreUnknownIndexOptions", True))
+        # No vote: the only member of the head's set would wait a tenth of a second for its own.
+        how = (("ignoreUnknownIndexOptions", True), ("commitQuorum", 0))
+        execute(self._client, database, ("createIndexes", collection), wanted, *how)
         self._in_order.clear()
 
     # Commands of the oplog --------------------------------------------------------------------------------------------
@@ -281,7 +283,7 @@ class Catalogue:
         name = self._known(ui, entry, optime)
         if name is not None:
             database, collection = split(name)
-            journaled(self._client, database, ("delete", collection), ("deletes", [{"q": {}, "limit": 0}]))
+            execute(self._client, database, ("delete", collection), ("deletes", [{"q": {}, "limit": 0}]))
 
     def _on_create_indexes(self, database: str, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> None:
         name = self._known(ui, entry, optime)
@@ -304,7 +306,7 @@ class Catalogue:
         self._in_order.clear()
         self.model.allow(ui, index)
         try:
-            journaled(self._client, split(name)[0], ("dropIndexes", split(name)[1]), ("index", index))
+            execute(self._client, split(name)[0], ("dropIndexes", split(name)[1]), ("index", index))
         except OperationFailure as error:
             if error.code != INDEX_NOT_FOUND:  # dropped already, before a crash
                 raise
@@ -326,7 +328,7 @@ class Catalogue:
             return
         op = Op(entry["op"], ui, entry["ns"], entry["o"], entry.get("o2"), optime, 0)
         # As before the consistency point, because it may have been done before a crash: an insert replaces.
-        for _ in self._writer.run(name, Group(ui, op.kind, [op]), strict=False, writeConcern=JOURNALED):
+        for _ in self._writer.run(name, Group(ui, op.kind, [op]), strict=False, writeConcern=WRITTEN):
             pass
 
 

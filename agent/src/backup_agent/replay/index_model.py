@@ -27,13 +27,11 @@ def uuid_binary(ui: bytes) -> Binary:
 
 
 class IndexModel:
-    """The model, in the agent's own database on the head; every change is journaled."""
+    """The model, in the agent's own database on the head. A change is durable as soon as a later write is."""
 
     def __init__(self, client: Client) -> None:
         """Nothing is read yet."""
-        self._table = client[OWN_DATABASE].get_collection(
-            MODEL, codec_options=ORDERED, write_concern=WriteConcern(w=1, j=True)
-        )
+        self._table = client[OWN_DATABASE].get_collection(MODEL, codec_options=ORDERED, write_concern=WriteConcern(w=1))
 
     def set_indexes(self, ui: bytes, specs: Specs) -> None:
         """Write the indexes that a collection is to have."""

@@ -19,19 +19,21 @@ from backup_agent.replay.index_model import uuid_binary
 from backup_agent.values import REPLIES, Client
 
 VIEW, TIME_SERIES = "view", "timeseries"
-JOURNALED = {"w": 1, "j": True}
+WRITTEN = {"w": 1}
+"""How the head acknowledges a write. After a crash it has all that it did up to some moment (its own oplog is one sequence), so
+each write is durable as soon as a later one is: the position that follows it, or the note after a copy."""
 DATABASE_DIFFER_CASE = 13297
 _OTHER_CASE = re.compile(r"already have: \[([^\]]+)\]")
 
 
-def journaled(client: Client, database: str, *command: tuple[str, Any]) -> None:
-    """Run a command on the head; returns when what it did is durable. Raises OperationFailure."""
-    client[database].command(SON([*command, ("writeConcern", JOURNALED)]), codec_options=REPLIES)
+def execute(client: Client, database: str, *command: tuple[str, Any]) -> None:
+    """Run a command on the head. What it did is durable as soon as a later write is. Raises OperationFailure."""
+    client[database].command(SON([*command, ("writeConcern", WRITTEN)]), codec_options=REPLIES)
 
 
 def run_entry(client: Client, entry: Mapping[str, Any]) -> None:
-    """Apply one oplog entry on the head by `applyOps`; returns when it is durable. Raises OperationFailure."""
-    journaled(client, "admin", ("applyOps", [entry]))
+    """Apply one oplog entry on the head by `applyOps`. Raises OperationFailure."""
+    execute(client, "admin", ("applyOps", [entry]))
 
 
 def apply_command(client: Client, database: str, ui: bytes, o: Mapping[str, Any]) -> None:
@@ -57,7 +59,7 @@ def close_database(client: Client, database: str) -> bool:
     """
     empty = set(client[database].list_collection_names()) <= {SYSTEM_VIEWS}
     if empty:
-        journaled(client, database, ("dropDatabase", 1))
+        execute(client, database, ("dropDatabase", 1))
     return empty
 
 
@@ -127,4 +129,4 @@ def put_view(client: Client, database: str, info: Mapping[str, Any]) -> None:
     buckets = f"system.buckets.{view}"
     if info["type"] == TIME_SERIES and not client[database].list_collection_names(filter={"name": buckets}):
         return
-    journaled(client, database, ("create", view), *info["options"].items())
+    execute(client, database, ("create", view), *info["options"].items())

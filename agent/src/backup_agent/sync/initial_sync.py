@@ -89,9 +89,14 @@ class InitialSync:
         self._catch_up()
 
     def _save(self) -> None:
-        began = time.monotonic()
         self._work.store.save_sync(self._work.generation, self._sync)
         self._saved = time.monotonic()
+
+    def _save_copied(self) -> None:
+        """Save which collections are copied, once the head cannot lose them any more."""
+        began = time.monotonic()
+        journal(self._work.head.client)
+        self._save()
         self._saving = self._saved - began
 
     def _watch(self) -> None:
@@ -222,7 +227,6 @@ class InitialSync:
         except Moved:
             waiting.append(collection)
             return
-        journal(self._work.head.client)
         self._done(collection, documents, size)
         failpoints.reach("copy.collection_done")
 
@@ -230,7 +234,7 @@ class InitialSync:
         collection.done, collection.documents, collection.copied_bytes = True, documents, size
         # What is not saved is copied again after a crash.
         if time.monotonic() - self._saved > SAVING_SHARE * self._saving:
-            self._save()
+            self._save_copied()
 
     def _progress(self, text: str | None = None) -> None:
         done = sum(c.done for c in self._sync.collections)
@@ -244,7 +248,7 @@ class InitialSync:
         self._sync.consistency_point = point
         self._sync.documents = sum(c.documents for c in self._sync.collections)
         self._sync.bytes = sum(c.copied_bytes for c in self._sync.collections)
-        self._save()
+        self._save_copied()
         failpoints.reach("copy.done")
 
     # Replay and indexes -----------------------------------------------------------------------------------------------
