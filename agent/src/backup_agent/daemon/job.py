@@ -109,6 +109,7 @@ class Job:
         finally:
             self._runner = None
             self.sources.close_bulk()
+            self._trimmed = 0.0  # what it left behind, such as an index that was refused, is told at once
 
     def _idle_cycle(self) -> str:
         current = self.store.number("current")
