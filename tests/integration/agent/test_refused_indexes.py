@@ -52,4 +52,8 @@ def test_an_index_with_duplicates_is_named_and_left_out(tmp_path: Path) -> None:
                 client["shop"]["orders"].drop()
                 client["shop"]["others"].insert_one({"_id": 1})
             assert_equal(agent, replica_set)
+            assert (
+                agent.call("snapshot", "--name", "later", "--owner", "tests")[0] == 0
+            )  # alerts are looked at after it
+            agent.wait_operation()
             wait_until("the alert is closed", lambda: not agent.status()["alerts"])

@@ -19,12 +19,12 @@ from pymongo.errors import PyMongoError
 from backup_agent import __version__
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
-from backup_agent.daemon import alerts, history, schedule
+from backup_agent.daemon import schedule
 from backup_agent.daemon.operations import Runner
 from backup_agent.daemon.runtime import Runtime
 from backup_agent.daemon.status import live
+from backup_agent.daemon.upkeep import Upkeep
 from backup_agent.errors import (
-    AccessRefused,
     AgentError,
     NoRoom,
     OperationFailed,
@@ -35,7 +35,6 @@ from backup_agent.errors import (
 )
 from backup_agent.head import HeadFailed, Mongod
 from backup_agent.repository import snapshot
-from backup_agent.repository.archive import Archiver
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.records import Agent, Operation
 from backup_agent.state.room import Room
@@ -50,7 +49,6 @@ LOOK_SECONDS = 0.5
 REST_SECONDS = 2.0
 """How soon it sees everything else while there is nothing to do."""
 PAUSE_ATTEMPT_SECONDS = 120
-TRIM_SECONDS = 60
 
 
 class Job:
@@ -62,12 +60,10 @@ class Job:
         self.sources = SourceSet(config)
         self.room = Room(config, store)
         self.halt = threading.Event()
-        self._archiver = Archiver(config, store)
+        self._upkeep = Upkeep(config, store)
         self._runtime: Runtime | None = None
         self._runner: Runner | None = None
-        self._beaten = self._trimmed = self._asked = self._archived = self._measured = 0.0
-        self._refused = True
-        """Whether there may be an alert about a source that refuses the agent."""
+        self._beaten = self._asked = self._measured = 0.0
         self._sentence = "starting"
         self._pause = LOOK_SECONDS
         """How long the next rest is."""
@@ -88,7 +84,7 @@ class Job:
             self._sentence = self._idle_cycle() if operation is None else self._run(operation)
         except NoRoom as error:
             self.room.note(error)
-            self._trim()  # files that are no longer needed may fill the disk
+            self._upkeep.trim(self._runtime)  # files that are no longer needed may fill the disk
             self.halt.wait(0.5)
             self._sentence = f"waiting: {error.message}"
         self._beat(force=_kind(self._sentence) != _kind(before))
@@ -109,7 +105,7 @@ class Job:
         finally:
             self._runner = None
             self.sources.close_bulk()
-            self._trimmed = 0.0  # what it left behind, such as an index that was refused, is told at once
+            self._upkeep.trim_next()  # what it left behind, such as an index that was refused, is told at once
 
     def _idle_cycle(self) -> str:
         current = self.store.number("current")
@@ -163,26 +159,13 @@ class Job:
         while (more := self._runtime.apply()) and time.monotonic() < deadline and not self.halt.is_set():
             pass
         self._pause = 0.0 if more else REST_SECONDS
-        self._trim()
+        self._upkeep.trim(self._runtime)
         view = self._runtime.view
         if view.problem is not None:
             return f"tailing, but capture waits: {view.problem.message}"
         applied = self._runtime.applied
         applied_to = show(applied.ts if applied else None)
         return f"tailing {view.member}: captured {show(view.captured)}, applied {applied_to}"
-
-    def _trim(self) -> None:
-        """Delete what is no longer needed. It comes first: it may make the room that the rest needs."""
-        if self._runtime is not None and time.monotonic() - self._trimmed > TRIM_SECONDS:
-            self._trimmed = time.monotonic()
-            archived = self._archiver.through(self._runtime.number) if self.config.archive_interval_minutes else None
-            # Until a first snapshot is there nothing is archived, and what is older than that snapshot is never needed.
-            waiting = self.config.archive_interval_minutes > 0 and bool(self.store.snapshots())
-            if archived is not None or not waiting:
-                self._runtime.trim_slices(self.config.slice_keep_hours * 3600, archived)
-            with contextlib.suppress(NoRoom, OSError, PyMongoError):  # once a minute
-                alerts.note_refused_indexes(self.store, self._runtime.refused_indexes)
-                history.prune(self.config, self.store)
 
     def stop_with(self, error: ResyncRequired | Unsupported) -> None:
         """Stop the job and raise the alert that says why."""
@@ -230,7 +213,7 @@ class Job:
 
     def close(self) -> None:
         """Stop everything."""
-        self._archiver.stop()
+        self._upkeep.stop()
         self.stop_runtime()
         self.sources.close()
 
@@ -353,7 +336,7 @@ class Job:
                 self._raise_problem()
                 with contextlib.suppress(Transient):
                     self._running.apply()
-                self._trim()
+                self._upkeep.trim(self._runtime)
             time.sleep(0.1)
 
     def begin_beside(self) -> None:
@@ -370,7 +353,7 @@ class Job:
         if self._tails():
             with contextlib.suppress(Transient, ResyncRequired, Unsupported, HeadFailed, PyMongoError):
                 self._running.apply()
-                self._trim()
+                self._upkeep.trim(self._runtime)
 
     def _tails(self) -> bool:
         """Whether the current generation runs beside the step: a step that waits must not keep it from its oplog."""
@@ -393,11 +376,9 @@ class Job:
         with contextlib.suppress(NoRoom):  # `status` says itself that this is old
             number, applied = (runtime.number, runtime.applied) if runtime else (None, None)
             self.store.observe("live", live(agent, number, view, applied))
-        if time.monotonic() - self._archived > REST_SECONDS and view.captured is not None and self._tails():
-            self._archived = time.monotonic()
-            self._archiver.look(self._running.number, view.captured)
-        if self._refused or isinstance(view.problem, AccessRefused):
-            self._refused = alerts.note_access(self.store, view)
+        if runtime is not None and self._tails():
+            self._upkeep.archive(runtime)
+        self._upkeep.note_access(runtime)
         if self._runner is not None:
             self._runner.require_wanted()
 

@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from backup_agent.errors import AgentDown, BadConfiguration, NoRoom
 from backup_agent.values import Record, to_json
 
 SCHEMA_VERSION = 1
+
+LOCKED_SECONDS = 30
+"""So long one process waits for another one that writes."""
 
 WRITTEN = ("steps", "params", "progress", "result", "error", "optime", "detail", "sync")
 """Columns of JSON."""
@@ -53,7 +57,7 @@ class Database:
     def __init__(self, path: Path, reading: bool = False) -> None:
         """Open or create the file (mode 0600); with `reading`, only look at one that is there.
 
-        Raises BadConfiguration when the directory cannot be written or the file is of a newer version.
+        Raises BadConfiguration when the directory cannot be written, or the file is locked for long or of a newer version.
         """
         if reading:
             self._open_to_read(path)
@@ -66,7 +70,7 @@ class Database:
                 # Never open a file that exists but through SQLite: closing it would drop the locks of this process on it.
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._connect(path)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._use_log(path)
             self._db.execute("PRAGMA synchronous=FULL")
         except (OSError, sqlite3.OperationalError) as error:
             raise BadConfiguration(
@@ -87,9 +91,27 @@ class Database:
 
     def _connect(self, database: Path | str, uri: bool = False) -> None:
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(database, timeout=30, isolation_level=None, check_same_thread=False, uri=uri)
+        self._db = sqlite3.connect(
+            database, timeout=LOCKED_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
+        )
         self._db.row_factory = sqlite3.Row
         self._seen = 0
+
+    def _use_log(self, path: Path) -> None:
+        """Let the file have a write-ahead log. SQLite itself does not wait here for another one that does the same."""
+        deadline = time.monotonic() + LOCKED_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest of the code says why
+                if not busy:
+                    raise
+                if time.monotonic() > deadline:
+                    found = f"expected to open the state within {LOCKED_SECONDS} s, found it locked by another process"
+                    raise BadConfiguration(f"{path}: {found}; end that process, or try again") from error
+                time.sleep(0.02)
 
     def _require_known(self, path: Path) -> int:
         found = int(self._db.execute("PRAGMA user_version").fetchone()[0])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,21 @@ def test_a_second_connection_of_the_process_takes_no_locks_away(store: Store, tm
     Store(tmp_path / "state.sqlite").close()
     store.observe("n", Agent(2))
     assert Agent(2) == Store(tmp_path / "state.sqlite").observed("n", Agent)
+
+
+def test_a_new_state_is_opened_by_several_at_once(tmp_path: Path) -> None:
+    """The daemon and a command may both be the first: each waits for the other one, in every order."""
+    together = threading.Barrier(3)
+
+    def open_it(path: Path) -> int:
+        together.wait()
+        with contextlib.closing(Store(path)) as store:
+            return len(store.alerts())
+
+    with ThreadPoolExecutor(3) as pool:
+        for number in range(30):
+            found = pool.map(open_it, [tmp_path / f"state{number}.sqlite"] * 3)
+            assert [0, 0, 0] == list(found)
 
 
 def test_newer_state_is_refused(tmp_path: Path) -> None:
