@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -51,7 +50,7 @@ class Source(_Strict):
     def _no_secret_in_uri(cls, value: str) -> str:
         if not value.startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError("expected a URI that starts with mongodb:// or mongodb+srv://")
-        if "@" in urlsplit(value).netloc:
+        if "@" in value.partition("?")[0]:  # in a password that was not quoted there may be a slash
             raise ValueError("expected no credentials in the URI; name them with username and password_file")
         return value
 

@@ -34,7 +34,8 @@ from backup_agent.values import RAW, Client
 
 log = structlog.get_logger(__name__)
 
-AWAIT_MILLISECONDS = 1000
+AWAIT_SECONDS = 1.0
+"""How long a member waits for a new entry before it says that there is none; always well before it counts as silent."""
 LOOK_SECONDS = 2
 LOOK_AT_REST_SECONDS = 4
 SMALL_PAGE_BYTES = 64 * 1024
@@ -154,7 +155,8 @@ class Capture(threading.Thread):
         if self.view.problem is None:  # the reason why another one was left says more
             self._set(problem=Transient(f"expected {wanted} from {member}, it has not answered yet"))
         self._note_version(client)
-        with pages.opened(client, "local", _tail(wanted.ts), AWAIT_MILLISECONDS) as cursor:
+        await_seconds = min(AWAIT_SECONDS, self._sources.answer_seconds / 2)
+        with pages.opened(client, "local", _tail(wanted.ts), int(await_seconds * 1000)) as cursor:
             self._follow_cursor(member, client, wanted, cursor)
 
     def _follow_cursor(self, member: str, client: Client, wanted: Wanted, cursor: pages.Cursor) -> None:
@@ -177,7 +179,7 @@ class Capture(threading.Thread):
                 looked = time.monotonic()
                 if not joined:
                     require(self._sources, wanted, member, self._halt.wait)
-            if cursor.page_bytes < SMALL_PAGE_BYTES:
+            if 0 < cursor.page_bytes < SMALL_PAGE_BYTES:
                 self._halt.wait(SMALL_PAGE_PAUSE_SECONDS)
 
     def _note_version(self, client: Client) -> None:

@@ -140,7 +140,8 @@ def _whole(path: Path) -> tuple[int, bytes]:
     """Cut a file after its last whole frame; returns its length then, and that frame.
 
     A crash tears the last frame. Whole frames behind a bad one say that the disk has damaged it: they are cut off, too, and read
-    from the source again; the head does not take a second time what it has applied of them. A copy of the file stays.
+    from the source again; the head does not take a second time what it has applied of them. A copy of the file stays. Where the
+    source no longer has them only a resync helps, even when the head is beyond: the archive would have a hole.
     """
     end, last = 0, b""
     try:
@@ -163,7 +164,7 @@ def _say_what_is_cut(path: Path, end: int, error: BadFrame) -> None:
         found=f"a damaged frame with {lost} whole ones behind it ({error})",
         cut_bytes=cut,
         kept=_keep(path),
-        next="what is cut off is read from the source again; see whether the disk is sound",
+        next="what is cut off is not used, the agent of a job reads it from its source again; see whether the disk is sound",
     )
 
 

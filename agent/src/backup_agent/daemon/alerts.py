@@ -17,20 +17,23 @@ REFUSED_INDEX = "index_refused"
 
 
 def note_access(store: Store, view: View) -> bool:
-    """Keep the alert about a source that refuses the agent; returns whether there is one.
+    """Keep the alerts about a source that refuses the agent; returns whether there are any.
 
-    It is closed once a member is followed again.
+    They are closed once a member is followed again. Members may refuse it for different reasons, and are tried in turn: an alert
+    that is open keeps its time, and tells what the last of them said.
     """
-    known = next((alert for alert in store.alerts() if alert.kind == ACCESS), None)
-    refused = view.problem if isinstance(view.problem, AccessRefused) else None
-    if known is not None and view.problem is None and view.seen_at is not None:
+    known = {alert.cause: alert.detail for alert in store.alerts() if alert.kind == ACCESS}
+    if known and view.problem is None and view.seen_at is not None:
         store.close_alerts(ACCESS)
         return False
-    if refused is not None and (known is None or known.detail != refused.detail):
-        store.close_alerts(ACCESS)
-        store.raise_alert(ACCESS, refused.cause, refused.detail)
+    refused = view.problem if isinstance(view.problem, AccessRefused) else None
+    if refused is None or known.get(refused.cause) == refused.detail:
+        return bool(known)
+    if store.raise_alert(ACCESS, refused.cause, refused.detail):
         log.error(ACCESS, cause=refused.cause, reason=refused.message)
-    return known is not None or refused is not None
+    else:
+        store.retell_alert(ACCESS, refused.cause, refused.detail)
+    return True
 
 
 def note_refused_indexes(store: Store, refused: Mapping[str, str] | None) -> None:

@@ -47,7 +47,7 @@ class Runtime:
         self._failures = 0
         self._care = Care()
         self.cared_for = False
-        """Whether the head died while it was written to, and was not started since: what it died of is written with care."""
+        """Whether the head died of what was written to it, and was not started since: that is written with care next time."""
         self._start_seconds: float = START_SECONDS
 
     @property
@@ -161,7 +161,7 @@ class Runtime:
                 raise full from error
             self._failures += self.head.failed
             if applier is not None and isinstance(error, HeadFailed) and self.head.ended(LAST_SECONDS):
-                self.cared_for = applier.died(self.head.last_words(), by_itself=self.head.failed)
+                self.cared_for = applier.died(self.head.last_words(), by_itself=self.head.failed) and self.head.failed
             if isinstance(error, (HeadFailed, PyMongoError)):
                 raise Transient(f"the head: {error}") from error
             raise

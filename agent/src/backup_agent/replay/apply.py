@@ -100,7 +100,8 @@ class Applier:
         What was committed up to `since` (by default that position) is in the copy already. Whoever starts a head again that died
         keeps `care`.
         """
-        self._client, self._positions, self._care = client, PositionStore(client), care
+        self._client, self._slices, self._care = client, writer, care
+        self._positions = PositionStore(client)
         self._taken: list[Unit] = []
         """The units of the batch that is being written, or was when it failed."""
         loaded = self._positions.load()
@@ -114,8 +115,8 @@ class Applier:
         """How many operations and commands have been applied."""
         reader = SliceReader(writer, self.position.open_from or at)
         self._stream = Stream(reader, self.position, since or at, spool)
-        self._catalogue = Catalogue(client, strict=self.strict)
         self._writer = Writer(client, care.without_diffs)
+        self._catalogue = Catalogue(client, self.strict, self._writer)
         self._expected = PAGE_BYTES
         """How much memory the next batch is likely to take, after the last one."""
         self._pending = self._positions.pending()
@@ -128,8 +129,8 @@ class Applier:
 
     @property
     def between_entries(self) -> bool:
-        """Whether the head stands between two entries, and not inside of a transaction that takes several batches."""
-        return self.position.index < 0
+        """Whether the head stands between two entries, and not inside of a transaction or a batch that was begun."""
+        return self.position.index < 0 and self._pending is None
 
     def died(self, words: str, by_itself: bool) -> bool:
         """Note that the head died; returns whether it was being written to. Raises Unsupported for an entry that it cannot take.
@@ -214,8 +215,12 @@ class Applier:
     def _gather_again(self, end: Position) -> list[Unit]:
         """Take the units of the batch that was begun before a crash, no fewer and no more.
 
-        What it wrote outside of its transaction is known again only among exactly those.
+        What it wrote outside of its transaction is known again only among exactly those. None until all are captured: a damaged
+        slice may have been cut before them, and what was in it is read from the source again.
         """
+        anchor = self._slices.anchor
+        if anchor is None or anchor.optime.ts < end.optime.ts:
+            return []
         batch: list[Unit] = []
         self._taken = batch
         while (unit := self._stream.peek()) is not None and unit.command is None:

@@ -56,12 +56,10 @@ class Care:
         self._deaths = self._deaths + 1 if first == self._first else 1
         self._first = first
         log.warning("the head died", entry=name_of(units[0]), units=len(units), deaths=self._deaths)
-        if len(units) == 1 and self.alone(units[0]):
-            if by_itself:
-                self._write_whole(units, words)
-        elif self._deaths >= DEATHS:
-            if begun:
-                self._write_whole(units, words)
+        narrow = len(units) == 1 and self.alone(units[0])
+        if by_itself and (narrow or (begun and self._deaths >= DEATHS)):
+            self._write_whole(units, words)
+        if self._deaths >= DEATHS and not narrow:
             self._until = _place(units[-1])
 
     def _write_whole(self, units: Sequence[Unit], words: str) -> None:

@@ -59,15 +59,15 @@ HANDLERS = {
 class Catalogue:
     """What the head knows of collections. `strict` is false until the consistency point: then only the model has indexes."""
 
-    def __init__(self, client: Client, strict: bool) -> None:
-        """Read the head's catalogue."""
+    def __init__(self, client: Client, strict: bool, writer: Writer | None = None) -> None:
+        """Read the head's catalogue. `writer` writes what no transaction can hold, by default without care."""
         self._client = client
         self.strict = strict
         self.model = IndexModel(client)
         self._not_capped_yet: set[bytes] = set() if strict else set(self.model.capped())
         self._names = Names(client)
         self._in_order: dict[bytes, bool] = {}
-        self._writer = Writer(client)
+        self._writer = writer or Writer(client)
 
     def name(self, ui: bytes) -> str | None:
         """Return the name that a collection has on the head, or None when it is not there."""
@@ -99,7 +99,7 @@ class Catalogue:
             wanted, capped = plain_options(wanted)
             self.model.set_capped(ui, capped)
             (self._not_capped_yet.add if capped else self._not_capped_yet.discard)(ui)
-            self._make_way(database)
+        self._make_way(database)
         o: SON[str, Any] = SON([("create", collection), *wanted.items()])
         if id_index is not None and "clusteredIndex" not in options:
             o["idIndex"] = id_index
@@ -110,9 +110,9 @@ class Catalogue:
     def _make_way(self, database: str) -> None:
         """Drop what a copy holds of a database whose name differs in case alone: no source has both, so it was dropped there.
 
-        Whatever comes after that in the source's oplog is replayed.
+        Whatever comes after that in the source's oplog is replayed. Later than the consistency point nothing is in the way.
         """
-        for other in self._names.other_cases(database):
+        for other in () if self.strict else self._names.other_cases(database):
             execute(self._client, other, ("dropDatabase", 1))
             self._names.drop_database(other)
 
@@ -221,6 +221,7 @@ class Catalogue:
         if ui is None:
             raise Unsupported(f"{describe('c', namespace, optime, 'create')}: expected a collection UUID, found none")
         if o["create"] == SYSTEM_VIEWS:
+            self._make_way(database)
             views.make_catalogue(self._client, database, ui)
             return
         if self.name(ui) == namespace:
@@ -314,7 +315,9 @@ class Catalogue:
     # What a transaction cannot hold -------------------------------------------------------------------------------------
 
     def _outside(self, entry: RawBSONDocument, optime: OpTime) -> None:
-        if split(entry["ns"])[1] == SYSTEM_VIEWS:
+        database, collection = split(entry["ns"])
+        if collection == SYSTEM_VIEWS:
+            self._make_way(database)
             views.apply_entry(self._client, entry, self.strict)
         elif entry["ns"] == "admin.system.version":
             follow(self._client, entry, optime)

@@ -40,27 +40,29 @@ def apply_command(client: Client, database: str, ui: bytes, o: Mapping[str, Any]
     """Apply the entry of a command about the collection of a UUID; as `run_entry` does.
 
     A server keeps a database open whose last collection was dropped, and makes no other one whose name differs in case alone. Its
-    secondaries close the empty one first (`applyCommand_inlock` in the server's `oplog.cpp`), and so does this.
+    secondaries close the empty one first (`applyCommand_inlock` in the server's `oplog.cpp`), and so does this. One that has
+    nothing but views counts as empty: a source that makes a collection in another case has none of them any more.
     """
     entry = SON([("op", "c"), ("ns", f"{database}.$cmd"), ("ui", uuid_binary(ui)), ("o", o)])
     try:
         run_entry(client, entry)
     except OperationFailure as error:
         other = _OTHER_CASE.search(str(error)) if error.code == DATABASE_DIFFER_CASE else None
-        if other is None or not close_database(client, other[1]):
+        if other is None or _has_collections(client, other[1]):
             raise
+        execute(client, other[1], ("dropDatabase", 1))
         run_entry(client, entry)
 
 
-def close_database(client: Client, database: str) -> bool:
-    """Let the head forget a database without collections; returns whether it has none.
+def _has_collections(client: Client, database: str) -> bool:
+    infos = client[database].list_collections(filter={"type": "collection"})
+    return any(info["name"] != SYSTEM_VIEWS for info in infos)
 
-    Heads of the versions before kept an empty collection for views there.
-    """
-    empty = set(client[database].list_collection_names()) <= {SYSTEM_VIEWS}
-    if empty:
+
+def close_database(client: Client, database: str) -> None:
+    """Let the head forget a database that is empty. Heads of the versions before kept an empty collection for views there."""
+    if set(client[database].list_collection_names()) <= {SYSTEM_VIEWS}:
         execute(client, database, ("dropDatabase", 1))
-    return empty
 
 
 def drop_collection(client: Client, database: str, ui: bytes, collection: str) -> None:
@@ -95,8 +97,11 @@ def apply_entry(client: Client, entry: RawBSONDocument, strict: bool) -> None:
     """Apply an insert, an update or a delete of a view.
 
     A whole definition replaces what is there. A diff needs its view; while the head is made consistent that may be gone by now.
+    Until then an entry for a catalogue that the source has dropped meanwhile does nothing, either: the copy holds a later one.
     """
     database, _, _ = entry["ns"].partition(".")
+    if not strict and catalogue_of(client, database) not in (None, bytes(entry["ui"])):
+        return
     identity = {"_id": (entry.get("o2") or entry["o"])["_id"]}
     op, o = entry["op"], entry["o"]
     make_catalogue(client, database, bytes(entry["ui"]))

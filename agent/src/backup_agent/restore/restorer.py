@@ -150,6 +150,7 @@ class Restorer:
         try:
             entries, complete = 0, False
             while not complete:  # a copy that died of an entry is started again, and that entry handled with care
+                self.alive()
                 applier = self._applier(mongod.start(), writer, working, care)
                 complete = self._apply(applier, chosen, mongod)
                 entries += applier.entries
@@ -195,9 +196,9 @@ class Restorer:
                 at = applier.position.optime.ts
                 self.report("replay", at.time - began, max(1, chosen.until.time - began), "seconds of oplog", show(at))
         except HeadFailed:
-            if not mongod.ended(LAST_SECONDS):
+            if not mongod.ended(LAST_SECONDS) or not mongod.failed:
                 raise
-            applier.died(mongod.last_words(), by_itself=mongod.failed)
+            applier.died(mongod.last_words(), by_itself=True)
             return False
         return True
 

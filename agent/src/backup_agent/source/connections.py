@@ -28,6 +28,9 @@ BULK_SECONDS = 120.0
 FORGIVEN_SECONDS = 60.0
 """A member that failed comes after the others for this long."""
 
+CONFIGURATION_SECONDS = 60
+"""How long the set's configuration is believed as long as its version stays."""
+
 LOGIN = ("username", "password", "authsource", "authmechanism", "authmechanismproperties")
 FILES = ("tlscafile", "tlscertificatekeyfile", "tlscrlfile")
 """Options that name a file, which may be replaced while the agent runs."""
@@ -47,7 +50,7 @@ class SourceSet:
     """Connections to the source, one client per member, always to that member alone. Any thread may ask for one.
 
     When a file with the password or a certificate has changed, the connections that are made from then on are new ones. Those
-    that they replace stay open until they are replaced in turn: another thread may be reading by one.
+    that they replace are not closed: another thread may be reading by one. The driver ends one that nobody holds any more.
     """
 
     def __init__(self, config: Config) -> None:
@@ -55,14 +58,14 @@ class SourceSet:
         self._config = config
         self._lock = threading.RLock()
         """For what follows."""
-        self._clients: dict[tuple[str, float], Client] = {}
+        self._clients: dict[tuple[str, bool], Client] = {}
+        """By member, and whether it is for much data."""
         self._seeds: Client | None = None
-        self._replaced: list[Client] = []
         self._failed: dict[str, float] = {}
         self._addresses: dict[str, str] = {}
         """By which address a member is reached, where that is not its name in the set."""
-        self._seen: tuple[tuple[str, Any, Any], dict[str, Any]] | None = None
-        """The set's configuration, with who told it, its term and its version: a member tells these in its status, too."""
+        self._seen: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        """The set's configuration, with what a member tells of it in its status, and the minute: see `_seen_by`."""
         self._given: Given | None = None
         self._files: dict[Path, object] | None = None
         """How each file looked when the connections of now were made."""
@@ -118,18 +121,8 @@ class SourceSet:
         if self._files is not None and self._files == _look(self._files):
             return
         paths = [self._config.source.password_file, *map(self._options().get, FILES)]
-        self._replace(*self._clients, seeds=True)
+        self._clients, self._seeds = {}, None
         self._files, self._read_at = _look(Path(path) for path in paths if path), now_iso()
-
-    def _replace(self, *keys: tuple[str, float], seeds: bool = False) -> None:
-        """Forget connections, and close those that were forgotten before."""
-        forgotten = [self._clients.pop(key) for key in keys]
-        if seeds and self._seeds is not None:
-            forgotten.append(self._seeds)
-            self._seeds = None
-        if forgotten:
-            _close(self._replaced)
-            self._replaced = forgotten
 
     def seeds(self) -> Client:
         """Return a client of the whole set, for the oplog note. It never reads data."""
@@ -140,21 +133,30 @@ class SourceSet:
                 self._seeds = self._connect(list(self._uri().seeds), options)
             return self._seeds
 
-    def client(self, member: str, answer_seconds: float = BULK_SECONDS) -> Client:
-        """Return the client of one member (direct connection); an answer may take `answer_seconds`."""
+    def client(self, member: str) -> Client:
+        """Return the client of one member (direct connection) for much data; an answer may take long."""
+        return self._client(member, bulk=True)
+
+    def prompt(self, member: str) -> Client:
+        """Return the client of one member for what is answered at once: silence is an error after a short while."""
+        return self._client(member, bulk=False)
+
+    def _client(self, member: str, bulk: bool) -> Client:
         with self._lock:
             self._renew()
-            key = (member, answer_seconds)
+            key = (member, bulk)
             if key not in self._clients:
-                self._clients[key] = self._direct(member, self._options(answer_seconds))
+                seconds = BULK_SECONDS if bulk else self.answer_seconds
+                self._clients[key] = self._direct(member, self._options(seconds))
             return self._clients[key]
 
     def _direct(self, member: str, options: dict[str, Any]) -> Client:
         return self._connect([self._addresses.get(member, member)], {**options, "directconnection": True})
 
-    def prompt(self, member: str) -> Client:
-        """Return the client of one member for what is answered at once: silence is an error after a short while."""
-        return self.client(member, self._config.source.answer_timeout_seconds)
+    @property
+    def answer_seconds(self) -> float:
+        """How long a member may stay silent for `prompt`."""
+        return self._config.source.answer_timeout_seconds
 
     def failed(self, member: str, error: Exception | None = None) -> None:
         """Note that reading from a member failed, so that another one gets its turn.
@@ -165,7 +167,7 @@ class SourceSet:
         self._failed[member.lower()] = time.monotonic()
         if isinstance(error, (ConfigurationError, OperationFailure)):
             with self._lock:
-                self._replace(*(key for key in list(self._clients) if key[0] == member))
+                self._clients = {key: client for key, client in self._clients.items() if key[0] != member}
 
     def works(self, member: str) -> None:
         """Forget that reading from a member failed."""
@@ -178,15 +180,13 @@ class SourceSet:
     def close_bulk(self) -> None:
         """Close the connections for much data, when nobody reads by one any more: each costs threads."""
         with self._lock:
-            keys = [key for key in self._clients if key[1] == BULK_SECONDS]
-            _close(self._clients.pop(key) for key in keys)
+            _close(self._clients.pop(key) for key in [key for key in self._clients if key[1]])
 
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
-            self._replace(*self._clients, seeds=True)
-            _close(self._replaced)
-            self._replaced = []
+            _close([*self._clients.values(), *([self._seeds] if self._seeds is not None else [])])
+            self._clients, self._seeds = {}, None
 
     # What the set says ------------------------------------------------------------------------------------------------
 
@@ -234,8 +234,7 @@ class SourceSet:
             found = read(self._config.source.uri)
             if found != self._given:
                 with self._lock:
-                    self._given = found
-                    self._replace(seeds=True)
+                    self._given, self._seeds = found, None
 
     def _why_silent(self, said: dict[str, Exception]) -> AgentError:
         """Return what it means that no member gave an answer."""
@@ -329,16 +328,26 @@ class SourceSet:
 
     def _configured(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self._admin(name, "replSetGetConfig")["config"]
-        if found["_id"] != self._config.source.replica_set:
-            raise _another_set(self._config.source.replica_set, name, found["_id"])
+        self._require_set(name, found["_id"])
         self._addresses = by_horizon(found, self._reached())
         return found
 
+    def _require_set(self, member: str, found: str) -> None:
+        if found != self._config.source.replica_set:
+            raise _another_set(self._config.source.replica_set, member, found)
+
     def _seen_by(self, name: str) -> Topology:
+        """Ask a member; the configuration only when it has changed, and each minute: a set may have been made again.
+
+        In a set that is made again the same way it has the same version, and may say something else.
+        """
         source = self._config.source
         status = self._admin(name, "replSetGetStatus")
+        self._require_set(name, status["set"])
         own: Mapping[str, Any] = next((member for member in status["members"] if member.get("self")), {})
-        version = (name, own.get("configTerm"), own.get("configVersion"))
+        members = tuple((member["_id"], member["name"]) for member in status["members"])
+        minute = int(time.monotonic() // CONFIGURATION_SECONDS)
+        version = (name, members, own.get("configTerm"), own.get("configVersion"), minute)
         if self._seen is None or self._seen[0] != version or None in version:
             self._seen = version, self._configured(name)
         return judge(status, self._seen[1], source.max_lag_seconds, source.prefer, self._failed_lately())

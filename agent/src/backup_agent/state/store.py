@@ -195,6 +195,11 @@ class Store(Database):
         alert = Alert(kind, cause, now_iso(), detail)
         return self._insert("alerts", alert.to_json(), otherwise="IGNORE") > 0
 
+    def retell_alert(self, kind: str, cause: str, detail: Json) -> None:
+        """Give an open alert another detail; it keeps its time."""
+        query = "UPDATE alerts SET detail = ? WHERE kind = ? AND cause = ? AND closed_at IS NULL"
+        self._write(query, detail, kind, cause)
+
     def close_alerts(self, *kinds: str, cause: str | None = None) -> None:
         """Close the open alerts of these kinds, or those of one cause."""
         marks = ", ".join("?" * len(kinds))

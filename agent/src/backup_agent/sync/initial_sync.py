@@ -192,6 +192,7 @@ class InitialSync:
         wait_for_majority(self._work, source, member, self._tc)
         if member not in self._sync.sources:
             self._sync.sources += (member,)
+            journal(self._work.head.client)  # collections may be done that were not saved yet
             self._save()
         done = [c for c in self._sync.collections if c.done]
         self._tally = Tally(sum(c.documents for c in done), sum(c.copied_bytes for c in done))

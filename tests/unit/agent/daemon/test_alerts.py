@@ -35,11 +35,17 @@ def test_a_refused_login_is_an_alert_until_the_source_answers(store: Store) -> N
     assert [] == shown(store)
 
 
-def test_another_refusal_replaces_the_first(store: Store) -> None:
-    """One alert says what is wrong now."""
-    note_access(store, View(problem=AccessRefused("login", "wrong password")))
-    note_access(store, View(problem=AccessRefused("certificate", "unknown authority")))
-    assert [("access_refused", "certificate", "unknown authority")] == shown(store)
+def test_members_that_refuse_in_turn_make_no_new_alerts(store: Store) -> None:
+    """While an authority is replaced, one member after the other says something else: each reason has one alert."""
+    kinds = [("login", "a: wrong"), ("login", "b: wrong"), ("certificate", "c: unknown authority")]
+    for cause, message in 5 * kinds:
+        assert note_access(store, View(problem=AccessRefused(cause, message)))
+    assert [
+        ("access_refused", "login", "b: wrong"),
+        ("access_refused", "certificate", "c: unknown authority"),
+    ] == shown(store)
+    assert not note_access(store, View(seen_at=1.0))
+    assert [] == shown(store)
 
 
 def test_each_refused_index_has_an_alert(store: Store) -> None:

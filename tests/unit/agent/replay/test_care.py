@@ -77,11 +77,12 @@ def test_an_entry_that_kills_both_ways_is_named() -> None:
         care.died([BATCH[2]], "its last words", by_itself=True)
 
 
-def test_a_head_that_others_kill_proves_nothing_against_an_entry() -> None:
-    """The kernel does, when memory is short."""
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_head_that_others_kill_proves_nothing_against_an_entry(begun: bool) -> None:
+    """The kernel does, when memory is short: of one entry, or of a batch that may not be cut."""
     care = died(Care())
     for _ in range(2 * DEATHS):
-        care.died([BATCH[2]], "signal 9", by_itself=False)
+        care.died(BATCH if begun else [BATCH[2]], "signal 9", by_itself=False, begun=begun)
     assert not any(whole(care))
 
 

@@ -26,7 +26,7 @@ class Answering(SourceSet):
         super().__init__(configured(where))
         self._hello = hello
 
-    def client(self, member: str, answer_seconds: float = 0) -> Any:  # noqa: ARG002 - as it is called
+    def prompt(self, member: str) -> Any:  # noqa: ARG002 - as it is called
         """Refuse every command about a set, as a server does that is in none."""
 
         class Refusing:
