@@ -34,16 +34,17 @@ from backup_agent.values import RAW, Client
 
 log = structlog.get_logger(__name__)
 
-AWAIT_SECONDS = 1.0
+AWAIT_SECONDS = 4.0
 """How long a member waits for a new entry before it says that there is none; always well before it counts as silent."""
 LOOK_SECONDS = 2
-LOOK_AT_REST_SECONDS = 4
+"""How often the state of the set is asked for; of a source at rest as often as its member says that there is nothing."""
 SMALL_PAGE_BYTES = 64 * 1024
 SMALL_PAGE_PAUSE_SECONDS = 0.05
 """A trickle of entries is gathered for this long, so that it does not cost an fsync for each."""
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 30.0
 """How often it is logged that capture does not end."""
+STOP_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Capture(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sources, self._writer, self._start, self._room = sources, writer, start, room
         self._halt = threading.Event()
+        self._awaits = False
+        """Whether it waits for a page. What comes after `stop` is not written."""
         self.news = threading.Event()
         """Set when something was captured, or cannot be; cleared by whoever looks."""
         self._said: dict[str | None, str] = {}
@@ -83,11 +86,16 @@ class Capture(threading.Thread):
             self.news.set()
 
     def stop(self) -> None:
-        """End the thread and wait for it, however long its disk or its member takes: it may be in the middle of a write."""
+        """End the thread. Returns when it writes no more, however long its disk takes: it may be in the middle of a write.
+
+        One that waits for its member ends by itself when that has answered.
+        """
         self._halt.set()
-        while self.is_alive():
-            self.join(timeout=STOP_SECONDS)
-            if self.is_alive():
+        said = time.monotonic()
+        while self.is_alive() and not self._awaits:
+            self.join(timeout=STOP_LOOK_SECONDS)
+            if time.monotonic() - said > STOP_SECONDS:
+                said = time.monotonic()
                 log.warning("capture has not ended yet", member=self.view.member, waits_for="its disk or its member")
 
     def run(self) -> None:
@@ -102,6 +110,8 @@ class Capture(threading.Thread):
                 self._set(problem=error)
                 return
             except Exception as error:  # noqa: BLE001 - a thread that ended unseen would look like a source at rest
+                if self._halt.is_set():
+                    return
                 problem = self._meaning(member, error)
                 self._say(member, problem)
                 self._set(problem=problem)
@@ -160,11 +170,10 @@ class Capture(threading.Thread):
             self._follow_cursor(member, client, wanted, cursor)
 
     def _follow_cursor(self, member: str, client: Client, wanted: Wanted, cursor: pages.Cursor) -> None:
-        joined, looked, pause = False, 0.0, LOOK_SECONDS
+        joined, looked = False, 0.0
         while not self._halt.is_set():
             with PIECES.piece(cursor.expected_bytes):
-                page = cursor.next_page()
-                pause = LOOK_SECONDS if page else LOOK_AT_REST_SECONDS
+                page = self._next_page(cursor)
                 if page:
                     self._append(page if joined else self._join(page, member, wanted))
                     self._set(problem=None)
@@ -174,13 +183,20 @@ class Capture(threading.Thread):
                 if not joined:  # the server gives no cursor where the oplog ends before the wanted entry
                     require(self._sources, wanted, member, self._halt.wait)
                 raise Transient(f"the oplog cursor on {member} ended")
-            if time.monotonic() - looked > pause:
+            if time.monotonic() - looked > LOOK_SECONDS:
                 self._look_around(member, client)
                 looked = time.monotonic()
                 if not joined:
                     require(self._sources, wanted, member, self._halt.wait)
             if 0 < cursor.page_bytes < SMALL_PAGE_BYTES:
                 self._halt.wait(SMALL_PAGE_PAUSE_SECONDS)
+
+    def _next_page(self, cursor: pages.Cursor) -> list[bytes]:
+        self._awaits = True
+        try:
+            return cursor.next_page()
+        finally:
+            self._awaits = False
 
     def _note_version(self, client: Client) -> None:
         version = str(client.server_info()["version"])
