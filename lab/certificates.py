@@ -22,7 +22,8 @@ VALID_HOURS = 48.0
 class Certificates:
     """Files in PEM below a directory; a certificate and its key are in one file, as mongod and pymongo want them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str | None = None) -> None:
+        """Make them; the members are at the loopback address, and at this host."""
         directory.mkdir(parents=True, exist_ok=True)
         self.ca, self.server, self.client, self.locked, self.stranger = (
             directory / f"{name}.pem" for name in ("ca", "server", "client", "locked", "stranger")
@@ -33,7 +34,7 @@ class Certificates:
         authority, other = Authority("lab"), Authority("somebody else")
         self.ca.write_bytes(authority.pem)
         self.other_ca.write_bytes(other.pem)
-        authority.issue(self.server, "members", "127.0.0.1", host="localhost")
+        authority.issue(self.server, "members", "127.0.0.1", host=host)
         authority.issue(self.client, "checker")
         authority.issue(self.locked, "checker", password=PASSWORD)
         other.issue(self.stranger, "checker")

@@ -96,7 +96,7 @@ def test_arbiter_delayed_and_hidden(mixed: ReplicaSet) -> None:
     arbiter, late = member(record, mixed.addresses[3]), member(record, mixed.addresses[4])
     assert (None, "an arbiter holds no data and no oplog") == (arbiter["verdict"], arbiter["reason"])
     assert ("ok", True, 3600) == (late["verdict"], late["hidden"], late["delay_seconds"])
-    assert "ok" == record["verdict"]
+    assert "ok" == record["verdict"], record
     say("an arbiter in the set", arbiter["reason"] + "; no verdict of its own")
     say("a delayed, hidden member", f"read; verdict {late['verdict']}, delay_seconds {late['delay_seconds']}")
 

@@ -78,7 +78,7 @@ def test_ipv6(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Give the certificates of a set."""
-    return Certificates(tmp_path_factory.mktemp("certificates"))
+    return Certificates(tmp_path_factory.mktemp("certificates"), host="localhost")
 
 
 def test_the_options_of_a_uri_count_for_each_member(certificates: Certificates, tmp_path: Path) -> None:
