@@ -57,3 +57,28 @@ def test_an_index_with_duplicates_is_named_and_left_out(tmp_path: Path) -> None:
             )  # alerts are looked at after it
             agent.wait_operation()
             wait_until("the alert is closed", lambda: not agent.status()["alerts"])
+
+
+def test_an_index_of_an_older_version_is_named_and_left_out(tmp_path: Path) -> None:
+    """Version 5.0 let the entries of a log expire; a set that was upgraded still has such an index, and 6.0 makes none."""
+    with ReplicaSet("rs0", [Member(priority=2), Member(priority=0)], directory=tmp_path / "rs") as replica_set:
+        with replica_set.client(w="majority") as client:
+            client.admin.command("setFeatureCompatibilityVersion", "5.0")
+            client["shop"].create_collection("log", capped=True, size=4096)
+            client["shop"]["log"].create_index("at", expireAfterSeconds=86400)
+            client["shop"]["log"].create_index("number")
+            client["shop"]["log"].insert_one({"_id": 1, "number": 1})
+            client.admin.command("setFeatureCompatibilityVersion", "6.0")
+        with an_agent(tmp_path / "a", replica_set) as agent:
+            agent.start()
+            agent.wait_operation()
+            status = wait_until("the alert", lambda: agent.status() if agent.status()["alerts"] else None)
+            (alert,) = status["alerts"]
+            assert ("index_refused", "shop.log at_1") == (alert["kind"], alert["cause"])
+            assert "TTL index on a capped collection" in alert["detail"]["message"]
+            assert agent.call("validate", "--owner", "tests")[0] == 0
+            validation = agent.wait_operation()["result"]["validation"]
+            assert validation["equal"], "the rest is compared"
+            assert ["shop.log: index at_1, which the head refused"] == validation["not_compared"]
+            with agent.head(1) as head:
+                assert ["_id_", "number_1"] == sorted(head["shop"]["log"].index_information())
