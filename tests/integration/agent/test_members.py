@@ -94,6 +94,7 @@ def test_the_options_of_a_uri_count_for_each_member(certificates: Certificates, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process another resolver")
+@pytest.mark.release
 def test_the_resolver_names_the_members(tmp_path: Path) -> None:
     """With `mongodb+srv` the members are asked for by name; those that are named later are found, too, and without a restart."""
     name, domain = "orders.rs.example.test", "rs.example.test"
@@ -172,6 +173,7 @@ def test_a_changed_password_is_read_again(tmp_path: Path) -> None:
             assert pid == agent.status()["agent"]["pid"]
 
 
+@pytest.mark.release
 def test_a_resync_waits_for_the_password(tmp_path: Path) -> None:
     """The member that is copied from was restarted, and asks for the new one; the primary still knows the connection."""
     members = [Member(priority=2), Member(priority=0)]
@@ -197,6 +199,7 @@ def test_a_resync_waits_for_the_password(tmp_path: Path) -> None:
             assert_equal(agent, replica_set)
 
 
+@pytest.mark.release
 def test_a_renewed_authority_is_read_again(certificates: Certificates, tmp_path: Path) -> None:
     """An authority that does not know the members is the alert's cause; the file is replaced, and nothing restarted."""
     authority = tmp_path / "ca.pem"

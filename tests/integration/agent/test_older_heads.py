@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from harness import an_agent, assert_equal
 
 from backup_agent.replay.views import catalogue_of, drop_collection
 from lab import Member, ReplicaSet
 
 
+@pytest.mark.release
 def test_views_that_are_held_under_another_uuid_go_with_their_database(tmp_path: Path) -> None:
     """Version 0.1.0 let the server choose the UUID of the collection for views. What is dropped at the source is dropped here."""
     with ReplicaSet("rs0", [Member(priority=2), Member(priority=0)], directory=tmp_path / "rs") as replica_set:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from bson.son import SON
 from harness import an_agent, assert_equal, started, wait_until
 
@@ -26,6 +27,7 @@ def rolling_build(replica_set: ReplicaSet, where: Path) -> None:
         client["shop"]["orders"].insert_one({"_id": 2, "number": 1})
 
 
+@pytest.mark.release
 def test_an_index_with_duplicates_is_named_and_left_out(tmp_path: Path) -> None:
     """The sync succeeds, an alert and the manifest name the index, and a restore says it, until its collection is gone."""
     with ReplicaSet("rs0", [Member(priority=2), Member(priority=0)], directory=tmp_path / "rs") as replica_set:
