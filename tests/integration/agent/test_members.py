@@ -224,20 +224,27 @@ def test_a_renewed_authority_is_read_again(certificates: Certificates, tmp_path:
 
 
 def test_an_arbiter_that_refuses_the_login_says_nothing(tmp_path: Path) -> None:
-    """The primary is killed while a resync copies: the arbiter knows no users, and the resync waits for a primary."""
+    """It is all that is left while a resync copies, and knows no users: the resync waits for the others."""
     members = [Member(priority=2), Member(priority=0), Member(arbiter=True)]
     with ReplicaSet("rs0", members, directory=tmp_path / "rs", auth=True) as replica_set:
-        one_document(replica_set)
-        with an_agent(tmp_path / "a", replica_set) as agent:
+        with replica_set.client(w="majority") as client:
+            for name in ("first", "second", "third"):
+                client["shop"][name].insert_one({"_id": 1})
+        with an_agent(tmp_path / "a", replica_set, copy_threads=1) as agent:
             hold = tmp_path / "go"
             agent.start(copy_collection_done=f"run:{waits(tmp_path, hold)}")
             wait_until("it copies", (tmp_path / "reached").exists)
-            replica_set.kill_member(0)
+            for number in (0, 1):
+                replica_set.kill_member(number)
             hold.touch()
-            wait_until("it waits", lambda: "waiting" in str((agent.operation()["progress"] or {}).get("text")))
+            wait_until(
+                "all have been asked", lambda: "found none" in (agent.operation()["progress"] or {}).get("text", "")
+            )
             text = agent.operation()["progress"]["text"]
+            assert "waiting" in text, text
             assert "password" not in text, text
-            replica_set.restart_member(0)
+            for number in (0, 1):
+                replica_set.restart_member(number)
             agent.wait_operation()
             assert_equal(agent, replica_set)
 
