@@ -15,11 +15,12 @@ from typing import Any
 import structlog
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
+from pymongo.errors import OperationFailure
 
 from backup_agent import failpoints
 from backup_agent.capture.joining import Wanted, require
 from backup_agent.capture.slices import SliceWriter
-from backup_agent.errors import AgentError, NoRoom, ResyncRequired, Transient
+from backup_agent.errors import AccessRefused, AgentError, NoRoom, ResyncRequired, Transient
 from backup_agent.raw import pages
 from backup_agent.raw.memory import PIECES
 from backup_agent.source import tested
@@ -132,6 +133,8 @@ class Capture(threading.Thread):
         refused = self._sources.explain(member, error) if member is not None else None
         if refused is not None:
             return refused
+        if isinstance(error, AccessRefused) and isinstance(error.__cause__, OperationFailure):
+            return Transient(f"{member}: refuses the login, and is neither primary nor secondary: it may know no users")
         return error if isinstance(error, AgentError) else Transient(f"capture: {plain(str(error))[:300]}")
 
     def _choose(self) -> str:

@@ -29,9 +29,9 @@ from backup_agent.raw.elements import LENGTH
 from backup_agent.times import OpTime, show
 from backup_agent.values import RAW
 
-SLICE_BYTES = 64 * 1024 * 1024
 log = structlog.get_logger(__name__)
 
+SLICE_BYTES = 64 * 1024 * 1024
 SUFFIX = ".oplog.zst"
 DAMAGED = "damaged"
 """The directory beside the slices for copies of those that the disk has damaged. It goes with its generation."""

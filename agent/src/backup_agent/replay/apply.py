@@ -281,9 +281,8 @@ class Applier:
                 self._save(batch[-1], session)
                 failpoints.reach("apply.before_commit")
                 session.commit_transaction()
-            except (
-                ConnectionFailure
-            ):  # the driver would look for a head that has gone for longer than it takes to start one
+            except ConnectionFailure:
+                # The driver would look for a head that has gone for longer than it takes to start one.
                 with contextlib.suppress(PyMongoError), pymongo.timeout(ABORT_SECONDS):
                     session.abort_transaction()
                 raise

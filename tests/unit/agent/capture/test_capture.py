@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any, cast
 
 import bson
 import pytest
@@ -66,3 +67,24 @@ def test_the_stop_waits_for_a_write(capture: Capture, monkeypatch: pytest.Monkey
     capture.stop()
     assert goes_on.is_set()
     assert not capture.is_alive()
+
+
+def test_the_stop_does_not_wait_for_a_member(capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member at rest answers after seconds. What it says then is not written."""
+    asked, answers = threading.Event(), threading.Event()
+
+    class Cursor:
+        def next_page(self) -> list[bytes]:
+            asked.set()
+            answers.wait()
+            return page(1)
+
+    monkeypatch.setattr(capture, "_choose", lambda: "a.example.com:27017")
+    monkeypatch.setattr(capture, "_follow", lambda _: capture._append(capture._next_page(cast(Any, Cursor()))))
+    capture.start()
+    asked.wait()
+    capture.stop()
+    assert capture.is_alive()
+    answers.set()
+    capture.join()
+    assert [] == files(tmp_path / "slices")

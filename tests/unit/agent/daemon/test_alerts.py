@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from backup_agent.capture.capture import View
 from backup_agent.daemon.alerts import note_access, note_refused_indexes
 from backup_agent.errors import AccessRefused, Transient
 from backup_agent.state.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Give the state of a job."""
-    return Store(tmp_path / "state.sqlite")
 
 
 def shown(store: Store) -> list[tuple[str, str, str]]:

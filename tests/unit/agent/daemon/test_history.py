@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -12,21 +11,8 @@ from backup_agent.daemon import history
 from backup_agent.daemon.history import prune
 from backup_agent.errors import NotFound
 from backup_agent.state.store import Store
-from tests.unit.agent.jobs import configured
 
 LONG_AGO = "2020-01-01T00:00:00Z"
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """Give a job that keeps a year."""
-    return configured(tmp_path)
-
-
-@pytest.fixture
-def store(config: Config) -> Store:
-    """Give its state."""
-    return Store(config.state_file)
 
 
 def ended(config: Config, store: Store, at: str | None = None) -> str:

@@ -18,22 +18,10 @@ from backup_agent.errors import AgentDown, NotFound, OperationOpen, PreflightFai
 from backup_agent.state.records import Params
 from backup_agent.state.store import Store
 from backup_agent.times import now_iso
-from tests.unit.agent.jobs import add_snapshot, configured, restic_calls
+from tests.unit.agent.jobs import add_snapshot, restic_calls
 
 ME = Asked("me", "why")
 NEEDED, NOT_NEEDED = (True, "the policy is always"), (False, "the backup is in sync")
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """Give the configuration of a job whose daemon does not run."""
-    return configured(tmp_path)
-
-
-@pytest.fixture
-def store(config: Config) -> Store:
-    """Give its state."""
-    return Store(config.state_file)
 
 
 @pytest.fixture
