@@ -224,6 +224,16 @@ def operation(context: Context, identifier: str | None) -> Found:
 
 
 @main.command()
+@click.option(
+    "--accept", is_flag=True, help="Take it as it is: it was replaced, or snapshots were removed, on purpose."
+)
+@answers
+def repository(context: Context, accept: bool) -> Found:
+    """Compare the repository with the list of snapshots."""
+    return requests.repository(context.config, context.store, accept)
+
+
+@main.command()
 @answers
 def snapshots(context: Context) -> Found:
     """List the snapshots, newest first."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 from backup_agent.config import Config
 from backup_agent.errors import AgentDown, Refused
+from backup_agent.repository import agreement
 from backup_agent.repository import snapshot as snapshots
+from backup_agent.repository.restic import Restic, cache_of
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.records import Operation, Params, Snapshot
 from backup_agent.state.store import Store, daemon_alive, other_operation
@@ -71,6 +73,34 @@ def queue(config: Config, store: Store, kind: str, asked: Asked, params: Params 
     require_daemon(config)
     operation, new = store.start_operation(kind, asked.owner, asked.reason, params)
     return Queued(new, not new, operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository(Record):
+    """What the repository has of what the state lists; `forgotten` are the snapshots that were taken off the list."""
+
+    changed: bool
+    id: str
+    missing: tuple[str, ...]
+    forgotten: tuple[str, ...] = ()
+
+
+def repository(config: Config, store: Store, accept: bool) -> Repository:
+    """Compare the repository with the state; with `accept` take it as it is.
+
+    Raises Replaced where it is another one and is not accepted, OperationOpen, and what restic's errors mean.
+    """
+    with cache_of(config.directory) as cache:
+        restic = Restic(config.repository, cache)
+        if not accept:
+            agreement.compare(store, restic, config.job, lambda: None)
+            missing = tuple(s.name for s in store.snapshots() if s.state == agreement.MISSING)
+            return Repository(False, restic.identity(), missing)
+        found = store.open_operation()
+        if found is not None:
+            raise other_operation(found)
+        forgotten = agreement.accept(store, restic, config.job, lambda: None)
+        return Repository(bool(forgotten), restic.identity(), (), tuple(forgotten))
 
 
 # A resync ------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,6 +21,7 @@ from bson.timestamp import Timestamp
 from backup_agent.capture.slices import files, first_timestamp
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, NoRoom, Shutdown, Transient
+from backup_agent.repository import agreement
 from backup_agent.repository.inventory import SLICES, Archive, inventory, stamp
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
@@ -93,12 +94,10 @@ class Archiver:
         self._stopping = threading.Event()
         self._began = self._moved = 0.0
         self._bytes = 0
-        self._unrecorded_at = -math.inf
+        self._unrecorded_at = self._compared_at = -math.inf
 
     def look(self, generation: int, captured: Timestamp) -> None:
         """Begin an upload when one is due and none runs. Cheap: called every few seconds."""
-        if self._config.archive_interval_minutes <= 0:
-            return
         if self._thread is not None and self._thread.is_alive():
             self._judge_running()
             return
@@ -106,10 +105,30 @@ class Archiver:
         slices = self._config.generation_directory(generation) / SLICES
         if self._due(self._last, generation, captured) and (found := files(slices)):
             self._upload = _Upload(generation, first_timestamp(found[0]), captured)
-            self._began = self._moved = time.monotonic()
-            self._bytes = 0
-            self._thread = threading.Thread(target=self._run, args=(self._upload,), name="archive", daemon=True)
-            self._thread.start()
+            self._start(self._run, self._upload)
+        elif self._may_compare() and agreement.due(self._store):
+            self._start(self._compare)
+
+    def _start(self, target: Callable[..., None], *arguments: _Upload) -> None:
+        self._began = self._moved = time.monotonic()
+        self._bytes = 0
+        self._thread = threading.Thread(target=target, args=arguments, name="archive", daemon=True)
+        self._thread.start()
+
+    def _may_compare(self) -> bool:
+        """Whether the repository may be asked: not soon again after it gave no answer."""
+        return time.monotonic() - self._compared_at > RETRY_SECONDS
+
+    def _compare(self) -> None:
+        """See whether the repository has what the state says."""
+        self._compared_at = time.monotonic()
+        try:
+            for problem in agreement.compare(self._store, self._restic, self._config.job, self._alive):
+                log.error(agreement.ALERT, reason=problem)
+        except Shutdown:
+            pass
+        except (AgentError, sqlite3.Error) as error:
+            log.warning("repository not compared", reason=str(error)[:300])
 
     @property
     def _last(self) -> Archived:
@@ -118,11 +137,13 @@ class Archiver:
     def _judge_running(self) -> None:
         """Raise the alert also for an upload that does not end. A first one after a long pause is given an interval."""
         running = time.monotonic() - self._began
-        if running > self._config.archive_interval_minutes * 60:
+        if self._upload is not None and running > self._config.archive_interval_minutes * 60:
             with contextlib.suppress(NoRoom):  # has an alert of its own
                 self._alarm(self._last, f"an upload has been running for {int(running)} s")
 
     def _due(self, last: Archived, generation: int, captured: Timestamp) -> bool:
+        if self._config.archive_interval_minutes <= 0:
+            return False
         if time.monotonic() - self._unrecorded_at < RETRY_SECONDS:
             return False
         if last.tried_at is not None and lately(last.tried_at, RETRY_SECONDS) and not last.ok:
@@ -165,6 +186,7 @@ class Archiver:
             self._unrecorded_at = time.monotonic()
 
     def _store_slices(self, upload: _Upload) -> None:
+        agreement.require_same(self._store, self._restic, self._alive)
         self._restic.backup(
             self._config.generation_directory(upload.generation),
             [SLICES],

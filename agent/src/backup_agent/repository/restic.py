@@ -172,6 +172,10 @@ class Restic:
         found = json.loads(self._run(arguments, tick) or "null") or []
         return sorted(map(Listed.from_json, found), key=lambda snapshot: snapshot.time)
 
+    def identity(self, tick: Tick = _nothing) -> str:
+        """Return the id that the repository was given when it was made."""
+        return str(json.loads(self._run(["cat", "config"], tick))["id"])
+
     def forget(self, restic_ids: Sequence[str], tick: Tick = _nothing, prune: bool = True) -> None:
         """Remove snapshots, and what only they used. One that is not there is no error."""
         if restic_ids:

@@ -21,6 +21,7 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, BadConfiguration, NotFound, OperationFailed, Refused, Transient
 from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
+from backup_agent.repository.agreement import require_same
 from backup_agent.repository.inventory import stamp
 from backup_agent.repository.restic import Locked, Restic, ResticFailed, Stored, cache_of
 from backup_agent.state.records import Snapshot
@@ -64,6 +65,7 @@ def take(work: Work, name: str, prove_wanted: bool) -> Snapshot:
     restic, tags = repository(work), (f"job={work.config.job}", f"name={name}")
     ensure_unlocked(work.head.client)
     left = restic.prepare(*tags, first_use=not work.store.stored_snapshots(), tick=work.alive)
+    require_same(work.store, restic, work.alive)
     restic.forget([found.id for found in left], work.alive, prune=False)
     optime = work.pause_at_latest()
     _write_manifest(work, optime, prove_wanted)

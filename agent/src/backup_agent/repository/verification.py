@@ -13,6 +13,7 @@ import bson
 
 from backup_agent.capture.slices import Anchor, BadFrame, files, frames, split_documents
 from backup_agent.errors import OperationFailed
+from backup_agent.repository.agreement import compare
 from backup_agent.repository.restic import ResticFailed
 from backup_agent.repository.snapshot import repository
 from backup_agent.state.store import Store
@@ -113,6 +114,7 @@ def verify(work: Work, parts: int) -> Verified:
     slices, problems = check_slices(work.config.generation_directory(work.generation) / "slices", work)
     work.tick("repository", 0, 1, "parts", f"part {part} of {parts}")
     damaged = False
+    problems += compare(work.store, repository(work), work.config.job, work.alive)
     try:
         repository(work).check(part, parts, work.alive)
     except ResticFailed as error:

@@ -149,7 +149,7 @@ class Operation(Record):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(Record):
-    """A snapshot that restic has stored; `state` is `good` or `bad`."""
+    """A snapshot that restic has stored; `state` is `good`, `bad`, or `missing` where the repository lacks it."""
 
     name: str
     id: str

@@ -295,6 +295,10 @@ class Store(Database):
         """Forget a snapshot whose removal was begun and that restic no longer has."""
         self._write("DELETE FROM snapshots WHERE restic_id = ? AND state = ?", restic_id, REMOVING)
 
+    def forget_snapshot(self, name: str) -> None:
+        """Take a snapshot out of the list that the repository does not have."""
+        self._write("DELETE FROM snapshots WHERE name = ?", name)
+
     def removals(self) -> list[str]:
         """Return the names of the snapshots whose removal was begun and has not ended."""
         return [str(row["name"]) for row in self._rows("SELECT name FROM snapshots WHERE state = ?", REMOVING)]

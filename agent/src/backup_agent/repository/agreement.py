@@ -1,0 +1,137 @@
+"""Whether the repository still has what the state says that it has.
+
+Somebody who can write to its storage needs no password to delete what is in it, or to put an older copy or another repository in
+its place, and restic alone finds nothing wrong with either. So the state keeps the repository's id from its first use on, and
+compares its own list with that of restic. What is missing is neither good nor proven any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backup_agent.errors import BadConfiguration
+from backup_agent.repository.restic import RepositoryMissing, Restic, Tick
+from backup_agent.state.records import Snapshot
+from backup_agent.state.store import Store
+from backup_agent.times import lately, now_iso
+from backup_agent.values import Record
+
+ALERT = "repository"
+MISSING, OLDER, REPLACED = "missing", "older", "replaced"
+COMPARE_SECONDS = 3600
+NAMED = 5
+"""So many missing snapshots are named in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned(Record):
+    """The repository of a job: its id, since when it is known, and when the lists were compared last."""
+
+    id: str
+    since: str
+    compared_at: str | None = None
+
+
+class Replaced(BadConfiguration):
+    """There is a repository, and it is another one than before."""
+
+
+def due(store: Store) -> bool:
+    """Say whether the lists are to be compared now."""
+    found = store.observed(ALERT, Pinned)
+    compared = found.compared_at if found else None
+    return bool(store.snapshots()) and not (compared is not None and lately(compared, COMPARE_SECONDS))
+
+
+def require_same(store: Store, restic: Restic, tick: Tick) -> None:
+    """Keep the id of the repository at its first use, and require it from then on, before anything is stored.
+
+    Raises Replaced, with an alert, for another repository, and what restic's errors mean.
+    """
+    pinned, found = store.observed(ALERT, Pinned), restic.identity(tick)
+    if pinned is None or not store.stored_snapshots():
+        if pinned is None or pinned.id != found:
+            store.observe(ALERT, Pinned(found, now_iso()))
+            store.close_alerts(ALERT, cause=REPLACED)
+        return
+    if pinned.id == found:
+        store.close_alerts(ALERT, cause=REPLACED)
+        return
+    text = (
+        f"repository.location: expected the repository {pinned.id[:12]}, which is this job's since {pinned.since}, found another "
+        f"one, {found[:12]}; put the right one back, nothing is stored in this one; if it was replaced on purpose, "
+        "`backup-agent repository --accept` takes it from now on, and forgets the snapshots that it does not have"
+    )
+    store.raise_alert(ALERT, REPLACED, {"message": text})
+    raise Replaced(text)
+
+
+def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
+    """Compare the snapshots of the state with those of the repository; returns a sentence for each kind of thing that is missing.
+
+    Those that are missing lose `good` and `proven_at`. One that is there again is good, and not proven. Raises Replaced, and what
+    restic's errors mean: then nothing is known, and nothing is changed.
+    """
+    known = store.snapshots()  # before the repository is asked: what is stored meanwhile is in neither list
+    try:
+        require_same(store, restic, tick)
+    except RepositoryMissing as error:
+        store.raise_alert(ALERT, MISSING, {"message": error.message})
+        raise
+    except Replaced:
+        _withdraw(store, known)
+        raise
+    listed = [found.id for found in restic.snapshots(f"job={job}", tick=tick)]
+    there = [s for s in known if any(found.startswith(s.restic_id) for found in listed)]
+    for snapshot in there:
+        if snapshot.state == MISSING:
+            store.update_snapshot(snapshot.name, state="good")
+    removed = store.removals()
+    gone = [s for s in known if s not in there and s.name not in removed and store.snapshot(s.name) is not None]
+    _withdraw(store, gone)
+    problems = _tell(store, gone, there)
+    pinned = store.observed(ALERT, Pinned)
+    if pinned is not None:
+        store.observe(ALERT, Pinned(pinned.id, pinned.since, now_iso()))
+    return problems
+
+
+def _withdraw(store: Store, gone: Sequence[Snapshot]) -> None:
+    for snapshot in gone:
+        store.update_snapshot(snapshot.name, state=MISSING, proven_at=None)
+
+
+def _tell(store: Store, gone: Sequence[Snapshot], there: Sequence[Snapshot]) -> list[str]:
+    """Raise the alert about what is missing, or close it; returns its sentence."""
+    if not gone:
+        store.close_alerts(ALERT, cause=MISSING)
+        store.close_alerts(ALERT, cause=OLDER)
+        return []
+    names = ", ".join(s.name for s in gone[:NAMED]) + (f" and {len(gone) - NAMED} more" if len(gone) > NAMED else "")
+    text = f"expected {len(gone) + len(there)} snapshots in the repository, found {len(there)}; it lacks {names}"
+    older = bool(there) and min(s.created_at for s in gone) > max(s.created_at for s in there)
+    cause = OLDER if older else MISSING
+    why = (
+        "all that are missing are newer than those that are there: an older copy of the repository seems to be in its place"
+        if older
+        else "somebody, or a fault, has removed them there"
+    )
+    store.close_alerts(ALERT, cause=MISSING if older else OLDER)
+    store.raise_alert(ALERT, cause, {"message": f"{text}; {why}; find them, or take a new snapshot and remove these"})
+    return [text]
+
+
+def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
+    """Take the repository that is there as that of the job; returns the names of the snapshots that are forgotten.
+
+    Raises what restic's errors mean.
+    """
+    found, known = restic.identity(tick), store.snapshots()
+    listed = [one.id for one in restic.snapshots(f"job={job}", tick=tick)]
+    gone = [s for s in known if not any(one.startswith(s.restic_id) for one in listed)]
+    store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
+    for snapshot in gone:
+        store.forget_snapshot(snapshot.name)
+    store.close_alerts(ALERT)
+    return [s.name for s in gone]

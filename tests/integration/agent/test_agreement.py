@@ -1,0 +1,145 @@
+"""Attacks on the storage of a repository, by somebody who has no password: none of them may stay unseen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from bson.timestamp import Timestamp
+
+from backup_agent.config import Repository
+from backup_agent.repository import agreement
+from backup_agent.repository.agreement import Replaced, accept, compare, require_same
+from backup_agent.repository.restic import RepositoryMissing, Restic
+from backup_agent.state.records import Snapshot
+from backup_agent.state.store import Store
+
+JOB = "orders"
+
+
+def nothing() -> None:
+    """Let restic go on."""
+
+
+class Stage:
+    """A repository with two proven snapshots, and the state that lists them."""
+
+    def __init__(self, where: Path) -> None:
+        self.where, self.location = where, where / "repository"
+        (where / "password").write_text("one")
+        self.restic = Restic(
+            Repository(location=str(self.location), password_file=where / "password"), where / "restic-cache"
+        )
+        self.store = Store(where / "state.sqlite")
+        self.restic.prepare(f"job={JOB}", first_use=True)
+        require_same(self.store, self.restic, nothing)
+        self.take("first", "2026-11-01T00:00:00Z")
+        shutil.copytree(self.location, where / "older")
+        self.take("second", "2026-11-02T00:00:00Z")
+
+    def take(self, name: str, at: str) -> None:
+        """Store something and record that it is proven."""
+        (self.where / "data").mkdir(exist_ok=True)
+        (self.where / "data" / "file").write_text(name)
+        stored = self.restic.backup(self.where, ["data"], host=JOB, tags=[f"job={JOB}", f"name={name}"])
+        self.store.add_snapshot(Snapshot(name, name, 1, Timestamp(1, 1), at, "good", False, at, **asdict(stored)))
+
+    def compare(self) -> list[str]:
+        """Compare the lists."""
+        return compare(self.store, self.restic, JOB, nothing)
+
+    @property
+    def states(self) -> dict[str, tuple[str, bool]]:
+        """The state of each snapshot, and whether it is proven."""
+        return {s.name: (s.state, s.proven_at is not None) for s in self.store.snapshots()}
+
+    @property
+    def alerts(self) -> list[tuple[str, str]]:
+        """What is open."""
+        return [(alert.kind, alert.cause) for alert in self.store.alerts()]
+
+    def put(self, other: Path) -> None:
+        """Put another directory in the place of the repository."""
+        shutil.rmtree(self.location)
+        shutil.copytree(other, self.location)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """Give what is attacked."""
+    found = Stage(tmp_path)
+    with closing(found.store):
+        yield found
+
+
+GOOD, GONE = ("good", True), ("missing", False)
+
+
+def test_a_repository_that_agrees_is_no_news(stage: Stage) -> None:
+    """Both snapshots are there."""
+    assert [] == stage.compare() == stage.alerts
+    assert {"first": GOOD, "second": GOOD} == stage.states
+    assert not agreement.due(stage.store)
+
+
+def test_an_emptied_repository_is_seen(stage: Stage) -> None:
+    """The review's attack: everything but the keys is deleted. What was proven no longer is, and both are named."""
+    for name in ("snapshots", "data", "index"):
+        shutil.rmtree(stage.location / name)
+        (stage.location / name).mkdir()
+    (problem,) = stage.compare()
+    assert "expected 2 snapshots in the repository, found 0; it lacks second, first" in problem
+    assert {"first": GONE, "second": GONE} == stage.states
+    assert [("repository", "missing")] == stage.alerts
+
+
+def test_one_deleted_snapshot_is_seen_and_may_come_back(stage: Stage, tmp_path: Path) -> None:
+    """It counts as good again when it is there again; that it is proven has to be seen again."""
+    first = next(s for s in stage.store.snapshots() if s.name == "first")
+    (file,) = (f for f in (stage.location / "snapshots").iterdir() if f.name.startswith(first.restic_id))
+    shutil.move(file, tmp_path / "kept")
+    assert "found 1; it lacks first" in stage.compare()[0]
+    assert {"first": GONE, "second": GOOD} == stage.states
+    shutil.move(tmp_path / "kept", file)
+    assert [] == stage.compare() == stage.alerts
+    assert {"first": ("good", False), "second": GOOD} == stage.states
+
+
+def test_an_older_copy_is_seen(stage: Stage) -> None:
+    """It has the same id and the same password; what is newer is missing."""
+    stage.put(stage.where / "older")
+    stage.compare()
+    assert {"first": GOOD, "second": GONE} == stage.states
+    assert [("repository", "older")] == stage.alerts
+
+
+def test_another_repository_is_not_written_to_until_somebody_accepts_it(stage: Stage) -> None:
+    """With the same password it opens without a word."""
+    shutil.rmtree(stage.location)
+    stage.restic.prepare(f"job={JOB}", first_use=True)
+    for _ in range(2):
+        with pytest.raises(Replaced, match="nothing is stored in this one"):
+            require_same(stage.store, stage.restic, nothing)
+    with pytest.raises(Replaced):
+        stage.compare()
+    assert {"first": GONE, "second": GONE} == stage.states
+    assert [("repository", "replaced")] == stage.alerts
+    assert ["second", "first"] == accept(stage.store, stage.restic, JOB, nothing)
+    require_same(stage.store, stage.restic, nothing)
+    assert {} == stage.states
+    assert [] == stage.alerts == stage.compare()
+
+
+def test_a_repository_that_cannot_be_found_takes_nothing_away(stage: Stage) -> None:
+    """Its disk may not be mounted: that is an alert, and no news about the snapshots."""
+    shutil.move(stage.location, stage.where / "elsewhere")
+    with pytest.raises(RepositoryMissing):
+        stage.compare()
+    assert [("repository", "missing")] == stage.alerts
+    assert {"first": GOOD, "second": GOOD} == stage.states
+    shutil.move(stage.where / "elsewhere", stage.location)
+    assert [] == stage.compare() == stage.alerts
