@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from backup_agent.times import LAST_INCREMENT
+
+_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Control characters, those that only change how others are shown, and line separators."""
+
+
+def printable(text: str) -> str:
+    """Return a text in which every character that acts on a terminal is written out, as in `\\x1b`.
+
+    Names come from the source: one could clear the screen otherwise, or begin a line that looks like one of ours.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _ACTING else c for c in text)
 
 
 def _scalar(value: Any) -> str:
@@ -14,11 +28,13 @@ def _scalar(value: Any) -> str:
         return f"{value['iso']}#{value['increment']}"
     if value is None:
         return "-"
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return printable(str(value))
 
 
 def _lines(name: str, value: Any, indent: int) -> list[str]:
-    pad = "  " * indent
+    name, pad = printable(name), "  " * indent
     if isinstance(value, dict) and "iso" not in value:
         return [f"{pad}{name}:", *(line for key, item in value.items() for line in _lines(key, item, indent + 1))]
     if isinstance(value, list):
@@ -30,7 +46,9 @@ def _lines(name: str, value: Any, indent: int) -> list[str]:
 
 def _inline(item: Any) -> str:
     if isinstance(item, dict) and "iso" not in item:
-        return ", ".join(f"{key} {_scalar(value)}" for key, value in item.items() if value not in (None, "", []))
+        return ", ".join(
+            f"{printable(key)} {_scalar(value)}" for key, value in item.items() if value not in (None, "", [])
+        )
     return _scalar(item)
 
 
