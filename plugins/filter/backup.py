@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.errors import FixInput
-from ..plugin_utils import agents, annual, batches, check, given, job_options, nights, resources, resync_outcome, text
+from ..plugin_utils import agents, annual, batches, check, given, job_options, nights, places, resources, resync_outcome, text
 from ..plugin_utils.report import metrics, rows
 
 Json = Mapping[str, Any]
@@ -95,6 +95,7 @@ class FilterModule:
             "machine_shortage": machine_shortage,
             "open_operations": agents.open_operations,
             "ops_manager_options": job_options.ops_manager_options,
+            "refused_places": places.refused_places,
             "resource_answers": agents.resource_answers,
             "resync_batches": batches.resync_batches,
             "resync_failed": resync_outcome.failed,
