@@ -16,7 +16,7 @@ from backup_agent.compare.manifest import Manifest, Mismatch
 from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
 from backup_agent.head import HeadFailed, Mongod, make_plain
 from backup_agent.machine.disks import used_bytes
-from backup_agent.repository.restic import ResticFailed
+from backup_agent.repository.restic import ResticFailed, Strange
 from backup_agent.repository.snapshot import MANIFEST, known, repository
 from backup_agent.state.records import Snapshot
 from backup_agent.state.room import Place
@@ -167,7 +167,7 @@ def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
     except NoRoom as error:
         raise NoRoom(error.message, "directory", **error.details) from error  # restic only reads its repository here
     except ResticFailed as error:
-        if any(word in str(error).lower() for word in DAMAGED):
+        if isinstance(error, Strange) or any(word in str(error).lower() for word in DAMAGED):
             raise _Unrestorable(str(error)) from error
         raise  # restic was killed, or refused: that says nothing about what is stored
 

@@ -24,6 +24,7 @@ from typing import Any
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
 from backup_agent.head import dies_with_agent
+from backup_agent.repository.plain import NotPlain, make_plain_files
 from backup_agent.values import Json, Record
 
 TICK_SECONDS = 0.2
@@ -60,6 +61,10 @@ class ResticFailed(OperationFailed):
 
 class Gone(ResticFailed):
     """What was asked for is not in the repository any more: it was forgotten meanwhile."""
+
+
+class Strange(ResticFailed):
+    """A snapshot holds what no agent stores."""
 
 
 class RepositoryMissing(BadConfiguration):
@@ -159,8 +164,18 @@ class Restic:
         return Stored(summary["snapshot_id"], summary["data_added"], summary["total_bytes_processed"])
 
     def restore(self, restic_id: str, target: Path, tick: Tick = _nothing) -> None:
-        """Restore a snapshot into a directory. Every block's checksum is verified by restic."""
+        """Restore a snapshot into a directory. Every block's checksum is verified by restic.
+
+        Raises Strange when it is no tree of plain files.
+        """
         self._run(["restore", restic_id, "--target", str(target)], tick)
+        try:
+            make_plain_files(target)
+        except NotPlain as error:
+            raise Strange(
+                f"restic restore: expected files and directories alone in snapshot {restic_id[:8]}, found {error}; "
+                "no agent stores that: find out who has written to the repository"
+            ) from error
 
     def dump(self, restic_id: str, path: str, tick: Tick = _nothing) -> str:
         """Return a file of a snapshot."""

@@ -49,6 +49,9 @@ class Target:
 
     def check(self) -> None:
         """Require an empty directory, one that is not there, or what an unfinished restore left. Raises Refused."""
+        for path in (self.path, self.working):
+            if path.is_symlink():
+                raise Refused(f"expected a directory as the target, found the link {path}; name what it points to")
         if self.path.exists() and not self.path.is_dir():
             raise Refused(f"expected an empty directory as the target, found {self.path}; choose another")
         held = self._held()
