@@ -37,6 +37,7 @@ NO_CHANGE: Json = {"changed": False, "attached": False, "plan": None, "operation
 repository_option = click.option("--repository", help="The restic repository, where there is no configuration file.")
 password_option = click.option("--password-file", type=click.Path(path_type=Path), help="The file with its password.")
 job_option = click.option("--job", help="The job, where the repository holds several.")
+agent_option = click.option("--agent", help="The agent, where several have stored backups of the job.")
 restic_option = click.option("--restic", help="The restic to call, where there is no configuration file.")
 
 WITH_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
@@ -69,14 +70,15 @@ class _Opened:
 
     restic: Restic
     job: str | None
+    agent: str | None = None
     state_file: Path | None = None
 
     def inventory(self, wanted: str | None = None) -> Inventory:
         """Return what can be restored. A bad snapshot is left out unless it is asked for by name."""
-        found = inventory(self.restic, self.job, lambda: None)  # it may take its time
         if self.state_file is None or not self.state_file.exists():
-            return found
+            return inventory(self.restic, self.job, lambda: None, self.agent)  # it may take its time
         with contextlib.closing(Store(self.state_file)) as store:
+            found = inventory(self.restic, self.job, lambda: None, self.agent or store.identity)
             return without(found, unusable(store, wanted))
 
 
@@ -92,7 +94,7 @@ def _opened(context: Context, options: Options) -> Iterator[_Opened]:
     if location is not None and password is not None:
         found = Repository(location=location, password_file=password, restic=options.get("restic") or "restic")
         with tempfile.TemporaryDirectory(prefix="restic-cache-") as cache:
-            yield _Opened(Restic(found, Path(cache)), job)
+            yield _Opened(Restic(found, Path(cache)), job, options["agent"])
         return
     if location is not None or password is not None or context.path is None:
         raise BadConfiguration(
@@ -101,13 +103,14 @@ def _opened(context: Context, options: Options) -> Iterator[_Opened]:
     config = context.config
     with cache_of(config.directory) as cache:
         own = config.state_file if job in (None, config.job) else None
-        yield _Opened(Restic(config.repository, cache), job or config.job, own)
+        yield _Opened(Restic(config.repository, cache), job or config.job, options["agent"], own)
 
 
 @main.command()
 @repository_option
 @password_option
 @job_option
+@agent_option
 @restic_option
 @answers
 def ranges(context: Context, **options: Any) -> Found:
@@ -133,6 +136,7 @@ def ranges(context: Context, **options: Any) -> Found:
 @repository_option
 @password_option
 @job_option
+@agent_option
 @restic_option
 @answers
 def restore_command(context: Context, **options: Any) -> Found:
@@ -167,7 +171,11 @@ def restore_command(context: Context, **options: Any) -> Found:
 
 
 def _refuse_elsewhere(options: Options) -> None:
-    given = [name for name in ("repository", "password_file", "job", "mongod", "restic") if options[name] is not None]
+    given = [
+        name
+        for name in ("repository", "password_file", "job", "agent", "mongod", "restic")
+        if options[name] is not None
+    ]
     if given:
         words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise BadConfiguration(f"expected --submit with --config alone, found {words}; leave one of the two out")

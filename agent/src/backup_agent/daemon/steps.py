@@ -153,7 +153,9 @@ def _restore(work: SyncWork, operation: Operation) -> str:
     bad = inventory.unusable(work.store, params.snapshot)
 
     def look() -> inventory.Inventory:
-        return inventory.without(inventory.inventory(restorer.restic, work.config.job, work.go_on_beside), bad)
+        return inventory.without(
+            inventory.inventory(restorer.restic, work.config.job, work.go_on_beside, work.store.identity), bad
+        )
 
     found, changed = restore.restore(restorer, look, params.snapshot, params.at)
     work.note(restore={"changed": changed, **found.to_json()})

@@ -193,6 +193,7 @@ class Archiver:
             host=self._config.job,
             tags=[
                 f"job={self._config.job}",
+                f"agent={self._store.identity}",
                 f"kind={SLICES}",
                 f"generation={upload.generation}",
                 f"first={stamp(upload.first)}",
@@ -209,7 +210,7 @@ class Archiver:
         """
         self._moved = time.monotonic()
         try:
-            found = inventory(self._restic, self._config.job, self._alive)
+            found = inventory(self._restic, self._config.job, self._alive, self._store.identity)
             oldest: dict[int, Timestamp] = {}
             for snapshot in found.snapshots:
                 since = oldest.get(snapshot.generation, snapshot.reads_from)

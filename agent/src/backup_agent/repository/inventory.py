@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bson.timestamp import Timestamp
@@ -114,22 +114,36 @@ def unusable(store: Store, wanted: str | None) -> list[str]:
     return bad + store.removals()
 
 
-def _tags(found: Listed) -> dict[str, str]:
+def tags_of(found: Listed) -> dict[str, str]:
+    """Return what an agent said of something that it stored."""
     return dict(tag.partition("=")[::2] for tag in found.tags or ())
 
 
-def inventory(restic: Restic, job: str | None, tick: Callable[[], None]) -> Inventory:
-    """Read what a repository holds of a job; None stands for the only job in it.
+def is_of(tags: Mapping[str, str], agent: str) -> bool:
+    """Say whether an agent stored something, or may have: agents of the versions before did not say who they are."""
+    return tags.get("agent", agent) == agent
 
-    Raises BadConfiguration when it holds several, or what restic's errors mean. A snapshot of an agent that did not tag optimes
-    is left out: it can be restored with restic itself.
+
+def inventory(restic: Restic, job: str | None, tick: Callable[[], None], agent: str | None = None) -> Inventory:
+    """Read what a repository holds of a job and an agent; None stands for the only one in it.
+
+    Two agents may use one repository and one name of a job, after a machine was lost for one. What one of them stored does not
+    belong to what the other did. Raises BadConfiguration when there are several, or what restic's errors mean. A snapshot of an
+    agent that did not tag optimes is left out: it can be restored with restic itself.
     """
-    everything = [(found, _tags(found)) for found in restic.snapshots(tick=tick)]
+    everything = [(found, tags_of(found)) for found in restic.snapshots(tick=tick)]
     jobs = sorted({tags["job"] for _, tags in everything if "job" in tags})
     if job is None and len(jobs) > 1:
         raise BadConfiguration(f"expected one job in the repository, found {', '.join(jobs)}; name one with --job")
     job = job or (jobs[0] if jobs else None)
     ours = [(found, tags) for found, tags in everything if tags.get("job") == job]
+    agents = sorted({tags["agent"] for _, tags in ours if "agent" in tags})
+    if agent is None and len(agents) > 1:
+        raise BadConfiguration(
+            f"expected the backups of one agent of the job {job} in the repository, found those of {', '.join(agents)}; "
+            "name one with --agent"
+        )
+    ours = [(found, tags) for found, tags in ours if agent is None or is_of(tags, agent)]
     snapshots = [
         Snapshot(
             found.id,

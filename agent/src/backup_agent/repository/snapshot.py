@@ -22,7 +22,7 @@ from backup_agent.errors import AgentError, BadConfiguration, NotFound, Operatio
 from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.repository.agreement import require_same
-from backup_agent.repository.inventory import stamp
+from backup_agent.repository.inventory import is_of, stamp, tags_of
 from backup_agent.repository.restic import Locked, Restic, ResticFailed, Stored, cache_of
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
@@ -64,8 +64,15 @@ def take(work: Work, name: str, prove_wanted: bool) -> Snapshot:
         return known
     restic, tags = repository(work), (f"job={work.config.job}", f"name={name}")
     ensure_unlocked(work.head.client)
-    left = restic.prepare(*tags, first_use=not work.store.stored_snapshots(), tick=work.alive)
+    there = restic.prepare(*tags, first_use=not work.store.stored_snapshots(), tick=work.alive)
     require_same(work.store, restic, work.alive)
+    left = [found for found in there if is_of(tags_of(found), work.store.identity)]
+    if len(left) < len(there):
+        others = ", ".join(sorted({tags_of(found)["agent"] for found in there if found not in left}))
+        raise Refused(
+            f"expected a name that is free in the repository, found snapshot {name} of another agent of a job "
+            f"{work.config.job} there ({others}); choose another name, or give this job a repository of its own"
+        )
     restic.forget([found.id for found in left], work.alive, prune=False)
     optime = work.pause_at_latest()
     _write_manifest(work, optime, prove_wanted)
@@ -113,7 +120,7 @@ def _upload(work: Work, restic: Restic, tags: Sequence[str]) -> Stored:
         work.tick("upload", done, max(done, total), "bytes")
 
     job = work.config.job
-    tags = [*tags, f"generation={work.generation}"]
+    tags = [*tags, f"agent={work.store.identity}", f"generation={work.generation}"]
     return restic.backup(
         work.head.directory, [DATA, MANIFEST], host=job, tags=tags, exclude=EXCLUDED, progress=progress, tick=work.alive
     )

@@ -165,6 +165,13 @@ class Snapshot(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Identity(Record):
+    """Who an agent is, for others that use its repository."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lease(Record):
     """What keeps snapshots from being taken."""
 

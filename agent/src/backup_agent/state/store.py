@@ -17,7 +17,19 @@ from backup_agent.config import Config
 from backup_agent.errors import AgentError, NotFound, OperationOpen, Refused
 from backup_agent.state.database import Database, R
 from backup_agent.state.maintenance import Begin, Begun, Maintenance
-from backup_agent.state.records import STEPS, Alert, Generation, Lease, Live, Operation, Params, Snapshot, Step, Sync
+from backup_agent.state.records import (
+    STEPS,
+    Alert,
+    Generation,
+    Identity,
+    Lease,
+    Live,
+    Operation,
+    Params,
+    Snapshot,
+    Step,
+    Sync,
+)
 from backup_agent.times import age_seconds, iso_in, now_iso
 from backup_agent.values import Json, Record
 
@@ -40,6 +52,14 @@ class Store(Database):
         """Return what was observed last of something, or None."""
         rows = self._rows("SELECT value FROM observed WHERE name = ?", name)
         return kind.from_json(json.loads(rows[0]["value"])) if rows else None
+
+    @property
+    def identity(self) -> str:
+        """The name of this state in the repository: that of its agent, for as long as the state lives."""
+        self._insert("observed", {"name": "identity", "value": Identity(uuid.uuid4().hex[:12])}, otherwise="IGNORE")
+        found = self.observed("identity", Identity)
+        assert found is not None
+        return found.id
 
     def live(self) -> Live:
         """Return what the daemon observed last; nothing when it has never run."""
