@@ -142,3 +142,18 @@ def test_of_several_jobs_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="found items, orders; name one with --job"):
         inventory(restic(tmp_path, listed), None, lambda: None)
     assert "items" == inventory(restic(tmp_path, listed), "items", lambda: None).job
+
+
+def test_two_agents_of_one_job_are_told_apart(tmp_path: Path) -> None:
+    """One's oplog does not belong on the other's snapshot. What says nothing is of a version before, and of either."""
+    mine, other = "agent=aaa", "agent=bbb"
+    listed = [
+        stored("orders", mine, *SNAPSHOT),
+        stored("orders", other, "kind=slices", "generation=1", "first=10-1", "through=500-1"),
+        stored("orders", *SLICES),
+    ]
+    found = inventory(restic(tmp_path, listed), "orders", lambda: None, "aaa")
+    assert [(1, 50, 90)] == spans(list(found.snapshots), list(found.archives))
+    assert [] == inventory(restic(tmp_path, listed), "orders", lambda: None, "bbb").ranges()
+    with pytest.raises(BadConfiguration, match="found those of aaa, bbb; name one with --agent"):
+        inventory(restic(tmp_path, listed), "orders", lambda: None)
