@@ -12,6 +12,8 @@ from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
 from backup_agent.errors import NoRoom
+from backup_agent.repository import agreement
+from backup_agent.repository.agreement import Pinned
 from backup_agent.repository.archive import Archived, Archiver, needed
 from backup_agent.repository.inventory import Archive
 from backup_agent.state.store import Store
@@ -44,6 +46,7 @@ def test_a_generation_without_snapshots_needs_no_archive() -> None:
 OLD = Archived(1, ts(30), "2026-01-01T00:00:00Z", ok=True)
 CONTROLLED = """#!/bin/sh
 case "$*" in
+*"cat config"*) echo '{{"id":"r"}}';;
 *backup*) touch {here}/began
   while [ ! -e {here}/go ]; do sleep 0.05; done
   [ -e {here}/fail ] && {{ echo "Fatal: connection refused" >&2; exit 1; }}
@@ -73,6 +76,7 @@ class Bench:
         )
         (where / "job").mkdir()
         self.store = Store(self.config.state_file)
+        self.store.observe(agreement.ALERT, Pinned("r", now_iso(), now_iso()))
         self.slices = self.config.generation_directory(1) / "slices"
         self.slices.mkdir(parents=True)
         (self.slices / "0000000010-0000000001.oplog.zst").touch()
