@@ -40,6 +40,10 @@ class Source(_Strict):
     auth_source: str = "admin"
     auth_mechanism: str | None = None
     tls: Tls | None = None
+    plaintext: bool = False
+    """Whether it is on purpose that there is no TLS on the way to another machine."""
+    hosts: tuple[str, ...] = ()
+    """Patterns of the hosts that the agent logs in at; none of them stand for whatever the set names."""
     prefer: tuple[str | dict[str, str], ...] = ()
     max_lag_seconds: int = Field(default=60, ge=1)
     connect_timeout_seconds: float = Field(default=5, gt=0, le=60)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,6 +84,23 @@ def address(host: str, port: int | None) -> str:
     if port is None:
         return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_local(place: str) -> bool:
+    """Say whether a connection to an address stays on this machine: to loopback, or to a socket."""
+    if "/" in place:
+        return True
+    host = place.rpartition(":")[0].strip("[]") if ":" in place else place
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def is_among(place: str, hosts: Iterable[str]) -> bool:
+    """Say whether an address is that of one of these hosts, which are patterns such as `*.example.com`."""
+    host = place.rpartition(":")[0].strip("[]").lower()
+    return any(fnmatchcase(host, pattern.lower()) for pattern in hosts)
 
 
 def by_horizon(config: Mapping[str, Any], reached: Iterable[str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from backup_agent.config import Config
 from backup_agent.errors import AccessRefused, AgentError, BadConfiguration, Transient
 from backup_agent.source.addresses import Given, address, by_horizon, read
 from backup_agent.source.answers import is_distrust, is_refusal, meaning, plain, reason
+from backup_agent.source.options import FILES, LOGIN, only_safe, options, why_not
 from backup_agent.source.topology import Topology, judge
 from backup_agent.times import now_iso
 from backup_agent.values import Client
@@ -30,10 +31,6 @@ FORGIVEN_SECONDS = 60.0
 
 CONFIGURATION_SECONDS = 60
 """How long the set's configuration is believed as long as its version stays."""
-
-LOGIN = ("username", "password", "authsource", "authmechanism", "authmechanismproperties")
-FILES = ("tlscafile", "tlscertificatekeyfile", "tlscrlfile")
-"""Options that name a file, which may be replaced while the agent runs."""
 
 Result = TypeVar("Result")
 
@@ -79,36 +76,15 @@ class SourceSet:
         return self._given
 
     def _options(self, answer_seconds: float = BULK_SECONDS) -> dict[str, Any]:
-        """Return the options of a connection: those of the URI, and what the configuration says over them."""
-        source = self._config.source
-        milliseconds = int(source.connect_timeout_seconds * 1000)
-        options: dict[str, Any] = {
-            **{name.lower(): value for name, value in self._uri().options.items()},
-            "appname": f"backup-agent {self._config.job}",
-            "connecttimeoutms": milliseconds,
-            "serverselectiontimeoutms": milliseconds,
-            "sockettimeoutms": int(answer_seconds * 1000),
-            "retryreads": False,
-            "retrywrites": False,
-            "servermonitoringmode": "poll",  # by one thread for each server, not two: all that matters is asked for anyway
-        }
-        if source.username is not None:
-            options |= {"username": source.username, "password": self._config.password()}
-            if "auth_source" in source.model_fields_set or "authsource" not in options:
-                options["authsource"] = source.auth_source
-        if source.auth_mechanism is not None:
-            options["authmechanism"] = source.auth_mechanism
-        if source.tls is not None:
-            options["tls"] = True
-            if "allow_invalid_hostnames" in source.tls.model_fields_set or "tlsallowinvalidhostnames" not in options:
-                options["tlsallowinvalidhostnames"] = source.tls.allow_invalid_hostnames
-            files = {"tlscafile": source.tls.ca_file, "tlscertificatekeyfile": source.tls.certificate_key_file}
-            options |= {name: str(path) for name, path in files.items() if path}
-        return options
+        return options(self._config, self._uri().options, answer_seconds)
 
-    def _connect(self, addresses: list[str], options: dict[str, Any]) -> Client:
+    def _connect(self, addresses: list[str], given: dict[str, Any]) -> Client:
+        source, tls = self._config.source, bool(given.get("tls"))
+        refusals = [why for place in addresses if (why := why_not(source, place, tls)) is not None]
+        if refusals:
+            raise BadConfiguration(refusals[0])
         try:
-            return MongoClient(addresses, **options)
+            return MongoClient(addresses, server_selector=only_safe(source, tls), **given)
         except OSError as error:
             raise AccessRefused("certificate", f"source: {error}") from error
         except (ConfigurationError, ValueError) as error:
@@ -129,8 +105,8 @@ class SourceSet:
         with self._lock:
             self._renew()
             if self._seeds is None:
-                options = {**self._options(), "replicaset": self._config.source.replica_set}
-                self._seeds = self._connect(list(self._uri().seeds), options)
+                named = {**self._options(), "replicaset": self._config.source.replica_set}
+                self._seeds = self._connect(list(self._uri().seeds), named)
             return self._seeds
 
     def client(self, member: str) -> Client:
@@ -150,8 +126,8 @@ class SourceSet:
                 self._clients[key] = self._direct(member, self._options(seconds))
             return self._clients[key]
 
-    def _direct(self, member: str, options: dict[str, Any]) -> Client:
-        return self._connect([self._addresses.get(member, member)], {**options, "directconnection": True})
+    def _direct(self, member: str, given: dict[str, Any]) -> Client:
+        return self._connect([self._addresses.get(member, member)], {**given, "directconnection": True})
 
     @property
     def answer_seconds(self) -> float:
@@ -302,10 +278,10 @@ class SourceSet:
 
         Without `login` nothing but the connection is tried: an arbiter has no users. Raises PyMongoError.
         """
-        options = self._options(self._config.source.connect_timeout_seconds)
+        given = self._options(self._config.source.connect_timeout_seconds)
         if not login:
-            options = {name: value for name, value in options.items() if name not in LOGIN}
-        client = self._direct(member, options)
+            given = {name: value for name, value in given.items() if name not in LOGIN}
+        client = self._direct(member, given)
         with contextlib.closing(client), pymongo.timeout(self._config.source.connect_timeout_seconds):
             return client.admin.command("hello")
 
