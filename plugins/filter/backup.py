@@ -13,7 +13,20 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.errors import FixInput
-from ..plugin_utils import agents, annual, batches, check, given, job_options, nights, places, resources, resync_outcome, text
+from ..plugin_utils import (
+    agents,
+    annual,
+    batches,
+    check,
+    given,
+    in_the_clear,
+    job_options,
+    nights,
+    places,
+    resources,
+    resync_outcome,
+    text,
+)
 from ..plugin_utils.report import metrics, rows
 
 Json = Mapping[str, Any]
@@ -90,6 +103,7 @@ class FilterModule:
             "check_rows": rows.check_rows,
             "check_summary": check_summary,
             "duration": text.duration,
+            "in_the_clear": in_the_clear.in_the_clear,
             "job_batches": batches.batches,
             "job_options": job_options.job_options,
             "machine_shortage": machine_shortage,
