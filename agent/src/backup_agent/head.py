@@ -34,6 +34,10 @@ INDEX_BUILD_MB = 64
 """What the builds of one collection's indexes may take beside the cache. Three run at once: the server holds back more
 (SERVER-47155), and its default for one is 200 MB."""
 
+LOG_BYTES = 64 * 1024 * 1024
+"""A log that is larger is put aside, and the one that was put aside before is deleted."""
+LAST_BYTES = 128 * 1024
+"""So much of the end of a log is looked at for its last words."""
 LAST_SECONDS = 5
 """How long a mongod that has closed its connections may take to end."""
 NOT_YET_INITIALIZED = 94
@@ -137,7 +141,8 @@ class Mongod:
     def _arguments(self) -> list[str]:
         options: dict[str, object] = {
             "dbpath": self.dbpath,
-            "logpath": self.directory / "mongod.log",
+            "logpath": self.log,
+            "logRotate": "reopen",
             "bind_ip": self.socket,
             "wiredTigerCacheSizeGB": self._cache_mb / 1024,
             "wiredTigerEngineConfigString": EVICTION,
@@ -156,7 +161,8 @@ class Mongod:
             parameters["maxIndexBuildMemoryUsageMegabytes"] = INDEX_BUILD_MB
         given = [*options.items(), *(("setParameter", f"{name}={value}") for name, value in parameters.items())]
         pairs = [part for name, value in given for part in (f"--{name}", str(value))]
-        return [str(self._mongod), "--logappend", "--nounixsocket", *pairs]
+        # Nothing runs JavaScript here. Without it the memory of the process need never be both written and executed.
+        return [str(self._mongod), "--logappend", "--nounixsocket", "--noscripting", *pairs]
 
     def start(self, patience: float = START_SECONDS) -> Client:
         """Start it, or return the client of the running one. It may take `patience` seconds to answer, and again to be usable.
@@ -319,14 +325,26 @@ class Mongod:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.socket.unlink(missing_ok=True)
 
+    @property
+    def log(self) -> Path:
+        """Where it logs."""
+        return self.directory / "mongod.log"
+
+    def bound_log(self) -> None:
+        """Begin another log when this one has become large; the one before the last goes. Raises PyMongoError, OSError."""
+        if self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+            self.client.admin.command("logRotate", 1)
+
     def last_words(self) -> str:
         """Return the last errors of its log, shortened, for error messages."""
-        with contextlib.suppress(OSError):
-            lines = (self.directory / "mongod.log").read_text(encoding="utf-8", errors="replace").splitlines()[-400:]
+        with contextlib.suppress(OSError), open(self.log, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
             serious = [line for line in lines if '"s":"F"' in line or '"s":"E"' in line]
             if serious:
                 return "its log says: " + " / ".join(line[:300] for line in serious[-3:])
-        return f"its log is {self.directory / 'mongod.log'}"
+        return f"its log is {self.log}"
 
 
 def alive_or_transient(mongod: Mongod) -> None:

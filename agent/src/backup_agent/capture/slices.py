@@ -36,6 +36,8 @@ SUFFIX = ".oplog.zst"
 DAMAGED = "damaged"
 """The directory beside the slices for copies of those that the disk has damaged. It goes with its generation."""
 _PART_BYTES = 1024 * 1024
+LARGEST_FRAME_BYTES = 64 * 1024 * 1024
+"""A frame holds one page of an oplog, which is a quarter of this at most."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,15 @@ def frames(path: Path, length: int | None = None, offset: int = 0) -> Iterator[t
 def _frame_of(file: BinaryIO, held: bytes, end: int) -> tuple[bytes, bytes]:
     """Return the content of the frame that begins with `held`, and what has been read of the next. Raises ZstdError."""
     reader, content = zstandard.ZstdDecompressor().decompressobj(), []
+    size = 0
     while not reader.eof:
         held = held or file.read(min(_PART_BYTES, end - file.tell()))
         if not held:
             raise zstandard.ZstdError("the file ends within the frame")
         content.append(reader.decompress(held))
+        size += len(content[-1])
+        if size > LARGEST_FRAME_BYTES:
+            raise zstandard.ZstdError("the frame is larger than any that is written")
         held = reader.unused_data if reader.eof else b""
     return b"".join(content), held
 

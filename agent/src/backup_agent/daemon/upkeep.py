@@ -42,6 +42,7 @@ class Upkeep:
         with contextlib.suppress(NoRoom, OSError, PyMongoError):
             alerts.note_refused_indexes(self._store, runtime.refused_indexes)
             history.prune(self._config, self._store)
+            runtime.head.bound_log()
 
     def trim_next(self) -> None:
         """Let the next call of `trim` work at once: what an operation leaves behind is told without delay."""
