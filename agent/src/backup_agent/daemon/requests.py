@@ -172,6 +172,8 @@ def snapshot(config: Config, store: Store, name: str, state: str, prove: bool, a
         raise Refused(f"snapshot {name} is {found.state}: it was not what was stored; take another one")
     require_daemon(config)
     if found is None:
+        if name.startswith(snapshots.SCHEDULED):
+            raise Refused(f"expected a name that the schedule does not use, found {name}; choose another")
         _require_no_lease(store)
     kind, params = "snapshot" if found is None else "proof", Params(name=name, prove=prove or state == "proven")
     operation, new = store.start_operation(kind, asked.owner, asked.reason, params)

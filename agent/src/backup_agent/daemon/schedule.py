@@ -28,7 +28,7 @@ def first_sync(store: Store) -> str:
 def begin_due(config: Config, store: Store) -> str | None:
     """Queue the snapshot or the verification that is due, and say so; None when nothing is."""
     if _snapshot_due(config, store):
-        name = f"scheduled-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        name = f"{snapshot.SCHEDULED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         params = Params(name=name, prove=config.snapshots.prove)
         operation, _ = store.start_operation("snapshot", OWNER, REASON, params)
     elif verification.due(store, config.verify_interval_hours):

@@ -121,7 +121,9 @@ def _snapshot(work: SyncWork, operation: Operation) -> str:
     prove = _wants_proof(operation)
     taken = snapshot.take(work, name, prove)
     work.note(snapshot=taken)
-    begun, old_ones = work.store.removals(), snapshot.retention(work.store.snapshots(), work.config.snapshots.keep_last)
+    wanted = work.config.snapshots
+    begun = work.store.removals()
+    old_ones = snapshot.retention(work.store.snapshots(), wanted.keep_last, by_schedule=wanted.interval_hours > 0)
     for old in (*begun, *old_ones):
         if old != name:
             snapshot.remove(work.config, work.store, old, operation.id, work.alive)

@@ -39,6 +39,8 @@ BACKUP_FILE = "WiredTiger.backup"
 """Written by the engine when the fsync lock opens its backup cursor: opening a copy without it may lose the checkpoint."""
 
 SETTLE_SECONDS = 60
+SCHEDULED = "scheduled-"
+"""The names of snapshots that the schedule takes begin so, and no others do."""
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
 
 
@@ -246,18 +248,24 @@ def _still_has(restic: Restic, restic_id: str, error: AgentError) -> bool:
         return False
 
 
-def retention(snapshots: Sequence[Snapshot], keep_last: int) -> list[str]:
+def retention(snapshots: Sequence[Snapshot], keep_last: int, by_schedule: bool = False) -> list[str]:
     """Return the names of the snapshots to remove, oldest first. Pure.
 
     Kept are the newest `keep_last` good ones, every held one, the newest proven one, and what is younger than the oldest of the
     good ones that are kept (a bad one can be looked into until then). Without a good one nothing is removed.
+
+    `by_schedule` counts those alone that the schedule has taken: else somebody who may take snapshots could make as many as it
+    needs to push all others out.
     """
     newest_first = sorted(snapshots, key=lambda s: s.created_at, reverse=True)
     good = [s for s in newest_first if s.state == "good"]
     if not good:
         return []
+    counted = [s for s in good if s.name.startswith(SCHEDULED)] if by_schedule else good
+    if by_schedule and len(counted) < keep_last:
+        return []
     proven = next((s for s in good if s.proven_at), None)
-    horizon = newest_first.index(good[:keep_last][-1])
+    horizon = newest_first.index(counted[:keep_last][-1])
     old = newest_first[horizon + 1 :]
     return [s.name for s in reversed(old) if not s.held and s is not proven]
 
