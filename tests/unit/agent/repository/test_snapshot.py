@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -65,6 +66,15 @@ def test_retention_removes_once(snapshots: list[Snapshot], keep_last: int) -> No
 def test_retention_keeps_two(snapshots: list[Snapshot], removed: list[str]) -> None:
     """With two to keep, older good and bad ones go, oldest first; a bad one is never the proven one."""
     assert removed == snapshot.retention(snapshots, 2)
+
+
+def test_snapshots_of_others_push_no_scheduled_one_out() -> None:
+    """The review's attack: eight snapshots by hand made retention remove seven good ones."""
+    scheduled = [replace(_snapshot(hours), name=f"scheduled-{hours}") for hours in (20, 26, 32)]
+    junk = [_snapshot(hours) for hours in range(1, 9)]
+    assert [] == snapshot.retention(scheduled + junk, 3, by_schedule=True)
+    assert [] == snapshot.retention(scheduled + junk, 4, by_schedule=True)
+    assert ["h40", "scheduled-32"] == snapshot.retention([*scheduled, *junk, _snapshot(40)], 2, by_schedule=True)
 
 
 @pytest.mark.parametrize(
