@@ -85,12 +85,21 @@ def test_the_newest_may_be_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [] == check_slices(tmp_path)[1]
 
 
+RESTIC = """#!/bin/sh
+case "$*" in
+*"cat config"*) echo '{{"id": "r"}}';;
+*snapshots*) echo '[{{"id": "id-a", "time": "2026-01-01T00:00:00Z"}}]';;
+*check*) [ -z '{found}' ] || {{ echo '{found}' >&2; exit 1; }};;
+esac
+"""
+
+
 class Bench:
-    """A job with a snapshot, its state, and a restic that does nothing and succeeds, or finds what it is told to find."""
+    """A job with a snapshot, its state, and a restic that has the snapshot, and finds what it is told to find."""
 
     def __init__(self, where: Path, found: str = "") -> None:
         program = where / "restic"
-        program.write_text(f"#!/bin/sh\n[ -z '{found}' ] || {{ echo '{found}' >&2; exit 1; }}\n")
+        program.write_text(RESTIC.format(found=found))
         program.chmod(0o755)
         self.config = Config.model_validate(
             {
