@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.errors import FixInput
+from ..module_utils.errors import FixInput, GiveUp
 from ..plugin_utils import (
     agents,
     annual,
@@ -87,6 +87,14 @@ def resync_planned(answer: Json, job: str, machine: str, again: str) -> dict[str
     return resync_outcome.planned(answer, job, machine, again, datetime.now(timezone.utc))
 
 
+def report_file(record: Json) -> str:
+    """Return the path of an operation's report. Raises AnsibleFilterError for one that leads elsewhere."""
+    try:
+        return resync_outcome.report_file(record)
+    except GiveUp as error:
+        raise AnsibleFilterError(error.message) from error
+
+
 class FilterModule:
     """The filters of this file."""
 
@@ -111,6 +119,7 @@ class FilterModule:
             "ops_manager_options": job_options.ops_manager_options,
             "refused_places": places.refused_places,
             "resource_answers": agents.resource_answers,
+            "report_file": report_file,
             "resync_batches": batches.resync_batches,
             "resync_failed": resync_outcome.failed,
             "resync_planned": resync_planned,

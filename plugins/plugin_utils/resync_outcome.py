@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from posixpath import normpath
 from typing import Any
 
+from ..module_utils.errors import GiveUp, sentence
+from ..module_utils.printable import name
 from .text import time_between
 
 #: The result of a task, or a part of one.
@@ -54,6 +57,25 @@ def _outcome(result: str, step: str, why: object, then: str = "") -> Outcome:
 def _without_stop(text: str) -> str:
     """Return a sentence that goes on."""
     return text[:-1] if text.endswith(".") else text
+
+
+def report_file(record: Answer) -> str:
+    """Return the path of an operation's report on its machine, or nothing where it has none.
+
+    It is read by root, and its name becomes that of a file here. Raises GiveUp for an id or a path that leads elsewhere.
+    """
+    path = str((record.get("result") or {}).get("report") or "")
+    if not path:
+        return ""
+    expected = f"/reports/{name(record.get('id'), 'the id of an operation')}.json"
+    if not path.endswith(expected) or not path.startswith("/") or normpath(path) != path:
+        text = sentence(
+            expected=f"the report of an operation in a directory of reports, as …{expected}",
+            found=repr(path)[:200],
+            remedy="do not trust that machine before you know where this comes from",
+        )
+        raise GiveUp(text, code="not_trusted")
+    return path
 
 
 def failed(answer: Answer, before: Outcome, task: str, started: Answer, again: str, undo: str) -> dict[str, Any]:

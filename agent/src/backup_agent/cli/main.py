@@ -218,9 +218,8 @@ def resync(
 def operation(context: Context, identifier: str | None) -> Found:
     """Show an operation: the named one, the open one, or the newest."""
     store = context.store
-    if identifier is not None:
-        return {"operation": store.operation(identifier)}
-    return {"operation": store.open_operation() or store.newest_operation()}
+    found = store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
+    return {"operation": requests.trusted(context.config, found)}
 
 
 @main.command()

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils import resync_outcome
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.resync_outcome import report_file
 
 NOW = datetime(2026, 1, 31, 4, 5, 6, tzinfo=timezone.utc)
 Json = dict[str, Any]
@@ -249,3 +251,28 @@ class TestReported:
         """It is what the last resync was."""
         found = report(record, before={})
         assert ("orders", result, why, "", "") == tuple(found[key] for key in ("job", "result", "why", "step", "next"))
+
+
+class TestReportFile:
+    def test_takes_a_report_where_reports_are(self) -> None:
+        """Wherever the job has its directory."""
+        path = "/var/lib/backup-agent/orders/reports/resync-7.json"
+        assert path == report_file({"id": "resync-7", "result": {"report": path}})
+        for record in ({"id": "resync-7", "result": None}, {"id": "resync-7", "result": {}}, {}):
+            assert "" == report_file(record)
+
+    @pytest.mark.parametrize(
+        ("identifier", "path"),
+        [
+            ("../../inv/zzz", "/var/lib/x/reports/../../inv/zzz.json"),
+            ("resync-7", "/etc/shadow"),
+            ("resync-7", "/var/lib/x/reports/../../etc/reports/resync-7.json"),
+            ("resync-7", "reports/resync-7.json"),
+            ("resync-7", "/var/lib/x/reports/resync-8.json"),
+            ("{{ 7 }}", "/var/lib/x/reports/{{ 7 }}.json"),
+        ],
+    )
+    def test_refuses_what_leads_elsewhere(self, identifier: str, path: str) -> None:
+        """The review's attack: such an id put a file of the agent's into the controller's inventory."""
+        with pytest.raises(GiveUp, match="do not trust that machine"):
+            report_file({"id": identifier, "result": {"report": path}})
