@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.arguments import FOLLOWING
+from ..module_utils.printable import printable
 from ..plugin_utils.follow import Shown, ending, is_outage, lines, shown_before, up_to
 from ..plugin_utils.text import duration
 
@@ -176,7 +177,7 @@ class Following:
         return time.monotonic() - self._began
 
     def _say(self, text: str) -> None:
-        display.display(f"[{self._host}] {text}")
+        display.display(f"[{self._host}] {printable(text)}")
 
 
 def _on_terminal() -> bool:

@@ -61,6 +61,7 @@ keyed_groups:
 """
 
 from typing import Any
+from urllib.parse import quote
 
 from ansible.errors import AnsibleParserError
 
@@ -102,7 +103,7 @@ class InventoryModule(JobsInventory):
             # An inventory without one of the shards would pass for a cluster in good order.
             raise AnsibleParserError(f"Shard {shard} in config.shards: {error}; correct it there.") from None
         # The credentials of a URI belong to every shard as well.
-        login = Login(options).at(f"mongodb://{addresses}/?replicaSet={name}")
+        login = Login(options).at(f"mongodb://{addresses}/?replicaSet={quote(name, safe='')}")
         try:
             with connection.described(f"the shard {shard}"), login as client:
                 _name, members = connection.members(client)

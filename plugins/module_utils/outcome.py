@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .arguments import Arguments
 from .errors import BackupError
-from .printable import printable
+from .printable import identified, printable
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,6 @@ def run_module(arguments: Arguments, run: Callable[[AnsibleModule], Outcome]) ->
     """Do what a module is for, and exit with its outcome or with what was in the way."""
     module = AnsibleModule(**arguments.module_arguments())
     try:
-        module.exit_json(**printable(run(module).result()))
+        module.exit_json(**printable(identified(run(module).result())))
     except BackupError as error:
         module.fail_json(**printable(error.failure()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 from .errors import GiveUp, sentence
@@ -17,6 +18,9 @@ _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 #: What may become the name of a file, or an argument of a command.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}\Z")
+
+#: A host by name or number, and its port. None begins like an option of the commands that connect to it.
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9_.-]{1,15})?\]):[0-9]{1,5}\Z")
 
 
 def printable(value: Any) -> Any:
@@ -45,6 +49,38 @@ def name(value: object, what: str) -> str:
     """
     if isinstance(value, str) and _NAME.match(value):
         return value
-    expected = f"{what} of letters, digits and _ . : -, that begins with a letter or a digit"
+    raise not_trusted(f"{what} of letters, digits and _ . : -, that begins with a letter or a digit", value)
+
+
+def address(value: object, what: str) -> str:
+    """Return the address that another machine gave, if it is one of a host and a port. Raises GiveUp otherwise."""
+    if isinstance(value, str) and _ADDRESS.match(value):
+        return value
+    raise not_trusted(f"{what} as HOST:PORT", value)
+
+
+def identified(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of a module in which each id of an operation can be a name. Raises GiveUp otherwise.
+
+    Playbooks give such an id to the next command, and call files by it.
+    """
+    for key, value in _items(answer):
+        if key == "operation" and value:
+            name(value if isinstance(value, str) else value.get("id"), "the id of an operation")
+    return answer
+
+
+def _items(value: object) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield key, item
+            yield from _items(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _items(item)
+
+
+def not_trusted(expected: str, value: object) -> GiveUp:
+    """Return the error about a value that another machine gave and that could do harm here."""
     remedy = "do not trust that machine before you know where this comes from"
-    raise GiveUp(sentence(expected=expected, found=repr(value)[:100], remedy=remedy), code="not_trusted")
+    return GiveUp(sentence(expected=expected, found=repr(value)[:100], remedy=remedy), code="not_trusted")

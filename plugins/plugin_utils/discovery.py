@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
+from ..module_utils.printable import address
 from ..module_utils.topology import Member, host_of
 from .job_options import known
 
@@ -34,12 +36,14 @@ def job(cluster: str | None, shard: str | None, replica_set: str, members: Itera
 
     An address that only answers for the set (an arbiter), or that clients do not see (hidden), is no address of the source.
     The addresses are sorted: config servers keep them in another order than the shard, and a job whose shard does not answer
-    must not look like one that was changed.
+    must not look like one that was changed. Raises GiveUp for an address that is none.
     """
     listed = list(members)
+    for member in listed:
+        address(member.address, "the address of a member")
     seeds = sorted(member.address for member in listed if member.data_bearing and not member.hidden)
     variables = {
-        "backup_source_uri": f"mongodb://{','.join(seeds)}/?replicaSet={replica_set}",
+        "backup_source_uri": f"mongodb://{','.join(seeds)}/?replicaSet={quote(replica_set, safe='')}",
         "backup_replica_set": replica_set,
         "backup_cluster": cluster,
         "backup_shard": shard,

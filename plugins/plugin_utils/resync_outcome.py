@@ -11,8 +11,7 @@ from datetime import datetime
 from posixpath import normpath
 from typing import Any
 
-from ..module_utils.errors import GiveUp, sentence
-from ..module_utils.printable import name
+from ..module_utils.printable import name, not_trusted
 from .text import time_between
 
 #: The result of a task, or a part of one.
@@ -69,12 +68,7 @@ def report_file(record: Answer) -> str:
         return ""
     expected = f"/reports/{name(record.get('id'), 'the id of an operation')}.json"
     if not path.endswith(expected) or not path.startswith("/") or normpath(path) != path:
-        text = sentence(
-            expected=f"the report of an operation in a directory of reports, as …{expected}",
-            found=repr(path)[:200],
-            remedy="do not trust that machine before you know where this comes from",
-        )
-        raise GiveUp(text, code="not_trusted")
+        raise not_trusted(f"the report of an operation in a directory of reports, as …{expected}", path)
     return path
 
 

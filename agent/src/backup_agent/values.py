@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -34,6 +35,20 @@ Servers do not check strings: one that is not UTF-8 can be looked at too. It can
 
 REPLIES: CodecOptions[dict[str, Any]] = CodecOptions(unicode_decode_error_handler="backslashreplace")
 """For replies to writes: their errors may quote a string that is not UTF-8. They are shown, and never written."""
+
+
+_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Control characters, those that only change how others are shown, and line separators."""
+
+
+def printable(text: str) -> str:
+    """Return a text in which every character that acts on a terminal is written out, as in `\\x1b`.
+
+    Names come from the source: one could clear the screen otherwise, or begin a line that looks like one of ours.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _ACTING else c for c in text)
 
 
 class Record:

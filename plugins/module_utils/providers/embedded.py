@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import AskOperator, BackupError, FixInput, GiveUp, RetryLater, sentence
-from ..printable import name
 from ..values import Answer
 from . import prediction
 from .base import Facts, RestoreRequest, Runner
@@ -113,10 +112,7 @@ class Embedded:
 
     def operation(self, operation: str | None) -> Answer:
         named = [] if operation is None else [operation]
-        answer = self._ask("operation", *named, answered_by="operation")
-        if answer.get("operation"):
-            name(answer["operation"]["id"], "the id of an operation")
-        return answer
+        return self._ask("operation", *named, answered_by="operation")
 
     def snapshots(self) -> Answer:
         return self._ask("snapshots")

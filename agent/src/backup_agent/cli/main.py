@@ -14,6 +14,7 @@ import click
 import structlog
 
 from backup_agent import API, TESTED_SERVER_MAJORS, __version__
+from backup_agent.cli import operators
 from backup_agent.cli.check_config import check
 from backup_agent.cli.text import as_text
 from backup_agent.config import Config, fingerprint, load
@@ -25,15 +26,16 @@ from backup_agent.source.connections import SourceSet
 from backup_agent.state.database import SCHEMA_VERSION
 from backup_agent.state.records import Params
 from backup_agent.state.store import Store
-from backup_agent.values import Json, Record, to_json
+from backup_agent.values import Json, Record, printable, to_json
 
 
 class Context:
     """What the options before the command said."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Nothing is read yet."""
+    def __init__(self, path: Path | None, operator: str | None = None) -> None:
+        """Nothing is read yet. `operator` asks, and may do less than who calls this without one."""
         self.path = path
+        self.operator = operator
 
     @property
     def config(self) -> Config:
@@ -68,7 +70,7 @@ def answer(as_json: bool, produce: Callable[[], Found], text: Callable[[Json], s
     elif value["ok"]:
         click.echo(text(value))
     else:
-        click.echo(f"backup-agent: {value['error']['message']}", err=True)
+        click.echo(f"backup-agent: {printable(value['error']['message'])}", err=True)
     sys.exit(code)
 
 
@@ -85,17 +87,34 @@ def answers(command: Callable[..., Found]) -> Callable[..., None]:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-owner_option = click.option("--owner", required=True, help="Who asks; shown to everybody else.")
+
+
+def _own_name(context: click.Context, parameter: click.Parameter, given: str | None) -> str:
+    owner = operators.own_name(context.obj.operator, given)
+    if owner is None:
+        raise click.MissingParameter(ctx=context, param=parameter)
+    return owner
+
+
+owner_option = click.option(
+    "--owner", callback=_own_name, help="Who asks; shown to everybody else. An operator need not say it."
+)
 reason_option = click.option("--reason", default="by hand", show_default=True, help="Why.")
 
 
 @click.group()
 @click.option("--config", "path", type=click.Path(path_type=Path), help="The job's configuration file.")
+@click.option("--operator", metavar="ACCOUNT", help="Do only what this operator may: nothing that deletes a backup.")
 @click.pass_context
-def main(context: click.Context, path: Path | None) -> None:
+def main(context: click.Context, path: Path | None, operator: str | None) -> None:
     """Keep a restorable, proven backup of one MongoDB replica set."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for the answer
-    context.obj = Context(path)
+    structlog.configure(
+        processors=[loop.shown, *structlog.get_config()["processors"]],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # standard output is for the answer
+    )
+    if operator is not None:
+        operators.require_command(operator, context.invoked_subcommand)
+    context.obj = Context(path, operator)
 
 
 @main.command()
@@ -170,6 +189,7 @@ def schedule() -> None:
 @answers
 def pause(context: Context, owner: str, reason: str, for_seconds: int) -> Found:
     """Add or renew your own lease."""
+    operators.require_short(context.operator, for_seconds)
     store = context.store
     return {"changed": store.add_lease(owner, reason, for_seconds), "leases": store.leases()}
 
@@ -184,7 +204,7 @@ def resume(context: Context, owner: str) -> Found:
 
 
 @main.command()
-@click.option("--owner", help="Who asks.")
+@click.option("--owner", help="Who asks. Not needed to cancel, nor by an operator.")
 @reason_option
 @click.option(
     "--policy", type=click.Choice(["required", "older_than", "always"]), default="required", show_default=True
@@ -203,8 +223,9 @@ def resync(
     cancel: str | None,
 ) -> Found:
     """Copy everything again from a secondary."""
-    store = context.store
+    store, owner = context.store, operators.own_name(context.operator, owner)
     if cancel is not None:
+        operators.require_own(context.operator, store, cancel)
         return {"changed": store.cancel_operation(cancel), "operation": store.operation(cancel)}
     if owner is None:
         raise click.UsageError("expected --owner")
@@ -253,8 +274,9 @@ def snapshots(context: Context) -> Found:
 @answers
 def snapshot(context: Context, name: str, state: str, prove: bool, owner: str, reason: str) -> Found:
     """Take, hold, release, prove or remove a snapshot."""
-    asked = requests.Asked(owner, reason)
-    return requests.snapshot(context.config, context.store, name, state, prove, asked)
+    asked, store = requests.Asked(owner, reason), context.store
+    operators.require_harmless(context.operator, store, name, state)
+    return requests.snapshot(context.config, store, name, state, prove, asked)
 
 
 @main.command()

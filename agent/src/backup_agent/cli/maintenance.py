@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from backup_agent.cli import operators
 from backup_agent.cli.main import Context, Found, answer, answers, json_option, main, owner_option
 from backup_agent.errors import Refused
 from backup_agent.state.maintenance import Begin, parse_latest
@@ -31,6 +32,7 @@ def maintenance_group() -> None:
 @answers
 def begin(context: Context, owner: str, reason: str, for_seconds: int, latest: str | None, dry_run: bool) -> Found:
     """Record your own maintenance and pause snapshots meanwhile, or renew both."""
+    operators.require_short(context.operator, for_seconds)
     config = context.config
     wish = Begin(owner, reason, for_seconds, parse_latest(latest), daemon_alive(config))
     if not config.state_file.exists():

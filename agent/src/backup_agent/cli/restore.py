@@ -27,7 +27,7 @@ from backup_agent.restore.target import Target
 from backup_agent.state.records import Params
 from backup_agent.state.store import Store
 from backup_agent.times import LAST_INCREMENT
-from backup_agent.values import Json
+from backup_agent.values import Json, printable
 
 Options = Mapping[str, Any]
 """What was given on the command line."""
@@ -194,7 +194,7 @@ def _report(phase: str, done: float, total: float, unit: str, text: str | None =
     line = f"{phase}: {int(100 * done / total) if total else 100} % {text or unit}"
     if _shown.get(phase) != line:
         _shown[phase] = line
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
 
 
 @main.command("verify")

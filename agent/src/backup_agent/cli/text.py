@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from backup_agent.times import LAST_INCREMENT
-
-_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Control characters, those that only change how others are shown, and line separators."""
-
-
-def printable(text: str) -> str:
-    """Return a text in which every character that acts on a terminal is written out, as in `\\x1b`.
-
-    Names come from the source: one could clear the screen otherwise, or begin a line that looks like one of ours.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _ACTING else c for c in text)
-
+from backup_agent.values import printable
 
 def _scalar(value: Any) -> str:
     if isinstance(value, dict) and "iso" in value:

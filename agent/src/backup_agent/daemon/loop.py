@@ -11,6 +11,7 @@ import time
 from types import FrameType
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 from backup_agent import __version__
 from backup_agent.config import Config
@@ -18,6 +19,7 @@ from backup_agent.daemon.job import Job
 from backup_agent.errors import AgentError, Refused
 from backup_agent.raw.memory import return_what_is_freed
 from backup_agent.state.store import Store
+from backup_agent.values import printable
 
 log = structlog.get_logger(__name__)
 
@@ -28,19 +30,27 @@ LOCK_SECONDS = 0.5
 
 def configure_logging(config: Config) -> None:
     """Log events to standard error: readable on a terminal, JSON otherwise; every line names the job."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        renderers: tuple[Processor, ...] = (shown, structlog.dev.ConsoleRenderer())
+    else:
+        renderers = (structlog.processors.JSONRenderer(),)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log_level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     structlog.contextvars.bind_contextvars(job=config.job)
+
+
+def shown(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Return an event as it may be shown on a terminal: names of the source are in it."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def hold_lock(config: Config) -> int:

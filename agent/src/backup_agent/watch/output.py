@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from backup_agent.times import unix_seconds
-from backup_agent.values import Json
+from backup_agent.values import Json, printable
 from backup_agent.watch.look import CRITICAL, OK, WARNING, Finding
 
 PRIORITIES = {OK: "<6>", WARNING: "<4>", CRITICAL: "<2>"}
@@ -38,7 +38,7 @@ def lines(value: Json, journal: bool) -> list[str]:
     """Return a line for each job and each other problem of what `watch` answers; for the journal, with its priority."""
     texts = [(found["level"], f"{found['job']}: {found['text']}") for found in value["jobs"]]
     texts += [(WARNING, problem) for problem in value["problems"]]
-    return [f"{PRIORITIES[level] if journal else ''}{' '.join(text.split())}" for level, text in texts]
+    return [f"{PRIORITIES[level] if journal else ''}{printable(' '.join(text.split()))}" for level, text in texts]
 
 
 def metrics(findings: Sequence[Finding]) -> bytes:
