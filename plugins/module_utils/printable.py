@@ -20,7 +20,9 @@ _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}\Z")
 
 #: A host by name or number, and its port. None begins like an option of the commands that connect to it.
-_ADDRESS = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9_.-]{1,15})?\]):[0-9]{1,5}\Z")
+_ADDRESS = re.compile(
+    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9_.-]{1,15})?\]):[0-9]{1,5}\Z"
+)
 
 
 def printable(value: Any) -> Any:

@@ -24,10 +24,15 @@ def job_name(cluster: str | None, name: str) -> str:
 
 
 def seeds_of(host: str) -> tuple[str, str]:
-    """Split the `host` of an entry of `config.shards`, `set/a:1,b:2`, into the set and the addresses. Raises ValueError."""
+    """Split the `host` of an entry of `config.shards`, `set/a:1,b:2`, into the set and the addresses. Raises ValueError.
+
+    Raises GiveUp for addresses that would be something else in a URI.
+    """
     name, slash, addresses = host.partition("/")
     if not slash or not name or not addresses:
         raise ValueError(f"expected the host of a shard as set/a:1,b:2, found {host}")
+    for one in addresses.split(","):
+        address(one, "the address of a shard's member")
     return name, addresses
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..module_utils.ops_manager.model import deployment
 from ..module_utils.ops_manager.model.project import parts
+from ..module_utils.printable import address
 from .discovery import job_name
 from .job_options import known
 
@@ -87,6 +88,8 @@ def _hosts_of(holding: Holding, cluster: deployment.Cluster) -> list[deployment.
 
 
 def _member(its_job: str, cluster: deployment.Cluster, host: deployment.Host) -> Host:
+    named = f"[{host.hostname}]" if ":" in (host.hostname or "") else host.hostname
+    address(f"{named}:{host.port or 0}", "the address of a host")
     variables = {
         "ansible_host": host.hostname,
         "mongodb_port": host.port,

@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab import Member, ReplicaSet
 from tests.integration.site import HOLDS, ROOT, Site, recap, replica_sets
@@ -292,3 +294,77 @@ def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
     assert seen["snapshots"][0]["held"]
     assert seen["snapshots"][0]["proven_at"]
     assert seen["validated"]["equal"]
+
+
+LIAR = """#!{python}
+import json, subprocess, sys
+ran = subprocess.run([{program!r}, *sys.argv[1:]], stdin=sys.stdin, stdout=subprocess.PIPE, text=True)
+
+def spoiled(value, key=""):
+    if isinstance(value, dict):
+        return {{name: spoiled(item, name) for name, item in value.items()}}
+    if isinstance(value, list):
+        return [spoiled(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if key in ("id", "operation"):
+        return {operation!r}
+    if key == "report":
+        return {report!r}
+    return value + {text!r} if key in ("note", "reason", "message", "source", "msg", "name", "state") else value
+
+try:
+    said = json.dumps(spoiled(json.loads(ran.stdout)))
+except ValueError:
+    said = ran.stdout
+print(said)
+sys.exit(ran.returncode)
+"""
+
+
+@pytest.mark.parametrize("liar", ["backup_agent_command", "ansible_python_interpreter"])
+def test_a_machine_that_lies_reaches_nothing_here(site: Site, liar: str) -> None:
+    """The agent's every answer is altered, or even every module's: nothing is written here but reports.
+
+    The review's attack: the id of an operation put a file of the machine's into the controller's inventory, where the next run
+    executed what was in it. What an agent says acts on no terminal; what a module says Ansible itself shows as it is.
+    """
+    inventory = yaml.safe_load(site.inventory.read_text())
+    program = inventory["all"]["vars"][liar]
+    operation, report = "../../evil", f"{site.directory}/state/orders/reports/../../evil.json"
+    text = "\x1b[2J\x1b]0;owned\x07\nverdict: ok"
+    lying = site.directory / "liar"
+    lying.write_text(LIAR.format(python=sys.executable, program=program, operation=operation, report=report, text=text))
+    lying.chmod(0o755)
+    inventory["backup_jobs"]["hosts"]["orders"][liar] = str(lying)
+    hosts = site.directory / "lying.yml"
+    hosts.write_text(yaml.safe_dump(inventory))
+    before = everything_beside_the_state(site)
+    for playbook, *arguments in (
+        ("check",),
+        ("resync", "--tags", "report"),
+        ("restore", "--check", "-e", "restore_job=orders", "-e", f"restore_target={site.directory}/restored"),
+    ):
+        command = [
+            "ansible-playbook",
+            "-i",
+            str(hosts),
+            f"mongodb_ops.backup.{playbook}",
+            "--limit",
+            "orders",
+            *arguments,
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        assert "orders" in done.stdout
+        if liar == "backup_agent_command":
+            assert not set("\x1b\x07") & set(done.stdout + done.stderr), (playbook, done.stdout[-3000:])
+            assert "\nverdict: ok" not in done.stdout
+    assert set() == everything_beside_the_state(site) - before
+    assert [] == [str(path) for path in site.directory.parent.glob("evil*")]
+
+
+def everything_beside_the_state(site: Site) -> set[str]:
+    """Return the files of a site that only a playbook writes; those of check.yml are meant to be there."""
+    own = ("state", "agent", "repository")
+    found = (path for path in site.directory.rglob("*") if path.relative_to(site.directory).parts[0] not in own)
+    return {str(path) for path in found if not path.name.startswith("check")}

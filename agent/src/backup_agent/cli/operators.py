@@ -67,7 +67,9 @@ def require_own(operator: str | None, store: Store, operation: str) -> None:
         return
     owner = store.operation(operation).owner
     if owner != operator:
-        raise Refused(f"expected an operation of {operator}, found that of {owner}; ask {owner} to cancel it, or {BY_ROOT}")
+        raise Refused(
+            f"expected an operation of {operator}, found that of {owner}; ask {owner} to cancel it, or {BY_ROOT}"
+        )
 
 
 def require_harmless(operator: str | None, store: Store, name: str, state: str) -> None:

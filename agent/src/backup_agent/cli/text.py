@@ -7,6 +7,7 @@ from typing import Any
 from backup_agent.times import LAST_INCREMENT
 from backup_agent.values import printable
 
+
 def _scalar(value: Any) -> str:
     if isinstance(value, dict) and "iso" in value:
         if value["increment"] == LAST_INCREMENT:

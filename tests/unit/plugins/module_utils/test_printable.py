@@ -6,10 +6,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.printable import name, printable
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.printable import (
+    address,
+    identified,
+    name,
+    printable,
+)
 
 
 class TestPrintable:
@@ -47,3 +54,48 @@ class TestName:
         with pytest.raises(GiveUp, match="the id of an operation of letters") as refused:
             name(value, "the id of an operation")
         assert "not_trusted" == refused.value.code
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        "value", ["db1:27017", "db1.example.com:27017", "10.0.0.1:1", "[::1]:27017", "[fe80::1%eth0]:1"]
+    )
+    def test_lets_addresses_through(self, value: str) -> None:
+        """Names and numbers, with a port."""
+        assert value == address(value, "a member")
+
+    @pytest.mark.parametrize("value", ["db1", "-x:1", "a b:1", "a:1\n", "a@b:1", "a:1/x", "[::1:1", ":1", None, 7])
+    def test_refuses_the_rest(self, value: object) -> None:
+        """An option, credentials, a second line."""
+        with pytest.raises(GiveUp, match="a member as HOST:PORT"):
+            address(value, "a member")
+
+
+class TestIdentified:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {},
+            {"operation": None},
+            {"operation": {"id": "resync-7", "kind": "resync"}},
+            {"status": {"last_resync": {"operation": "resync-7"}, "operation": {}}},
+            {"jobs": [{"operation": ""}, {"operation": {"id": "a.b:c-d_e"}}]},
+        ],
+    )
+    def test_lets_answers_through(self, answer: dict[str, Any]) -> None:
+        """With and without an operation."""
+        assert answer is identified(answer)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"operation": {"id": "../../inv/x"}},
+            {"operation": {"kind": "resync"}},
+            {"status": {"last_resync": {"operation": "--cancel"}}},
+            {"jobs": [{"operation": "a\n"}]},
+        ],
+    )
+    def test_refuses_ids_that_could_be_something_else(self, answer: dict[str, Any]) -> None:
+        """Wherever they are."""
+        with pytest.raises(GiveUp, match="the id of an operation"):
+            identified(answer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.topology import Member
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.discovery import (
     groups_of,
@@ -38,8 +39,27 @@ class TestSeedsOf:
         with pytest.raises(ValueError, match="expected the host of a shard"):
             seeds_of(host)
 
+    @pytest.mark.parametrize("addresses", ["user:word@a:1", "a:1/?tls=false", "a:1,-oProxyCommand=x:1", "a"])
+    def test_addresses_that_say_more(self, addresses: str) -> None:
+        """They would become a part of a URI, or an option of ssh."""
+        with pytest.raises(GiveUp, match="as HOST:PORT"):
+            seeds_of(f"rs0/{addresses}")
+
 
 class TestJob:
+    @pytest.mark.parametrize(
+        "hostile", ["-oProxyCommand=touch /tmp/x:22", "a\n:1", "a b:1", "a:1?tls=false", "{{ x }}:1"]
+    )
+    def test_a_member_that_is_no_address(self, hostile: str) -> None:
+        """`ansible_host` is an argument of ssh."""
+        with pytest.raises(GiveUp, match="do not trust that machine"):
+            job(None, None, "rs0", [Member("a:1"), Member(hostile)])
+
+    def test_a_set_whose_name_says_more(self) -> None:
+        """Its name stays a name in the URI."""
+        found = job(None, None, "rs&tlsInsecure=true", [Member("a:1")])["variables"]
+        assert "mongodb://a:1/?replicaSet=rs%26tlsInsecure%3Dtrue" == found["backup_source_uri"]
+
     def test_source_is_what_clients_see(self) -> None:
         """An arbiter or a hidden member in the address would not be found again by a driver."""
         members = [

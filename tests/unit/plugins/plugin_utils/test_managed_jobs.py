@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.model.deployment import (
     BackupConfig,
     Cluster,
@@ -87,3 +88,10 @@ def test_groups() -> None:
     found = groups({"backup_ops_manager_project_name": "acme", "backup_ops_manager_status": "STARTED"})
     assert ["project_acme", "status_started"] == list(found)
     assert [] == list(groups({}))
+
+
+@pytest.mark.parametrize("hostile", ["-oProxyCommand=touch /tmp/x", "a b", "a\n", "{{ x }}"])
+def test_a_host_that_is_no_address(hostile: str) -> None:
+    """`ansible_host` is an argument of ssh."""
+    with pytest.raises(GiveUp, match="do not trust that machine"):
+        jobs([holding(PLAIN, hosts=[host(hostile, "orders", "a4")])], by_replica_set=False, with_project=False)
