@@ -57,7 +57,8 @@ def require_short(operator: str | None, seconds: int) -> None:
     """Raise UsageError where an operator wants to pause, or to be away, for longer than is allowed at once."""
     if operator is not None and seconds > LONGEST_SECONDS:
         raise click.UsageError(
-            f"--for-seconds: expected at most {LONGEST_SECONDS} (7 days) of an operator, found {seconds}; renew it later, or {BY_ROOT}"
+            f"--for-seconds: expected at most {LONGEST_SECONDS} (7 days) of an operator, found {seconds}; "
+            f"renew it later, or {BY_ROOT}"
         )
 
 
