@@ -298,7 +298,8 @@ def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
 
 LIAR = """#!{python}
 import json, subprocess, sys
-ran = subprocess.run([{program!r}, *sys.argv[1:]], stdin=sys.stdin, stdout=subprocess.PIPE, text=True)
+asked = [word for word in sys.argv[1:] if word != {operation!r}]  # then the newest one is shown
+ran = subprocess.run([{program!r}, *asked], stdin=sys.stdin, stdout=subprocess.PIPE, text=True)
 
 def spoiled(value, key=""):
     if isinstance(value, dict):
@@ -332,6 +333,7 @@ def test_a_machine_that_lies_reaches_nothing_here(site: Site, liar: str) -> None
     inventory = yaml.safe_load(site.inventory.read_text())
     program = inventory["all"]["vars"][liar]
     operation, report = "../../evil", f"{site.directory}/state/orders/reports/../../evil.json"
+    (site.directory / "state/evil.json").write_text("{}")
     text = "\x1b[2J\x1b]0;owned\x07\nverdict: ok"
     lying = site.directory / "liar"
     lying.write_text(LIAR.format(python=sys.executable, program=program, operation=operation, report=report, text=text))
@@ -360,7 +362,7 @@ def test_a_machine_that_lies_reaches_nothing_here(site: Site, liar: str) -> None
             assert not set("\x1b\x07") & set(done.stdout + done.stderr), (playbook, done.stdout[-3000:])
             assert "\nverdict: ok" not in done.stdout
     assert set() == everything_beside_the_state(site) - before
-    assert [] == [str(path) for path in site.directory.parent.glob("evil*")]
+    assert [] == [str(path) for path in site.directory.glob("evil*")]
 
 
 def everything_beside_the_state(site: Site) -> set[str]:
