@@ -18,12 +18,13 @@ def ts(seconds: int, increment: int = 1) -> Timestamp:
     return Timestamp(seconds, increment)
 
 
-def snapshot(name: str, at: int, generation: int = 1, reads_from: int | None = None) -> Snapshot:
+def snapshot(name: str, at: int, generation: int = 1, reads_from: int | None = None, replica_set: str = "") -> Snapshot:
     """Return a snapshot at a second."""
     since = at if reads_from is None else reads_from
-    return Snapshot(f"id-{name}", name, generation, ts(at), ts(since), "2026-01-01T00:00:00Z")
+    when = "2026-01-01T00:00:00Z"
+    return Snapshot(f"id-{name}", generation, name, ts(at), ts(since), when, replica_set=replica_set)
 
 
-def archive(name: str, first: int, through: int, generation: int = 1) -> Archive:
+def archive(name: str, first: int, through: int, generation: int = 1, replica_set: str = "") -> Archive:
     """Return an archive of a stretch of seconds."""
-    return Archive(name, generation, ts(first), ts(through))
+    return Archive(name, generation, ts(first), ts(through), replica_set=replica_set)

@@ -11,7 +11,7 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ from backup_agent.capture.slices import files, first_timestamp
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, NoRoom, Shutdown, Transient
 from backup_agent.repository import agreement
-from backup_agent.repository.inventory import SLICES, Archive, inventory, stamp
+from backup_agent.repository.inventory import SLICES, Archive, Line, inventory, origin, stamp
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
 from backup_agent.times import lately, now_iso
@@ -39,14 +39,14 @@ STALLED_SECONDS = 1800
 """An upload that reads nothing for this long is ended and begun again. restic itself repeats a request for 15 minutes."""
 
 
-def needed(archives: Sequence[Archive], snapshots: dict[int, Timestamp]) -> set[str]:
+def needed(archives: Sequence[Archive], snapshots: Mapping[Line, Timestamp]) -> set[str]:
     """Return the ids of the archives to keep: the fewest that cover everything since the oldest snapshot of their generation.
 
-    `snapshots` gives, by generation, from where the oldest kept snapshot reads. Where there is a gap, both sides are kept. Pure.
+    `snapshots` gives, by their line, from where the oldest kept snapshot reads. Where there is a gap, both sides are kept. Pure.
     """
     kept: set[str] = set()
-    for generation, since in snapshots.items():
-        ours = sorted((a for a in archives if a.generation == generation), key=lambda a: (a.through, a.first))
+    for line, since in snapshots.items():
+        ours = sorted((a for a in archives if a.line == line), key=lambda a: (a.through, a.first))
         while ours:
             newest = ours.pop()
             kept.add(newest.id)
@@ -193,9 +193,8 @@ class Archiver:
             host=self._config.job,
             tags=[
                 f"job={self._config.job}",
-                f"agent={self._store.identity}",
+                *origin(self._store, upload.generation),
                 f"kind={SLICES}",
-                f"generation={upload.generation}",
                 f"first={stamp(upload.first)}",
                 f"through={stamp(upload.through)}",
             ],
@@ -211,10 +210,10 @@ class Archiver:
         self._moved = time.monotonic()
         try:
             found = inventory(self._restic, self._config.job, self._alive, self._store.identity)
-            oldest: dict[int, Timestamp] = {}
+            oldest: dict[Line, Timestamp] = {}
             for snapshot in found.snapshots:
-                since = oldest.get(snapshot.generation, snapshot.reads_from)
-                oldest[snapshot.generation] = min(since, snapshot.reads_from)
+                since = oldest.get(snapshot.line, snapshot.reads_from)
+                oldest[snapshot.line] = min(since, snapshot.reads_from)
             kept = needed(found.archives, oldest)
             self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
         except AgentError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bson.timestamp import Timestamp
 
@@ -29,24 +29,39 @@ def unstamp(text: str) -> Timestamp:
     return Timestamp(int(seconds), int(increment))
 
 
+Line = tuple[int, str]
+"""A generation, and the replica set that it is a copy of: the same of a snapshot and of the oplog that is replayed on it."""
+
+
 @dataclass(frozen=True)
-class Snapshot:
-    """A stored copy of a head at one optime; replay on it reads from `reads_from`."""
+class _Stored:
+    """What an agent has stored of a generation."""
 
     id: str
-    name: str
     generation: int
+    replica_set: str = field(default="", kw_only=True)
+    """The id of the set that it is of; nothing where the agent was too old to say it."""
+
+    @property
+    def line(self) -> Line:
+        """What it belongs to."""
+        return self.generation, self.replica_set
+
+
+@dataclass(frozen=True)
+class Snapshot(_Stored):
+    """A stored copy of a head at one optime; replay on it reads from `reads_from`."""
+
+    name: str
     optime: Timestamp
     reads_from: Timestamp
     created_at: str
 
 
 @dataclass(frozen=True)
-class Archive:
+class Archive(_Stored):
     """Stored slices: every entry from `first` to `through`, both included."""
 
-    id: str
-    generation: int
     first: Timestamp
     through: Timestamp
 
@@ -81,16 +96,18 @@ class Inventory:
     def ranges(self) -> list[Range]:
         """Return the optimes that can be restored, oldest first: single ones of snapshots, and stretches of oplog after them."""
         found: list[Range] = []
-        for snapshot in sorted(self.snapshots, key=lambda s: (s.generation, s.optime)):
+        line: Line | None = None
+        for snapshot in sorted(self.snapshots, key=lambda s: (s.line, s.optime)):
             until = snapshot.optime
-            for stretch in stretches(a for a in self.archives if a.generation == snapshot.generation):
+            for stretch in stretches(a for a in self.archives if a.line == snapshot.line):
                 if stretch.first <= snapshot.reads_from and stretch.through > until:
                     until = stretch.through
             last = found[-1] if found else None
-            if last is not None and last.generation == snapshot.generation and snapshot.optime <= last.until:
+            if last is not None and line == snapshot.line and snapshot.optime <= last.until:
                 found[-1] = Range(last.generation, last.since, max(last.until, until))
             else:
                 found.append(Range(snapshot.generation, snapshot.optime, until))
+            line = snapshot.line
         return found
 
     def snapshot(self, name: str) -> Snapshot:
@@ -112,6 +129,13 @@ def unusable(store: Store, wanted: str | None) -> list[str]:
     """Return the names of the snapshots not to restore from: those being removed, and bad ones but that asked for by name."""
     bad = [s.name for s in store.snapshots() if s.state == "bad" and s.name != wanted]
     return bad + store.removals()
+
+
+def origin(store: Store, generation: int) -> list[str]:
+    """Return the tags that say whose something stored is: the agent's, of a generation, of a replica set where that is known."""
+    replica_set = store.replica_set(generation)
+    known = [] if replica_set is None else [f"set={replica_set}"]
+    return [f"agent={store.identity}", f"generation={generation}", *known]
 
 
 def tags_of(found: Listed) -> dict[str, str]:
@@ -147,17 +171,24 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None], agent: 
     snapshots = [
         Snapshot(
             found.id,
-            tags["name"],
             int(tags["generation"]),
+            tags["name"],
             unstamp(tags["optime"]),
             unstamp(tags["from"]),
             moment(found.time),
+            replica_set=tags.get("set", ""),
         )
         for found, tags in ours
         if {"name", "generation", "optime", "from"} <= tags.keys()
     ]
     archives = [
-        Archive(found.id, int(tags["generation"]), unstamp(tags["first"]), unstamp(tags["through"]))
+        Archive(
+            found.id,
+            int(tags["generation"]),
+            unstamp(tags["first"]),
+            unstamp(tags["through"]),
+            replica_set=tags.get("set", ""),
+        )
         for found, tags in ours
         if tags.get("kind") == SLICES
     ]
@@ -176,14 +207,14 @@ def stretches(archives: Iterable[Archive]) -> list[Archive]:
         if joined and archive.first <= joined[-1].through:
             last = joined.pop()
             later = archive if archive.through >= last.through else last
-            archive = Archive(later.id, last.generation, last.first, later.through)  # noqa: PLW2901 - the joined one
+            archive = replace(later, first=last.first)  # noqa: PLW2901 - the joined one
         joined.append(archive)
     return joined
 
 
-def chain(archives: Iterable[Archive], generation: int, since: Timestamp, until: Timestamp) -> list[Archive] | None:
+def chain(archives: Iterable[Archive], line: Line, since: Timestamp, until: Timestamp) -> list[Archive] | None:
     """Return the fewest archives that hold every entry from `since` to `until`, oldest first; None when some miss. Pure."""
-    ours = [a for a in archives if a.generation == generation]
+    ours = [a for a in archives if a.line == line]
     found: list[Archive] = []
     reached = since
     while True:

@@ -22,7 +22,7 @@ from backup_agent.errors import AgentError, BadConfiguration, NotFound, Operatio
 from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.repository.agreement import require_same
-from backup_agent.repository.inventory import is_of, stamp, tags_of
+from backup_agent.repository.inventory import is_of, origin, stamp, tags_of
 from backup_agent.repository.restic import Locked, Restic, ResticFailed, Stored, cache_of
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
@@ -122,7 +122,7 @@ def _upload(work: Work, restic: Restic, tags: Sequence[str]) -> Stored:
         work.tick("upload", done, max(done, total), "bytes")
 
     job = work.config.job
-    tags = [*tags, f"agent={work.store.identity}", f"generation={work.generation}"]
+    tags = [*tags, *origin(work.store, work.generation)]
     return restic.backup(
         work.head.directory, [DATA, MANIFEST], host=job, tags=tags, exclude=EXCLUDED, progress=progress, tick=work.alive
     )

@@ -89,7 +89,7 @@ def plan(found: Inventory, name: str | None, at: Timestamp | None) -> Plan:
             continue
         if snapshot.optime == until:
             return Plan(found.job, snapshot, (), until)
-        archives = chain(found.archives, snapshot.generation, snapshot.reads_from, until)
+        archives = chain(found.archives, snapshot.line, snapshot.reads_from, until)
         if archives is not None:
             return Plan(found.job, snapshot, tuple(archives), until)
     text = "; ".join(str(r) for r in ranges)
@@ -107,7 +107,7 @@ def renewed(found: Inventory, chosen: Plan) -> Plan:
     snapshot = found.snapshot(chosen.snapshot.name)
     if not chosen.archives:
         return replace(chosen, snapshot=snapshot)
-    archives = chain(found.archives, snapshot.generation, snapshot.reads_from, chosen.until)
+    archives = chain(found.archives, snapshot.line, snapshot.reads_from, chosen.until)
     if archives is None:
         raise Refused(
             f"expected the oplog from snapshot {snapshot.name} to {show(chosen.until)}, it was removed meanwhile; choose again"

@@ -178,6 +178,11 @@ class SourceSet:
         """Return the configuration of the set, as the first member that answers has it. Raises what `topology` does."""
         return self._first(self._configured)
 
+    def replica_set_id(self) -> str | None:
+        """Return the id that the set was given when it was initiated. Raises what `topology` does."""
+        found = self.configuration().get("settings", {}).get("replicaSetId")
+        return None if found is None else str(found)
+
     def version(self) -> str:
         """Return the version of MongoDB that the first member runs. Raises what `topology` does."""
         return self._first(lambda name: str(self.client(name).server_info()["version"]))

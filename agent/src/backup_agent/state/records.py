@@ -217,6 +217,8 @@ class Sync(Record):
     PARTS: ClassVar = {"collections": Copied}
 
     operation: str | None = None
+    replica_set: str | None = None
+    """The id that the set was given when it was initiated."""
     start: Timestamp | None = None
     tc: Timestamp | None = None
     collections: tuple[Copied, ...] = ()

@@ -257,6 +257,11 @@ class Store(Database):
             self._insert("generations", found.to_json())
         return found
 
+    def replica_set(self, number: int) -> str | None:
+        """Return the id of the replica set that a generation is a copy of; None where its sync did not look."""
+        rows = self._rows("SELECT sync ->> 'replica_set' FROM generations WHERE number = ?", number)
+        return rows[0][0] if rows else None
+
     def save_sync(self, number: int, sync: Sync) -> None:
         """Write how far the initial sync of a generation is."""
         self._write("UPDATE generations SET sync = ? WHERE number = ?", sync, number)

@@ -135,6 +135,7 @@ class InitialSync:
         positions = PositionStore(self._work.head.client)
         positions.save(Position(OpTime(Timestamp(max(start.time - 1, 1), 0), -1)), strict=False)
         self._sync.start, self._sync.tc, self._sync.collections = start, tc, tuple(collections)
+        self._sync.replica_set = self._work.sources.replica_set_id()
         self._sync.total_bytes = sum(c.bytes for c in collections)
         self._save()
         log.info("initial sync begins", member=member, tc=show(tc), start=show(start), collections=len(collections))

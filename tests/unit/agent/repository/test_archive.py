@@ -35,12 +35,12 @@ from tests.unit.agent.stored import archive, ts
 )
 def test_the_fewest_that_cover_everything_are_kept(expected: set[str], archives: list[Archive], since: int) -> None:
     """From the oldest snapshot on; where there is a gap, both sides of it."""
-    assert expected == needed(archives, {1: ts(since)})
+    assert expected == needed(archives, {(1, ""): ts(since)})
 
 
 def test_a_generation_without_snapshots_needs_no_archive() -> None:
     """There is nothing to apply it to."""
-    assert set() == needed([archive("x", 10, 50)], {2: ts(20)})
+    assert set() == needed([archive("x", 10, 50)], {(2, ""): ts(20)})
 
 
 OLD = Archived(1, ts(30), "2026-01-01T00:00:00Z", ok=True)

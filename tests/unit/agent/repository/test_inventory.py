@@ -70,10 +70,19 @@ def test_generations_do_not_mix() -> None:
     assert [(1, 50, 50), (2, 60, 90)] == spans(snapshots, [archive("x", 10, 90, generation=2)])
 
 
+def test_replica_sets_do_not_mix() -> None:
+    """The oplog of one set is never replayed on a snapshot of another, whatever the numbers of their generations."""
+    snapshots = [snapshot("a", 50, replica_set="6a"), snapshot("b", 60, replica_set="6b")]
+    archives = [archive("x", 10, 90, replica_set="6b")]
+    assert [(1, 50, 50), (1, 60, 90)] == spans(snapshots, archives)
+    assert chain(archives, snapshots[0].line, ts(50), ts(60)) is None
+    assert chain(archives, snapshots[1].line, ts(50), ts(60)) is not None
+
+
 def test_the_chain_is_as_short_as_can_be() -> None:
     """Of several archives that go on from where another ends, the one that reaches furthest."""
     archives = [archive("x", 10, 60), archive("y", 20, 80), archive("z", 75, 100), archive("late", 79, 120)]
-    found = chain(archives, 1, ts(15), ts(90))
+    found = chain(archives, (1, ""), ts(15), ts(90))
     assert found is not None
     assert ["x", "y", "late"] == [a.id for a in found]
 
@@ -82,7 +91,7 @@ def test_the_chain_is_as_short_as_can_be() -> None:
 def test_no_chain_over_what_is_missing(since: int, until: int) -> None:
     """Before the first, after the last, and across a gap: none, not a part of one."""
     archives = [archive("x", 10, 60), archive("y", 70, 120)]
-    found = chain(archives, 1, ts(since), ts(until))
+    found = chain(archives, (1, ""), ts(since), ts(until))
     assert found is None
 
 
