@@ -68,7 +68,7 @@ snapshots:
       type: str
       sample: "2026-01-01T00:00:05Z"
     state:
-      description: V(good), or V(bad) when a proof has failed.
+      description: V(good), V(bad) when a proof has failed, or V(missing) where the repository lacks it.
       type: str
       sample: good
     held:

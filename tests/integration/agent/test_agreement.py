@@ -14,6 +14,7 @@ from bson.timestamp import Timestamp
 from backup_agent.config import Repository
 from backup_agent.repository import agreement
 from backup_agent.repository.agreement import Replaced, accept, compare, require_same
+from backup_agent.repository.inventory import Archived
 from backup_agent.repository.restic import RepositoryMissing, Restic
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
@@ -115,6 +116,26 @@ def test_an_older_copy_is_seen(stage: Stage) -> None:
     stage.compare()
     assert {"first": GOOD, "second": GONE} == stage.states
     assert [("repository", "older")] == stage.alerts
+
+
+def test_oplog_that_was_removed_is_seen_and_what_is_here_is_stored_again(stage: Stage) -> None:
+    """Slices are deleted here as far as they are there: that must not go on."""
+    stage.restic.backup(
+        stage.where, ["data"], host=JOB, tags=[f"job={JOB}", "kind=slices", "generation=1", "first=1-1", "through=9-1"]
+    )
+    stage.store.observe("archive", Archived(1, Timestamp(9, 1), "2026-11-02T00:00:00Z", ok=True))
+    assert [] == stage.compare()
+    stage.put(stage.where / "older")
+    stage.restic.backup(
+        stage.where, ["data"], host=JOB, tags=[f"job={JOB}", "kind=slices", "generation=2", "first=1-1", "through=9-1"]
+    )
+    assert "it lacks second, and the captured oplog up to 1970" in stage.compare()[0]
+    assert Archived() == stage.store.observed("archive", Archived)
+    stage.store.forget_snapshot("second")
+    stage.store.observe("archive", Archived(1, Timestamp(9, 1), "2026-11-02T00:00:00Z", ok=True))
+    (problem,) = stage.compare()
+    assert "expected the captured oplog up to 1970-01-01T00:00:09Z" in problem
+    assert [("repository", "missing")] == stage.alerts
 
 
 def test_another_repository_is_not_written_to_until_somebody_accepts_it(stage: Stage) -> None:

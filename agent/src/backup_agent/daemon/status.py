@@ -11,7 +11,7 @@ from backup_agent.capture.capture import View
 from backup_agent.config import Config
 from backup_agent.daemon.alerts import REFUSED_INDEX
 from backup_agent.errors import AgentDown
-from backup_agent.repository.archive import Archived
+from backup_agent.repository.inventory import Archived
 from backup_agent.repository.verification import Verified
 from backup_agent.source import tested
 from backup_agent.state import room

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backup_agent.errors import BadConfiguration
-from backup_agent.repository.restic import RepositoryMissing, Restic, Tick
+from backup_agent.repository.inventory import SLICES, Archived, is_of, tags_of, unstamp
+from backup_agent.repository.restic import Listed, RepositoryMissing, Restic, Tick
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
-from backup_agent.times import lately, now_iso
+from backup_agent.times import lately, now_iso, show
 from backup_agent.values import Record
 
 ALERT = "repository"
@@ -73,7 +74,8 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     Those that are missing lose `good` and `proven_at`. One that is there again is good, and not proven. Raises Replaced, and what
     restic's errors mean: then nothing is known, and nothing is changed.
     """
-    known = store.snapshots()  # before the repository is asked: what is stored meanwhile is in neither list
+    # Before the repository is asked: what is stored meanwhile is in neither list.
+    known, archived = store.snapshots(), store.observed("archive", Archived) or Archived()
     try:
         require_same(store, restic, tick)
     except RepositoryMissing as error:
@@ -82,15 +84,16 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     except Replaced:
         _withdraw(store, known)
         raise
-    listed = [found.id for found in restic.snapshots(f"job={job}", tick=tick)]
-    there = [s for s in known if any(found.startswith(s.restic_id) for found in listed)]
+    listed = restic.snapshots(f"job={job}", tick=tick)
+    there = [s for s in known if any(found.id.startswith(s.restic_id) for found in listed)]
     for snapshot in there:
         if snapshot.state == MISSING:
             store.update_snapshot(snapshot.name, state="good")
     removed = store.removals()
     gone = [s for s in known if s not in there and s.name not in removed and store.snapshot(s.name) is not None]
     _withdraw(store, gone)
-    problems = _tell(store, gone, there)
+    oplog = _missing_oplog(store, archived, listed)
+    problems = _tell(store, gone, there, oplog)
     pinned = store.observed(ALERT, Pinned)
     if pinned is not None:
         store.observe(ALERT, Pinned(pinned.id, pinned.since, now_iso()))
@@ -102,14 +105,32 @@ def _withdraw(store: Store, gone: Sequence[Snapshot]) -> None:
         store.update_snapshot(snapshot.name, state=MISSING, proven_at=None)
 
 
-def _tell(store: Store, gone: Sequence[Snapshot], there: Sequence[Snapshot]) -> list[str]:
+def _missing_oplog(store: Store, archived: Archived, listed: Sequence[Listed]) -> str:
+    """Say which captured oplog is missing. All that is still here is stored again then."""
+    if archived.through is None:
+        return ""
+    tags = [found for found in map(tags_of, listed) if found.get("kind") == SLICES and is_of(found, store.identity)]
+    ours = [unstamp(found["through"]) for found in tags if int(found["generation"]) == archived.generation]
+    if any(through >= archived.through for through in ours):
+        return ""
+    store.observe("archive", Archived())
+    return f"the captured oplog up to {show(archived.through)}"
+
+
+def _tell(store: Store, gone: Sequence[Snapshot], there: Sequence[Snapshot], oplog: str) -> list[str]:
     """Raise the alert about what is missing, or close it; returns its sentence."""
+    if oplog and not gone:
+        text = f"expected {oplog} in the repository, found none; what is still here is stored again; find out who removed it"
+        store.close_alerts(ALERT, cause=OLDER)
+        store.raise_alert(ALERT, MISSING, {"message": text})
+        return [text]
     if not gone:
         store.close_alerts(ALERT, cause=MISSING)
         store.close_alerts(ALERT, cause=OLDER)
         return []
     names = ", ".join(s.name for s in gone[:NAMED]) + (f" and {len(gone) - NAMED} more" if len(gone) > NAMED else "")
     text = f"expected {len(gone) + len(there)} snapshots in the repository, found {len(there)}; it lacks {names}"
+    text += f", and {oplog}" if oplog else ""
     older = bool(there) and min(s.created_at for s in gone) > max(s.created_at for s in there)
     cause = OLDER if older else MISSING
     why = (
@@ -131,6 +152,7 @@ def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     listed = [one.id for one in restic.snapshots(f"job={job}", tick=tick)]
     gone = [s for s in known if not any(one.startswith(s.restic_id) for one in listed)]
     store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
+    store.observe("archive", Archived())  # whatever oplog is here is stored again, and not deleted before
     for snapshot in gone:
         store.forget_snapshot(snapshot.name)
     store.close_alerts(ALERT)

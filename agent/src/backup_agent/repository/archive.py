@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import structlog
 from bson.timestamp import Timestamp
@@ -22,11 +21,10 @@ from backup_agent.capture.slices import files, first_timestamp
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, NoRoom, Shutdown, Transient
 from backup_agent.repository import agreement
-from backup_agent.repository.inventory import SLICES, Archive, Line, inventory, origin, stamp
+from backup_agent.repository.inventory import SLICES, Archive, Archived, Line, inventory, origin, stamp
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
 from backup_agent.times import lately, now_iso
-from backup_agent.values import Record
 
 log = structlog.get_logger(__name__)
 
@@ -66,20 +64,6 @@ class _Upload:
     generation: int
     first: Timestamp
     through: Timestamp
-
-
-@dataclass(frozen=True, slots=True)
-class Archived(Record):
-    """How far the oplog of a generation is in the repository: that of the last upload, and how the last attempt ended."""
-
-    SPARSE: ClassVar = True
-
-    generation: int | None = None
-    through: Timestamp | None = None
-    at: str | None = None
-    tried_at: str | None = None
-    ok: bool = False
-    reason: str | None = None
 
 
 class Archiver:

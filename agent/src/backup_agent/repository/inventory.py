@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from bson.timestamp import Timestamp
 
@@ -64,6 +65,20 @@ class Archive(_Stored):
 
     first: Timestamp
     through: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Archived(Record):
+    """How far the oplog of a generation is in the repository: that of the last upload, and how the last attempt ended."""
+
+    SPARSE: ClassVar = True
+
+    generation: int | None = None
+    through: Timestamp | None = None
+    at: str | None = None
+    tried_at: str | None = None
+    ok: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

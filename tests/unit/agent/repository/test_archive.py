@@ -14,8 +14,8 @@ from backup_agent.config import Config
 from backup_agent.errors import NoRoom
 from backup_agent.repository import agreement
 from backup_agent.repository.agreement import Pinned
-from backup_agent.repository.archive import Archived, Archiver, needed
-from backup_agent.repository.inventory import Archive
+from backup_agent.repository.archive import Archiver, needed
+from backup_agent.repository.inventory import Archive, Archived
 from backup_agent.state.store import Store
 from backup_agent.times import now_iso
 from tests.unit.agent.jobs import add_snapshot

@@ -11,7 +11,7 @@ import pytest
 
 from backup_agent.config import Config
 from backup_agent.daemon.status import collect
-from backup_agent.repository import archive, verification
+from backup_agent.repository import inventory, verification
 from backup_agent.state.maintenance import Maintenance
 from backup_agent.state.records import Copied, Generation, Live, Operation, Sync
 from backup_agent.state.store import Store
@@ -96,7 +96,7 @@ def test_everything_is_written_as_it_was(store: Store, tmp_path: Path) -> None:
     kinds: dict[str, Any] = {
         "live": Live,
         "maintenance": Maintenance,
-        "archive": archive.Archived,
+        "archive": inventory.Archived,
         "verification": verification.Verified,
     }
     for name, kind in kinds.items():
