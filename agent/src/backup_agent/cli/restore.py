@@ -19,7 +19,7 @@ from backup_agent.cli.main import Context, Found, answers, main, owner_option, r
 from backup_agent.config import Repository
 from backup_agent.daemon import requests
 from backup_agent.errors import BadConfiguration, Refused
-from backup_agent.repository.inventory import Inventory, inventory, unusable, without
+from backup_agent.repository.inventory import Inventory, inventory, usable
 from backup_agent.repository.restic import Restic, cache_of
 from backup_agent.restore.plan import plan
 from backup_agent.restore.restorer import Restorer, explain, restore
@@ -79,7 +79,7 @@ class _Opened:
             return inventory(self.restic, self.job, lambda: None, self.agent)  # it may take its time
         with contextlib.closing(Store(self.state_file)) as store:
             found = inventory(self.restic, self.job, lambda: None, self.agent or store.identity)
-            return without(found, unusable(store, wanted))
+            return usable(found, store, wanted)
 
 
 @contextmanager

@@ -152,12 +152,10 @@ def _restore(work: SyncWork, operation: Operation) -> str:
     restorer = restore.Restorer(
         snapshot.repository(work), work.config.head.mongod, target, work.tick, work.go_on_beside
     )
-    bad = inventory.unusable(work.store, params.snapshot)
 
     def look() -> inventory.Inventory:
-        return inventory.without(
-            inventory.inventory(restorer.restic, work.config.job, work.go_on_beside, work.store.identity), bad
-        )
+        found = inventory.inventory(restorer.restic, work.config.job, work.go_on_beside, work.store.identity)
+        return inventory.usable(found, work.store, params.snapshot)
 
     found, changed = restore.restore(restorer, look, params.snapshot, params.at)
     work.note(restore={"changed": changed, **found.to_json()})

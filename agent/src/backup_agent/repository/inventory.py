@@ -134,16 +134,14 @@ class Inventory:
         raise NotFound(f"expected the name of a snapshot in the repository, found {name!r}; it has {names}")
 
 
-def without(found: Inventory, bad: Iterable[str]) -> Inventory:
-    """Return an inventory without snapshots that are known not to be what was stored. Pure."""
-    names = set(bad)
-    return replace(found, snapshots=tuple(s for s in found.snapshots if s.name not in names))
+def usable(found: Inventory, store: Store, wanted: str | None) -> Inventory:
+    """Return an inventory with the snapshots to restore from alone: those that the state lists, by restic's own id of each.
 
-
-def unusable(store: Store, wanted: str | None) -> list[str]:
-    """Return the names of the snapshots not to restore from: those being removed, and bad ones but that asked for by name."""
-    bad = [s.name for s in store.snapshots() if s.state == "bad" and s.name != wanted]
-    return bad + store.removals()
+    That id is a digest of what was stored. A snapshot that anybody else has put there, also under a name that is known, is
+    left out; so is one that is being removed, and a bad one but that asked for by name.
+    """
+    listed = [s.restic_id for s in store.snapshots() if s.state != "bad" or s.name == wanted]
+    return replace(found, snapshots=tuple(s for s in found.snapshots if s.id.startswith(tuple(listed))))
 
 
 def origin(store: Store, generation: int) -> list[str]:

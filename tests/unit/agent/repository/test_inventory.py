@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,11 @@ from backup_agent.repository.inventory import (
     stamp,
     stretches,
     unstamp,
-    without,
+    usable,
 )
 from backup_agent.repository.restic import Restic
+from backup_agent.state.store import Store
+from tests.unit.agent.jobs import add_snapshot
 from tests.unit.agent.stored import archive, snapshot, ts
 
 
@@ -101,10 +104,16 @@ def test_stretches_keep_the_longest_end() -> None:
     assert [(10, 100)] == [(a.first.time, a.through.time) for a in joined]
 
 
-def test_a_bad_snapshot_can_be_left_out() -> None:
-    """What a proof found bad is not chosen."""
-    found = Inventory((snapshot("a", 50), snapshot("b", 60)), ())
-    assert ["a"] == [s.name for s in without(found, ["b"]).snapshots]
+def test_only_what_the_state_lists_is_restored_from(store: Store) -> None:
+    """A forged snapshot has a name that is known, all its tags, and is newer, but another id; a bad one is asked for by name."""
+    add_snapshot(store, "a", restic_id="id-a")
+    add_snapshot(store, "b", restic_id="id-b", state="bad")
+    forged = replace(snapshot("a", 90), id="0f")
+    found = Inventory((snapshot("a", 50), snapshot("b", 60), forged), ())
+    assert ["id-a"] == [s.id for s in usable(found, store, None).snapshots]
+    assert ["id-a", "id-b"] == [s.id for s in usable(found, store, "b").snapshots]
+    store.begin_removal("a")
+    assert () == usable(found, store, "a").snapshots
 
 
 def test_an_unknown_name_is_answered_with_the_names() -> None:

@@ -126,7 +126,7 @@ def test_a_removal_that_was_killed_leaves_nothing_that_looks_like_a_backup(
     killed = subprocess.run(command, env={**os.environ, "BACKUP_AGENT_FAILPOINTS": f"{point}=kill"})
 
     assert -signal.SIGKILL == killed.returncode
-    assert ([], None, ["a"]) == (store.snapshots(), store.snapshot("a"), inventory.unusable(store, "a"))
+    assert ([], None, ["a"]) == (store.snapshots(), store.snapshot("a"), store.removals())
     with pytest.raises(NotFound, match="found a being removed"):
         store.start_operation("proof", "me", "why", Params(name="a"))
     assert not store.update_snapshot("a", state="good", held=1)
