@@ -569,17 +569,20 @@ def test_a_removal_that_did_not_end_is_ended(work: Replay, monkeypatch: pytest.M
     assert [] == work.store.removals()
 
 
-def test_a_proven_snapshot_takes_three_processes_of_restic(
+def test_a_proven_snapshot_takes_four_processes_of_restic(
     work: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One says what is there already, one stores and one restores; the first one of a job also makes the repository."""
+    """What is there, which repository it is, storing and restoring; the first one of a job also makes the repository."""
     calls, program = tmp_path / "calls", tmp_path / "bin" / "restic"
     shutil.rmtree(work.config.repository.location)  # the agent makes its own
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\necho "$2" >> {calls}\nexec {shutil.which("restic")} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-    for name, wanted in (("first", "snapshots init backup restore"), ("second", "snapshots backup restore")):
+    for name, wanted in (
+        ("first", "snapshots init cat backup restore"),
+        ("second", "snapshots cat backup restore"),
+    ):
         snapshot.take(work, name, True)
         assert proof.prove(work, name).equal
         assert wanted == " ".join(calls.read_text().split())
