@@ -146,8 +146,12 @@ def test_an_agent_of_the_version_before_gets_a_world_of_its_own() -> None:
     words = secrets()
     for kind, old in (("source", "password"), ("repository", "restic")):
         run("agent1", "mv", f"{CONFIG}/{kind}/orders/password", f"{CONFIG}/orders.{old}")
-    moves = f"s,{CONFIG}/source/orders/password,{CONFIG}/orders.password,; s,{CONFIG}/repository/orders/password,{CONFIG}/orders.restic,"
-    run("agent1", "sed", "-i", f"{moves}; /environment_file/d", f"{CONFIG}/orders.yml")
+    moves = (
+        f"s,{CONFIG}/source/orders/password,{CONFIG}/orders.password,",
+        f"s,{CONFIG}/repository/orders/password,{CONFIG}/orders.restic,",
+        "/environment_file/d",
+    )
+    run("agent1", "sed", "-i", "; ".join(moves), f"{CONFIG}/orders.yml")
     run("agent1", "rm", "-r", f"{CONFIG}/repository/orders")
     write(DROPIN, "[Service]", f"ReadWritePaths={STATE}/orders /srv/backups/orders")
     run("agent1", "systemctl", "daemon-reload")
