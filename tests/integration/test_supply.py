@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -40,30 +41,31 @@ def provision(tmp_path: Path, wheelhouse: Path) -> tuple[int, str]:
     }
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"backup_agent_hosts": {"hosts": {"here": machine}}}))
-    command = ["ansible-playbook", "-i", str(inventory), "mongodb_ops.backup.provision", "--tags", "backup_agent_install"]
+    command = [
+        "ansible-playbook",
+        "-i",
+        str(inventory),
+        "mongodb_ops.backup.provision",
+        "--tags",
+        "backup_agent_install",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     return done.returncode, flat(done.stdout + done.stderr)
 
 
-def test_an_altered_wheel_is_refused(wheelhouse: Path, tmp_path: Path) -> None:
-    """One byte of one file of one package is another: nothing is installed. As it was, it is."""
+def test_altered_wheel(wheelhouse: Path, tmp_path: Path) -> None:
+    """One byte of one file of one package is another: the package is named, and nothing is in use."""
     (wheel,) = wheelhouse.glob("click-*.whl")
-    original = wheel.read_bytes()
-    wheel.unlink()
-    aside = tmp_path / wheel.name
-    aside.write_bytes(original)
+    aside = wheel.rename(tmp_path / wheel.name)
     with zipfile.ZipFile(aside) as old, zipfile.ZipFile(wheel, "w") as new:
         for item in old.infolist():
             content = old.read(item)
-            new.writestr(item, content.replace(b"import os", b"import os\n", 1) if item.filename == "click/core.py" else content)
+            new.writestr(
+                item, content.replace(b"import os", b"import os\n", 1) if item.filename == "click/core.py" else content
+            )
 
     code, printed = provision(tmp_path, wheelhouse)
 
     assert code == 2
-    assert "DO NOT MATCH THE HASHES" in printed
+    assert re.search("DO NOT MATCH THE HASHES.* click==", printed)
     assert not (tmp_path / "agent/venv").exists()
-
-    wheel.write_bytes(original)
-    code, printed = provision(tmp_path, wheelhouse)
-    assert code == 0, printed[-4000:]
-    assert (tmp_path / "agent/venv/bin/backup-agent").exists()
