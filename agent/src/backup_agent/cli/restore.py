@@ -87,7 +87,7 @@ def _opened(context: Context, options: Options) -> Iterator[_Opened]:
     if location is not None and has_credentials(location):
         raise BadConfiguration(
             "--repository: expected no password in it, since other users can read a command's arguments, found a URL with one; "
-            "put it into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.16.1), or use a configuration"
+            "put it into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or use a configuration"
         )
     if location is not None and password is not None:
         found = Repository(location=location, password_file=password, restic=options.get("restic") or "restic")
