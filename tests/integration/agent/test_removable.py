@@ -21,6 +21,7 @@ class Machine:
     def __init__(self, where: Path) -> None:
         """The repository is empty."""
         self.where, self.state = where, where / "state"
+        (where / "password").touch(mode=0o600)
         (where / "password").write_text("one")
         (where / "file").write_text("what is kept")
         self.state.mkdir()

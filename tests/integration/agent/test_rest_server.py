@@ -91,6 +91,7 @@ def location(tmp_path: Path) -> Iterator[str]:
 
 def opened(tmp_path: Path, location: str, secret: str) -> Restic:
     """Return the repository with a login from a file."""
+    (tmp_path / "password").touch(mode=0o600)
     (tmp_path / "password").write_text("one")
     environment = tmp_path / "environment.json"
     environment.write_text(json.dumps({"RESTIC_REST_USERNAME": USER, "RESTIC_REST_PASSWORD": secret}))
