@@ -64,7 +64,8 @@ fetch_collections() {
   [ ! -e "$into/complete-$collections_wheel-awx" ] || return 0
   say "installing the collections that scenarios and tests use" >&2
   mkdir -p "$cache/wheels"
-  python -m pip download --quiet --no-deps --dest "$cache/wheels" "$collections_wheel"
+  python -m pip download --quiet --no-deps --require-hashes --dest "$cache/wheels" --requirement /dev/stdin \
+    <<< "$collections_wheel --hash=sha256:$collections_sha256"
   python - "$cache/wheels" "$into" <<'END'
 import pathlib, sys, zipfile
 
@@ -77,6 +78,7 @@ END
   touch "$into/complete-$collections_wheel-awx"
 }
 collections_wheel=ansible==12.3.0
+collections_sha256=cd156f82fa87f7a899212b0efa9f7ca3a24d609212de9f78428a572eb01e5414
 
 # podman, and the image of a machine.
 prepare_machines() {

@@ -34,7 +34,7 @@ part_lint() {
   check "imports between rooms" env PYTHONPATH=.ansible/collections lint-imports --no-logo --no-cache
   check "yamllint" yamllint --strict .
   check "ansible-lint" env ANSIBLE_HOME="$root/.ansible" ansible-lint --offline
-  check "shellcheck" shellcheck --external-sources bin/bench bin/demo bin/docs bin/execution-environment bin/molecule bin/test \
+  check "shellcheck" shellcheck --external-sources bin/bench bin/demo bin/docs bin/execution-environment bin/lock bin/molecule bin/test \
     bin/wheelhouse bin/lib/part bin/lib/*.sh .ci/run
   check "changelog fragments" antsibull-changelog lint
   check "ansible-test sanity" in_collection_copy sanity_tests --skip-test pylint

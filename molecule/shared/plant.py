@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab.certificates import Authority
 
-WORDS = ("admin", "orders", "invoices", "restic", "keyfile")
+WORDS = ("admin", "orders", "invoices", "orders-restic", "invoices-restic", "store", "keyfile")
 
 
 def main(directory: Path, *servers: str) -> None:

@@ -26,6 +26,7 @@ from ..plugin_utils import (
     resources,
     resync_outcome,
     text,
+    worlds,
 )
 from ..plugin_utils.report import metrics, rows
 
@@ -114,6 +115,7 @@ class FilterModule:
             "in_the_clear": in_the_clear.in_the_clear,
             "job_batches": batches.batches,
             "job_options": job_options.job_options,
+            "job_world": worlds.job_world,
             "machine_shortage": machine_shortage,
             "open_operations": agents.open_operations,
             "ops_manager_options": job_options.ops_manager_options,
@@ -124,5 +126,6 @@ class FilterModule:
             "resync_failed": resync_outcome.failed,
             "resync_planned": resync_planned,
             "resync_reported": resync_outcome.reported,
+            "shared_places": worlds.shared_places,
             "time_between": text.time_between,
         }

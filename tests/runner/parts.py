@@ -26,6 +26,7 @@ _PROVISIONED = (
     "roles/backup_agent/**",
     "roles/maintenance/**",
     "agent/pyproject.toml",
+    "agent/locks/**",
     "molecule/shared/**",
     ".config/molecule/config.yml",
     "bin/wheelhouse",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,11 @@ SOCKET_PATH_LIMIT = 107
 """Longest path of a Unix socket on Linux, in bytes (unix(7): sun_path holds 108 with the final zero)."""
 
 SOCKET_NAME = "g000000.sock"
+
+
+def has_credentials(location: str) -> bool:
+    """Say whether the location of a repository carries a password, or by HTTP a user. Pure."""
+    return bool(re.search(r"https?://.*@|//[^/]*:[^/]*@", location))
 
 
 class _Strict(BaseModel):
@@ -72,7 +78,19 @@ class Repository(_Strict):
 
     location: str
     password_file: Path
+    environment_file: Path | None = None
+    """Keys of an object store, or the login at a rest-server: see repository/environment.py."""
     restic: str = "restic"
+
+    @field_validator("location")
+    @classmethod
+    def _no_secret_in_location(cls, value: str) -> str:
+        if has_credentials(value):
+            raise ValueError(
+                "expected no credentials in it; put RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or the keys of the store, "
+                "into a file of its own, and name that with environment_file"
+            )
+        return value
 
 
 class Snapshots(_Strict):
@@ -166,9 +184,16 @@ def _explain_one(item: ErrorDetails) -> str:
         return f"{where}: unknown key; remove it or correct its spelling"
     if item["type"] == "missing":
         return f"{where}: missing; add it"
-    if item["loc"][-1] == "uri":
-        return f"{where}: {item['msg']}"  # what was found may hold a password
-    return f"{where}: {item['msg']}, found {item['input']!r}"
+    return f"{where}: {item['msg']}{_found(item['loc'], item['input'])}"
+
+
+def _found(where: tuple[int | str, ...], value: object) -> str:
+    """Return what was found as the end of a sentence. What may hold a password is not quoted."""
+    if where[-1:] in [("uri",), ("location",)]:
+        return ""
+    if value is not None and not isinstance(value, str | int | float):
+        return f", found {type(value).__name__}"
+    return ", found text with an @" if "@" in str(value) else f", found {value!r}"
 
 
 def load(path: Path) -> Config:

@@ -11,7 +11,7 @@ from testinfra.host import Host
 
 JOBS = ("orders", "invoices")
 AGENT = "/opt/backup-agent/venv/bin/backup-agent"
-MOST_EXPOSED = 2.0
+MOST_EXPOSED = 1.1
 
 Json = dict[str, Any]
 
@@ -47,11 +47,14 @@ def test_the_job_is_in_sync(host: Host, job: str) -> None:
     ("path", "owner", "mode"),
     [
         ("/etc/backup-agent", "root", 0o750),
-        ("/etc/backup-agent/orders.yml", "backup-agent", 0o600),
-        ("/etc/backup-agent/orders.password", "backup-agent", 0o600),
-        ("/etc/backup-agent/orders.restic", "backup-agent", 0o600),
-        ("/etc/backup-agent/invoices.pem", "backup-agent", 0o600),
-        ("/var/lib/backup-agent", "backup-agent", 0o750),
+        ("/etc/backup-agent/orders.yml", "root", 0o640),
+        ("/etc/backup-agent/source/orders", "root", 0o750),
+        ("/etc/backup-agent/source/orders/password", "backup-agent", 0o600),
+        ("/etc/backup-agent/source/invoices/agent.pem", "backup-agent", 0o600),
+        ("/etc/backup-agent/repository/orders", "root", 0o750),
+        ("/etc/backup-agent/repository/orders/password", "backup-agent", 0o600),
+        ("/etc/backup-agent/repository/orders/environment.json", "backup-agent", 0o600),
+        ("/var/lib/backup-agent", "root", 0o750),
         ("/var/lib/backup-agent/orders", "backup-agent", 0o700),
         ("/srv/backups/orders", "backup-agent", 0o700),
         ("/etc/sudoers.d/backup-operators", "root", 0o440),
@@ -91,7 +94,7 @@ def test_the_units_are_understood(host: Host) -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_the_sandbox_holds(host: Host, job: str) -> None:
-    """systemd's own judgement is at most 2.0, and a process in the unit's place cannot write outside or look at others."""
+    """systemd's own judgement is at most 1.1, and a process in the unit's place cannot write outside or look at others."""
     judged = host.run(f"systemd-analyze security --no-pager backup-agent@{job}").stdout.strip().splitlines()[-1]
     score = re.search(r"exposure level for .*: ([\d.]+)", judged)
     assert score
@@ -101,7 +104,8 @@ def test_the_sandbox_holds(host: Host, job: str) -> None:
     inside = f"nsenter --target {pid} --mount"
     refused = host.run(f"{inside} touch /etc/written /usr/written /srv/backups/written").stderr
     assert refused.count("Read-only file system") == 3
-    assert host.run(f"{inside} touch /srv/backups/{job}/written && rm /srv/backups/{job}/written").rc == 0
+    for own in (f"/srv/backups/{job}", f"/var/lib/backup-agent/{job}"):
+        assert host.run(f"{inside} touch {own}/written && {inside} rm {own}/written").rc == 0
     assert host.run(f"{inside} stat --format %a /root").stdout.strip() == "0"
     host.run("test -e /dev/planted || mknod /dev/planted c 1 5")
     assert host.run("test -c /dev/planted").rc == 0

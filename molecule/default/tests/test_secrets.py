@@ -15,9 +15,10 @@ from lab.machines import client, playbook, run, scenario_directory, secrets
 
 UNAUTHORIZED = 13
 ALLOWED = {
-    "/etc/backup-agent/orders.password",
-    "/etc/backup-agent/orders.restic",
-    "/etc/backup-agent/invoices.restic",
+    "/etc/backup-agent/source/orders/password",
+    "/etc/backup-agent/repository/orders/password",
+    "/etc/backup-agent/repository/orders/environment.json",
+    "/etc/backup-agent/repository/invoices/password",
 }
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ def _arguments_of_all_processes() -> Iterator[list[str]]:
 def test_secrets_are_in_no_output_and_no_argument() -> None:
     """Provisioning with new secrets, as loud as it gets and with differences shown, and a proven snapshot tell none of them."""
     words = secrets()
-    run("agent1", "rm", "/etc/backup-agent/orders.password", "/etc/backup-agent/orders.restic")
+    run("agent1", "rm", "-r", "/etc/backup-agent/source/orders", "/etc/backup-agent/repository/orders")
     with _arguments_of_all_processes() as arguments:
         printed = playbook("provision", "-vvv", "--diff")
         printed += playbook("check", "-vvv", "--diff", "-e", "check_fail_on=never")

@@ -157,7 +157,8 @@ def test_removing_keeps_the_backups_unless_told() -> None:
     playbook("provision", "--limit", "orders", "-e", "backup_agent_state=absent")
 
     assert run("agent1", "systemctl", "is-active", "backup-agent@orders", check=False).strip() == "inactive"
-    assert run("agent1", "ls", "/etc/backup-agent").split() == []
+    assert run("agent1", "find", "/etc/backup-agent", "-mindepth", "2") == ""
+    assert run("agent1", "find", "/etc/backup-agent", "-type", "f") == ""
     assert run("agent1", "ls", "/srv/backups/orders/snapshots").split()
     assert run("agent1", "ls", "/var/lib/backup-agent/orders/state.sqlite").split()
 

@@ -42,6 +42,13 @@ def test_defaults_are_beside_the_fields(tmp_path: Path) -> None:
         ({"source": {"uri": "mongodb://a"}}, "source.replica_set: missing"),
         ({"source": {"uri": "mongodb://u:hunter2@a/", "replica_set": "r"}}, "no credentials in the URI"),
         ({"source": {"uri": "http://a", "replica_set": "r"}}, "starts with mongodb://"),
+        ({"repository": {"location": "rest:https://u:hunter2@a/", "password_file": "/p"}}, "no credentials in it"),
+        ({"repository": {"location": "rest:http://hunter2@a/", "password_file": "/p"}}, "no credentials in it"),
+        ({"repository": {"location": "rest:https://u:hunt/hunter2@a/", "password_file": "/p"}}, "no credentials in it"),
+        ({"repository": {"location": "sftp://u:hunter2@a/orders", "password_file": "/p"}}, "no credentials in it"),
+        ({"repository": "rest:https://u:hunter2@a/"}, "repository: "),
+        ({"repository": ["rest:https://u:hunter2@a/"]}, "found list"),
+        ({"copy_threads": "rest:https://u:hunter2@a/"}, "copy_threads"),
         ({"copy_threads": 0}, "copy_threads"),
         ({"directory": "here"}, "absolute path"),
         ({"head": {"mongod": "/m", "socket_directory": "/" + "x" * 100}}, "107 bytes"),
@@ -53,6 +60,17 @@ def test_a_mistake_is_named(tmp_path: Path, changes: dict[str, Any], words: str)
         load(written(tmp_path, **changes))
     assert words in caught.value.message
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "location", ["sftp:backup@host:/srv/orders", "sftp://backup@host:22//srv/orders", "/srv/a@b", "s3:https://h/b"]
+)
+def test_a_location_without_a_password_is_fine(tmp_path: Path, location: str) -> None:
+    """A user alone is no secret where the password is a key of ssh."""
+    assert (
+        location
+        == load(written(tmp_path, repository={"location": location, "password_file": "/p"})).repository.location
+    )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import click
 from bson.timestamp import Timestamp
 
 from backup_agent.cli.main import Context, Found, answers, main, owner_option, reason_option
-from backup_agent.config import Repository
+from backup_agent.config import Repository, has_credentials
 from backup_agent.daemon import requests
 from backup_agent.errors import BadConfiguration, Refused
 from backup_agent.repository.inventory import Inventory, inventory, usable
@@ -39,8 +39,6 @@ password_option = click.option("--password-file", type=click.Path(path_type=Path
 job_option = click.option("--job", help="The job, where the repository holds several.")
 agent_option = click.option("--agent", help="The agent, where several have stored backups of the job.")
 restic_option = click.option("--restic", help="The restic to call, where there is no configuration file.")
-
-WITH_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
 
 
 def parse_at(text: str) -> Timestamp:
@@ -86,10 +84,10 @@ class _Opened:
 def _opened(context: Context, options: Options) -> Iterator[_Opened]:
     """Give the repository that the options name, or that of the configuration."""
     location, password, job = options["repository"], options["password_file"], options["job"]
-    if location is not None and WITH_PASSWORD.search(location):
+    if location is not None and has_credentials(location):
         raise BadConfiguration(
             "--repository: expected no password in it, since other users can read a command's arguments, found a URL with one; "
-            "put it into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD (restic 0.16.1), or use a configuration"
+            "put it into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or use a configuration"
         )
     if location is not None and password is not None:
         found = Repository(location=location, password_file=password, restic=options.get("restic") or "restic")

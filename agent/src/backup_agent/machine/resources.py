@@ -34,6 +34,10 @@ MONGOD_BYTES = 320 * MIB
 RESTIC_BYTES = 128 * MIB
 """restic took 89 MB with a repository of 800 MB; its index grows with the repository."""
 
+GENEROUS = 2
+"""So many times what a job needs is its limit: a restore needs one more mongod than a resync, restic's index grows with the
+repository, and the limit must end what has run wild and nothing else."""
+
 PROCESSORS = 0.5
 """Of a job that tails; a sync or a proof uses what is there."""
 
@@ -121,10 +125,19 @@ def _ask(config: Config, memory: Memory, cpu: Processors) -> Resources:
 
 
 def _memory(cache_mb: int) -> Memory:
+    amounts = _parts(cache_mb)
+    return Memory(sum(amount.bytes for amount in amounts), amounts, limits.memory_bytes())
+
+
+def _parts(cache_mb: int) -> tuple[Amount, ...]:
     mongod = MONGOD_BYTES + cache_mb * MIB
     parts = {"agent": AGENT_BYTES, "head": mongod, "second head or scratch copy": mongod, "restic": RESTIC_BYTES}
-    amounts = tuple(Amount(name, taken) for name, taken in parts.items())
-    return Memory(sum(parts.values()), amounts, limits.memory_bytes())
+    return tuple(Amount(name, taken) for name, taken in parts.items())
+
+
+def memory_limit(config: Config) -> int:
+    """Return how many bytes the processes of a job may take together before they are ended, with room for the unusual. Pure."""
+    return GENEROUS * sum(amount.bytes for amount in _parts(config.head.cache_mb))
 
 
 def _measure(sources: SourceSet, names: list[str]) -> tuple[int, OplogUse]:

@@ -24,6 +24,7 @@ from typing import Any
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
 from backup_agent.head import dies_with_agent
+from backup_agent.repository import environment
 from backup_agent.repository.plain import NotPlain, make_plain_files
 from backup_agent.values import Json, Record
 
@@ -210,9 +211,10 @@ class Restic:
     # How it is run ----------------------------------------------------------------------------------------------------
 
     def _environment(self) -> dict[str, str]:
+        variables = {**os.environ, **environment.read(self._repository.environment_file)}
         return {
-            **os.environ,
-            "RESTIC_REPOSITORY": self._repository.location,
+            **variables,
+            "RESTIC_REPOSITORY": environment.located(self._repository.location, variables),
             "RESTIC_PASSWORD_FILE": str(self._repository.password_file),
             "RESTIC_CACHE_DIR": str(self._cache),
             "RESTIC_PROGRESS_FPS": "2",

@@ -10,7 +10,7 @@ from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, Transient
 from backup_agent.repository import restic
 
-REPOSITORY = Repository(location="rest:https://user:hunter2@host/orders", password_file=Path("/etc/secret"))
+REPOSITORY = Repository(location="rest:https://host/orders", password_file=Path("/etc/secret"))
 
 
 @pytest.mark.parametrize(
