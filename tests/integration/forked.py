@@ -109,7 +109,7 @@ def write_command(path: Path, agent: Path) -> None:
 # --- The process that they are forked from -------------------------------------------------------------------------------
 
 # Python loads these when they are first used: root may be somebody else by then, who cannot read the Python of root's tests.
-for _name in ("idna", "unicode_escape"):
+for _name in ("ascii", "idna", "latin_1", "unicode_escape"):
     codecs.lookup(_name)
 
 directory: Path | None = None

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
+import select
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import tempfile
+import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from harness import PASSWORD, Agent, Json, an_agent, command, contents, started
+from bson import ObjectId
+from harness import PASSWORD, Agent, Client, Json, an_agent, command, contents, started, wait_until
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
+from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.private_mongod import private_mongod
+from backup_agent.cli.account import become, named
 from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 from tests.integration.forked import call
@@ -71,8 +81,8 @@ class Place:
         return command("restore", *given, "--target", str(target), "--mongod", str(find_mongod()), *options)
 
     def forge(self, alter: Callable[[Path, Path], object]) -> None:
-        """Put an altered snapshot into the place of the newest one."""
-        found = json.loads(self.restic("snapshots"))[-1]
+        """Put an altered snapshot into the place of the one that there is."""
+        (found,) = [one for one in json.loads(self.restic("snapshots")) if "kind=slices" not in one["tags"]]
         with tempfile.TemporaryDirectory(prefix="forge-") as directory:
             tree = Path(directory)
             self.restic("restore", found["id"], "--target", directory)
@@ -127,6 +137,8 @@ def place(taken: tuple[Agent, Json]) -> Iterator[Place]:
     found = Place(Path(tempfile.mkdtemp(prefix="rights-")), held)
     found.root.chmod(0o755)
     shutil.copytree(agent.settings["repository"]["location"], found.repository)
+    for lock in (found.repository / "locks").iterdir():  # of a restic that was ended with its agent
+        lock.unlink()
     give(found.repository, OWNER)
     found.password.write_text(f"{PASSWORD}\n")
     found.password.chmod(0o600)
@@ -343,3 +355,167 @@ def test_a_directory_of_somebody_else_is_not_filled(place: Place) -> None:
         assert str(target.parent) in found["error"]["message"]
     assert [] == list(theirs.iterdir())
     assert place.untouched()
+
+
+@contextlib.contextmanager
+def running(lines: list[str], name: str) -> Iterator[int]:
+    """Run the printed lines as an account, in one shell; gives the process id of the mongod that they end with."""
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", "\n".join(lines)],
+        user=name,
+        group=pwd.getpwnam(name).pw_gid,
+        extra_groups=[],
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield shell.pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGTERM)
+        shell.wait(timeout=60)
+
+
+def ask_as(name: str, uri: str, answer: Path) -> str:
+    """Count the documents as an account, in a process of its own; returns the number, or the error."""
+    child = os.fork()
+    if child == 0:
+        try:
+            become(named(name))
+            with MongoClient(uri, serverSelectionTimeoutMS=3000, directConnection=True) as client:
+                answer.write_text(str(client.shop.c.count_documents({})))
+        except Exception as error:  # noqa: BLE001 - what went wrong is what is asked for
+            answer.write_text(str(error))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    return answer.read_text()
+
+
+def ports_of(group: int) -> list[str]:
+    """Return the TCP sockets on which a process of a group listens, as the kernel lists them."""
+    sockets = set()
+    for path in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(path.parts[2])) == group:
+                sockets.add(os.readlink(path))
+    tables = [*Path("/proc/net/tcp").read_text().splitlines()[1:], *Path("/proc/net/tcp6").read_text().splitlines()[1:]]
+    return [line for line in tables if f"socket:[{line.split()[9]}]" in sockets]
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_the_printed_commands_open_the_data_to_their_owner_alone(place: Place, long: bool) -> None:
+    """Started as printed: the owner of the files connects as printed, another account does not, and no port is open."""
+    target = place.root / ("long-" + "x" * 100 if long else "target")
+    assert 0 == place.restore(target)[0]
+    printed = private_mongod(str(target), str(find_mongod()))
+    uri = printed["connect"][0].split()[1]
+    answers = place.root / "answers"
+    answers.mkdir()
+    answers.chmod(0o777)
+    with running(printed["start"], OWNER) as group:
+        wait_until("the owner reads it", lambda: "100" == ask_as(OWNER, uri, answers / "owner"), 60)
+        refused = ask_as("nobody", uri, answers / "nobody")
+        assert "Permission denied" in refused
+        assert [] == ports_of(group)
+    path = Path(urllib.parse.unquote(uri.removeprefix("mongodb://")))
+    assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
+    if long:
+        shutil.rmtree(path.parent)
+
+
+def test_a_directory_that_somebody_else_made_for_the_socket_is_not_used(place: Place) -> None:
+    """Where the socket is below /tmp its name can be foreseen: nothing is started then."""
+    target = place.root / ("long-" + "x" * 100)
+    target.mkdir()
+    give(target, OWNER)
+    lines = private_mongod(str(target), str(find_mongod()))["start"]
+    squatted = Path(lines[0].split()[4])
+    assert Path("/tmp") == squatted.parent
+    squatted.mkdir()
+    give(squatted, "nobody")
+    squatted.chmod(0o777)
+    try:
+        with running(lines, OWNER) as group:
+            assert os.waitpid(group, 0)[1] != 0
+        assert [] == list(squatted.iterdir())
+        assert [] == list(target.iterdir())
+    finally:
+        squatted.rmdir()
+
+
+@pytest.fixture
+def production() -> Iterator[socket.socket]:
+    """Give a server on loopback that is named in what is restored; whoever connects waits there."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def called(listener: socket.socket, seconds: float) -> bool:
+    """Whether somebody has connected, or does so soon."""
+    return bool(select.select([listener], [], [], seconds)[0])
+
+
+ROLES: dict[str, Callable[[Client, str], object]] = {
+    "--shardsvr": lambda client, address: client.admin["system.version"].insert_one(
+        {"_id": "shardIdentity", "shardName": "sh0", "clusterId": ObjectId(), "configsvrConnectionString": f"cfg/{address}"}
+    ),
+    "--configsvr": lambda client, address: client.config.shards.insert_one({"_id": "sh0", "host": f"sh0/{address}", "state": 1}),
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def in_its_role(data: Path, where: Path, role: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a mongod as a member of a cluster, which is made the only member of a new set."""
+    path = where / "role.sock"
+    command = [
+        str(find_mongod()),
+        role,
+        "--replSet",
+        "again",
+        "--dbpath",
+        str(data),
+        "--bind_ip",
+        str(path),
+        "--nounixsocket",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        with MongoClient(f"mongodb://{urllib.parse.quote(str(path), safe='')}/", directConnection=True) as client:
+            config = {"_id": "again", "configsvr": role == "--configsvr", "members": [{"_id": 0, "host": str(path)}]}
+            with contextlib.suppress(PyMongoError):  # a shard that looks for its cluster does not answer
+                client.admin.command("replSetInitiate", config)
+                wait_until("it is the primary", lambda: client.admin.command("hello")["isWritablePrimary"], 60)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_restored_member_of_a_cluster_calls_nobody(place: Place, production: socket.socket, role: str) -> None:
+    """It would look for the cluster that it came from, and a config server would move that cluster's chunks."""
+    address = f"127.0.0.1:{production.getsockname()[1]}"
+    as_stored = place.root / "as-stored"
+
+    def alter(tree: Path, _foreign: Path) -> None:
+        with started(tree / "data", place.root) as client:
+            ROLES[role](client, address)
+        shutil.copytree(tree / "data", as_stored)
+
+    place.forge(alter)
+    with started(as_stored, place.root) as client:
+        client.drop_database("local")
+    with in_its_role(as_stored, place.root, role):
+        assert called(production, 60)  # so it would be
+    production.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            production.accept()[0].close()
+    target = place.root / "target"
+    assert 0 == place.restore(target)[0]
+    with in_its_role(target, place.root, role) as process:
+        assert not called(production, 20)
+        assert process.poll() is None
