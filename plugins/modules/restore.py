@@ -35,6 +35,8 @@ options:
   target:
     description:
       - The directory to restore into. It must be empty; it is made when it does not exist.
+      - A task of root works as the owner of the job's directory, or with O(repository) as the account in the variable
+        E(BACKUP_AGENT_AS) of its environment, else as the owner of the repository. That account owns the files.
     type: path
     required: true
   time:
@@ -114,6 +116,8 @@ EXAMPLES = r"""
     mongod: /usr/bin/mongod
     target: /var/lib/mongodb
     time: latest
+  environment:
+    BACKUP_AGENT_AS: mongodb # the owner of the target; root does not restore by itself
   async: 86400
   poll: 15
 """

@@ -6,6 +6,7 @@ when it is executed: a process of its own, with its own environment, output and 
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -106,6 +107,10 @@ def write_command(path: Path, agent: Path) -> None:
 
 
 # --- The process that they are forked from -------------------------------------------------------------------------------
+
+# Python loads these when they are first used: root may be somebody else by then, who cannot read the Python of root's tests.
+for _name in ("ascii", "idna", "latin_1", "unicode_escape"):
+    codecs.lookup(_name)
 
 directory: Path | None = None
 """Where the server is to be; one of its own where nobody says so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import subprocess
@@ -127,6 +128,8 @@ def test_a_job_is_restored_by_its_own_agent(site: Site, mistake: Mistake, tmp_pa
     assert not target.exists()
     printed = flat(site.run("restore", *asked, "-e", "restore_confirm=yes"))
     assert f"--dbpath={target} " in printed
+    assert "--port" not in printed
+    assert f"--bind_ip={target}/.socket/mongod.sock" in printed or "--bind_ip=/tmp/restored-" in printed
     assert f"{target} holds exactly this restore already" in flat(site.run("restore", *asked))
     with started(target, tmp_path) as client:
         assert mistake.found == contents(client)
@@ -175,6 +178,7 @@ def test_a_job_is_restored_from_its_repository_when_all_else_is_lost(
         "restore_mongod": find_mongod(),
         "restore_to": target,
         "restore_time": mistake.time,
+        "restore_as": getpass.getuser(),
         "restore_confirm": "yes",
     }
     printed = flat(site.run("restore", *(part for name, value in given.items() for part in ("-e", f"{name}={value}"))))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -196,21 +198,39 @@ def _found(where: tuple[int | str, ...], value: object) -> str:
     return ", found text with an @" if "@" in str(value) else f", found {value!r}"
 
 
+@dataclass(frozen=True)
+class Written:
+    """A configuration file as it was when it was opened, and whose it is."""
+
+    text: bytes
+    status: os.stat_result
+
+
+def read(path: Path) -> Written:
+    """Read the file once: who owns what was read is known for sure. Raises BadConfiguration."""
+    try:
+        with open(path, "rb") as file:
+            return Written(file.read(), os.fstat(file.fileno()))
+    except OSError as error:
+        raise BadConfiguration(
+            f"expected a readable configuration file, found {path}: {error.strerror}; name it with --config"
+        ) from error
+
+
 def load(path: Path) -> Config:
     """Read and check the configuration.
 
     Raises BadConfiguration with every wrong value, its place and the remedy.
     """
+    return parse(path, read(path).text)
+
+
+def parse(path: Path, text: bytes) -> Config:
+    """Check what was read from a configuration file. Raises BadConfiguration, see `load`."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadConfiguration(
-            f"expected a readable configuration file, found {path}: {error.strerror}; name it with --config"
-        ) from error
+        data = yaml.safe_load(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadConfiguration(f"{path}: expected text in UTF-8, found other bytes; save the file as UTF-8") from error
-    try:
-        data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadConfiguration(f"{path}: expected YAML, found {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):
@@ -228,6 +248,6 @@ def load(path: Path) -> Config:
     return config
 
 
-def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of the configuration file, to show which one a daemon runs with."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def fingerprint(text: bytes) -> str:
+    """Return the SHA-256 of a configuration file, to show which one a daemon runs with."""
+    return hashlib.sha256(text).hexdigest()

@@ -40,6 +40,10 @@ LAST_BYTES = 128 * 1024
 """So much of the end of a log is looked at for its last words."""
 LAST_SECONDS = 5
 """How long a mongod that has closed its connections may take to end."""
+SHARD_RECORDS = ["shardIdentity", "minOpTimeRecovery"]
+"""In `admin.system.version`: which cluster a member is of, by the addresses of its config servers."""
+NOWHERE = "restored.invalid:1"
+"""A host that no name server knows (RFC 2606)."""
 NOT_YET_INITIALIZED = 94
 INVALID_SET_CONFIG = 93
 PR_SET_PDEATHSIG = 1
@@ -66,6 +70,10 @@ def dies_with_agent(by: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
+def _not_by_a_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
 ENDED_BY_OTHERS = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 """Exit statuses of a mongod that did not fail by itself: it was told to stop, or killed (by the kernel, when memory is short)."""
 
@@ -87,7 +95,15 @@ def mongod_version(mongod: Path) -> str:
     Raises BadConfiguration when it is missing or does not run.
     """
     try:
-        out = subprocess.run([str(mongod), "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+        out = subprocess.run(
+            [str(mongod), "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+            start_new_session=True,  # away from the terminal: what is typed there may be root's
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise BadConfiguration(
             f"head.mongod: expected a mongod that runs, found {mongod}: {error}; install one of the source's major version"
@@ -178,7 +194,7 @@ class Mongod:
         self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._stop_orphan()
         self.socket.unlink(missing_ok=True)
-        with open(self.directory / "mongod.out", "ab") as out:
+        with open(self.directory / "mongod.out", "ab", opener=_not_by_a_link) as out:
             self._process = subprocess.Popen(
                 self._arguments(),
                 stdin=subprocess.DEVNULL,
@@ -358,9 +374,22 @@ def make_plain(client: Client) -> None:
 
     That is `local` (the head's set, with its name and its member on a socket), the agent's own database, and the records of the
     agent's own transactions. Afterwards the directory starts as a plain mongod and as the first member of a new set.
+
+    A shard would look for the cluster that it came from: it forgets its identity. The restore of a whole cluster can write a new
+    one from the config servers' `config.shards` (the set's name is kept there) and `config.version`.
     """
     client.drop_database("local")
     client.drop_database(OWN_DATABASE)
+    client.admin["system.version"].delete_many({"_id": {"$in": SHARD_RECORDS}})
     for collection in ("transactions", "image_collection", "system.sessions"):
         client.config.drop_collection(collection)
     client.admin.command("fsync")
+
+
+def point_nowhere(client: Client) -> None:
+    """Let a config server's list of shards lead nowhere, by their sets' names alone: its balancer would move the chunks of the
+    cluster that it came from. For a copy that is kept; one that is compared with its source needs the list as it was.
+    """
+    for shard in client.config.shards.find():
+        name = str(shard.get("host", "")).partition("/")[0]
+        client.config.shards.update_one({"_id": shard["_id"]}, {"$set": {"host": f"{name}/{NOWHERE}"}})

@@ -15,9 +15,10 @@ import structlog
 
 from backup_agent import API, TESTED_SERVER_MAJORS, __version__
 from backup_agent.cli import operators
+from backup_agent.cli.account import Account, become, of_job
 from backup_agent.cli.check_config import check
 from backup_agent.cli.text import as_text
-from backup_agent.config import Config, fingerprint, load
+from backup_agent.config import Config, Written, fingerprint, parse, read
 from backup_agent.daemon import loop, requests
 from backup_agent.daemon.status import collect
 from backup_agent.errors import AgentError, Refused
@@ -37,12 +38,32 @@ class Context:
         self.path = path
         self.operator = operator
 
+    @functools.cached_property
+    def written(self) -> Written:
+        """The configuration as it is written. Raises BadConfiguration."""
+        return read(self._path)
+
+    @functools.cached_property
+    def parsed(self) -> Config:
+        """The configuration, for what root has to do while it is root. Raises BadConfiguration."""
+        return parse(self._path, self.written.text)
+
     @property
+    def account(self) -> Account:
+        """Who does the work of the job. Raises BadConfiguration."""
+        return of_job(self._path, self.written, self.parsed.directory)
+
+    @functools.cached_property
     def config(self) -> Config:
-        """The configuration. Raises BadConfiguration."""
+        """The configuration; from now on root is the account that the job belongs to. Raises BadConfiguration."""
+        become(self.account)
+        return self.parsed
+
+    @property
+    def _path(self) -> Path:
         if self.path is None:
             raise click.UsageError("expected --config FILE before the command; it names the job")
-        return load(self.path)
+        return self.path
 
     @property
     def store(self) -> Store:
@@ -134,9 +155,8 @@ def version(_context: Context) -> Found:
 def check_config(context: Context) -> Found:
     """Check the configuration file and everything it names."""
     config = context.config
-    assert context.path is not None
     checks = check(config)
-    found = {"job": config.job, "config_sha256": fingerprint(context.path), "checks": checks}
+    found = {"job": config.job, "config_sha256": fingerprint(context.written.text), "checks": checks}
     return found, 0 if all(check.ok for check in checks) else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,14 @@ from typing import Any
 import click
 from bson.timestamp import Timestamp
 
+from backup_agent.cli.account import ROOT, Account, become, is_root, named, of_repository
 from backup_agent.cli.main import Context, Found, answers, main, owner_option, reason_option
 from backup_agent.config import Repository, has_credentials
 from backup_agent.daemon import requests
 from backup_agent.errors import BadConfiguration, Refused
 from backup_agent.repository.inventory import Inventory, inventory, usable
 from backup_agent.repository.restic import Restic, cache_of
+from backup_agent.restore import place
 from backup_agent.restore.plan import plan
 from backup_agent.restore.restorer import Restorer, explain, restore
 from backup_agent.restore.target import Target
@@ -39,6 +42,13 @@ password_option = click.option("--password-file", type=click.Path(path_type=Path
 job_option = click.option("--job", help="The job, where the repository holds several.")
 agent_option = click.option("--agent", help="The agent, where several have stored backups of the job.")
 restic_option = click.option("--restic", help="The restic to call, where there is no configuration file.")
+as_option = click.option(
+    "--as",
+    "account",
+    metavar="USER",
+    envvar="BACKUP_AGENT_AS",
+    help="The account that root works as, where there is no configuration file; default: the owner of the repository.",
+)
 
 
 def parse_at(text: str) -> Timestamp:
@@ -80,28 +90,76 @@ class _Opened:
             return usable(found, store, wanted)
 
 
-@contextmanager
-def _opened(context: Context, options: Options) -> Iterator[_Opened]:
-    """Give the repository that the options name, or that of the configuration."""
-    location, password, job = options["repository"], options["password_file"], options["job"]
+def _repository(context: Context, options: Options) -> Repository:
+    """Return the repository that the options name, or that of the configuration. Raises BadConfiguration."""
+    location, password = options["repository"], options["password_file"]
     if location is not None and has_credentials(location):
         raise BadConfiguration(
             "--repository: expected no password in it, since other users can read a command's arguments, found a URL with one; "
             "put it into RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, or use a configuration"
         )
     if location is not None and password is not None:
-        found = Repository(location=location, password_file=password, restic=options.get("restic") or "restic")
-        with tempfile.TemporaryDirectory(prefix="restic-cache-") as cache:
-            yield _Opened(Restic(found, Path(cache)), job, options["agent"])
-        return
+        return Repository(location=location, password_file=password, restic=options.get("restic") or "restic")
     if location is not None or password is not None or context.path is None:
         raise BadConfiguration(
             "expected --config before the command, or --repository together with --password-file; name the repository"
         )
-    config = context.config
-    with cache_of(config.directory) as cache:
+    return context.parsed.repository
+
+
+def _account(context: Context, options: Options) -> Account | None:
+    """Return who root works as; None when this is not root. Raises BadConfiguration."""
+    location, name = options["repository"], options["account"]
+    if not is_root():
+        if name is not None and named(name).uid != os.geteuid():
+            raise BadConfiguration(
+                f"expected root for --as {name}, found user {os.geteuid()}; leave it out, or be root"
+            )
+        return None
+    if location is not None:
+        return of_repository(location) if name is None else named(name)
+    if name is not None:
+        raise BadConfiguration(
+            f"expected --as together with --repository, found --as {name} alone; the configuration says whose the job is"
+        )
+    if not context.parsed.directory.exists():
+        raise BadConfiguration(
+            f"expected the directory of the job, whose owner works for it, found no {context.parsed.directory}; "
+            "use --repository, --password-file and --as instead of the configuration"
+        )
+    return context.account
+
+
+@contextmanager
+def _opened(context: Context, options: Options, target: Path | None = None) -> Iterator[_Opened]:
+    """Give the repository to work from. Root prepares what it alone can, and is somebody else from then on."""
+    repository, account, job = _repository(context, options), _account(context, options), options["job"]
+    with contextlib.ExitStack() as stack:
+        password: int | None = None
+        if account is not None and account.uid != ROOT:
+            password = _pass_on(repository.password_file, stack)
+            if target is not None:
+                place.hand_over(target, account.uid, account.gid, account.name)
+            become(account)
+        if options["repository"] is not None:
+            cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="restic-cache-")))
+            yield _Opened(Restic(repository, cache, password), job, options["agent"])
+            return
+        config = context.config
         own = config.state_file if job in (None, config.job) else None
-        yield _Opened(Restic(config.repository, cache), job or config.job, options["agent"], own)
+        cache = stack.enter_context(cache_of(config.directory))
+        yield _Opened(Restic(repository, cache, password), job or config.job, options["agent"], own)
+
+
+def _pass_on(password_file: Path, stack: contextlib.ExitStack) -> int | None:
+    """Keep a password that the account cannot read, in a file that has no name; None where it reads the file itself."""
+    found = place.secret(password_file.absolute())
+    if found is None:
+        return None
+    kept = os.memfd_create("password")
+    stack.callback(os.close, kept)
+    os.write(kept, found)
+    return kept
 
 
 @main.command()
@@ -110,6 +168,7 @@ def _opened(context: Context, options: Options) -> Iterator[_Opened]:
 @job_option
 @agent_option
 @restic_option
+@as_option
 @answers
 def ranges(context: Context, **options: Any) -> Found:
     """List what can be restored from the repository."""
@@ -136,6 +195,7 @@ def ranges(context: Context, **options: Any) -> Found:
 @job_option
 @agent_option
 @restic_option
+@as_option
 @answers
 def restore_command(context: Context, **options: Any) -> Found:
     """Restore a snapshot or a point in time into an empty directory; without either, the newest optime there is."""
@@ -147,7 +207,8 @@ def restore_command(context: Context, **options: Any) -> Found:
         requests.require_daemon(context.config)
         if (mine := requests.own_restore(context.config, options["owner"], params)) is not None:
             return {**NO_CHANGE, "attached": True, "operation": mine}
-    with _opened(context, options) as opened:
+    made = target.path if not options["dry_run"] and not options["submit"] else None
+    with _opened(context, options, made) as opened:
         restorer = Restorer(opened.restic, _mongod(context, options), target, _report, lambda: None)
 
         def look() -> Inventory:
@@ -171,7 +232,7 @@ def restore_command(context: Context, **options: Any) -> Found:
 def _refuse_elsewhere(options: Options) -> None:
     given = [
         name
-        for name in ("repository", "password_file", "job", "agent", "mongod", "restic")
+        for name in ("repository", "password_file", "job", "agent", "mongod", "restic", "account")
         if options[name] is not None
     ]
     if given:

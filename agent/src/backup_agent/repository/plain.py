@@ -18,7 +18,7 @@ class NotPlain(Exception):
 
 
 def make_plain_files(root: Path) -> None:
-    """Require files and directories alone below a directory, and let only their owner read them; special bits go.
+    """Require files and directories alone below a directory, and let only this account own and read them; special bits go.
 
     Raises NotPlain, naming what was found, and OSError.
     """
@@ -28,11 +28,18 @@ def make_plain_files(root: Path) -> None:
 
 
 def _make_plain(name: str, handle: int, where: Path) -> None:
-    mode = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
+    found = os.stat(name, dir_fd=handle, follow_symlinks=False)
+    mode = found.st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise NotPlain(f"{where / name}, which is {_kind(mode)}")
-    opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+    if stat.S_ISREG(mode) and found.st_nlink > 1:
+        raise NotPlain(f"{where / name}, which is one of {found.st_nlink} names of a file")
     try:
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+    except PermissionError:
+        raise NotPlain(f"{where / name}, which its owner may not read") from None
+    try:
+        os.fchown(opened, os.geteuid(), os.getegid())  # what root restores has the owner that the snapshot says
         os.fchmod(opened, DIRECTORY_MODE if stat.S_ISDIR(mode) else FILE_MODE)
     finally:
         os.close(opened)

@@ -109,9 +109,12 @@ class Listed(Record):
 class Restic:
     """One repository."""
 
-    def __init__(self, repository: Repository, cache: Path) -> None:
-        """Nothing is run yet. `cache` is a directory of the job's own."""
-        self._repository, self._cache = repository, cache
+    def __init__(self, repository: Repository, cache: Path, password: int | None = None) -> None:
+        """Nothing is run yet. `cache` is a directory of the job's own.
+
+        `password` is an open file that holds the password, for an account that may not read the one that has a name.
+        """
+        self._repository, self._cache, self._password = repository, cache, password
 
     # What can be asked of it ------------------------------------------------------------------------------------------
 
@@ -212,10 +215,11 @@ class Restic:
 
     def _environment(self) -> dict[str, str]:
         variables = {**os.environ, **environment.read(self._repository.environment_file)}
+        named = str(self._repository.password_file)
         return {
             **variables,
             "RESTIC_REPOSITORY": environment.located(self._repository.location, variables),
-            "RESTIC_PASSWORD_FILE": str(self._repository.password_file),
+            "RESTIC_PASSWORD_FILE": named if self._password is None else f"/proc/self/fd/{self._password}",
             "RESTIC_CACHE_DIR": str(self._cache),
             "RESTIC_PROGRESS_FPS": "2",
         }
@@ -262,6 +266,7 @@ class Restic:
                 [self._repository.restic, "--json", *arguments],
                 env=self._environment(),
                 cwd=directory,
+                pass_fds=() if self._password is None else (self._password,),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

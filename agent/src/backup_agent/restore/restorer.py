@@ -22,7 +22,7 @@ from backup_agent import failpoints
 from backup_agent.capture.slices import SliceWriter
 from backup_agent.compare.manifest import Manifest, missing_indexes, parse
 from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
-from backup_agent.head import LAST_SECONDS, HeadFailed, Mongod, make_plain, mongod_version
+from backup_agent.head import LAST_SECONDS, HeadFailed, Mongod, make_plain, mongod_version, point_nowhere
 from backup_agent.replay.apply import Applier, PositionStore, spool_directory
 from backup_agent.replay.care import Care
 from backup_agent.repository.inventory import SLICES, Inventory
@@ -228,6 +228,7 @@ class Restorer:
                     f"restore: expected data of {show(chosen.until)} at most, found {show(found)}; try again, or another optime"
                 )
             missing = missing_indexes(client)
+            point_nowhere(client)
             make_plain(client)
             return missing
         except (PyMongoError, HeadFailed) as error:

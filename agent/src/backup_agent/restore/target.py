@@ -19,6 +19,7 @@ from typing import Any
 
 from backup_agent import failpoints
 from backup_agent.errors import Refused
+from backup_agent.restore import place
 from backup_agent.restore.plan import Restore
 from backup_agent.times import timestamp_iso
 
@@ -52,6 +53,8 @@ class Target:
         for path in (self.path, self.working):
             if path.is_symlink():
                 raise Refused(f"expected a directory as the target, found the link {path}; name what it points to")
+        if os.geteuid() == place.ROOT:
+            place.require_roots(self.path)
         if self.path.exists() and not self.path.is_dir():
             raise Refused(f"expected an empty directory as the target, found {self.path}; choose another")
         held = self._held()
@@ -197,7 +200,7 @@ def _sync(path: Path) -> None:
 
 def _write(path: Path, value: Any) -> None:
     """Write a small file durably, readable for its owner only."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with open(handle, "w", encoding="utf-8") as file:
         json.dump(value, file, default=str)
         file.flush()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,17 @@ def test_an_agent_that_does_not_run_is_submitted_nothing(tmp_path: Path) -> None
 
 def test_a_missing_mongod_and_a_missing_password_file_are_named(tmp_path: Path) -> None:
     """Not as a failure of the target's disk."""
-    code, found = call("ranges", "--repository", str(tmp_path / "r"), "--password-file", str(tmp_path / "none"))
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    given = ("--repository", str(tmp_path / "r"), "--password-file", str(tmp_path / "none"), "--as", me)
+    code, found = call("ranges", *given)
     assert 2 == code
     assert "none" in found["error"]["message"]
+
+
+def test_only_root_works_as_another_account(tmp_path: Path) -> None:
+    """And not where the configuration says whose the job is."""
+    config = configuration(tmp_path)
+    code, found = call("--config", config, "ranges", "--as", "nobody")
+    assert 2 == code
+    assert "--as nobody" in found["error"]["message"]
+    assert (2, "bad_configuration") == (code, found["error"]["code"])

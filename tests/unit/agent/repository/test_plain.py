@@ -29,6 +29,11 @@ def test_files_and_directories_lose_every_special_bit(tmp_path: Path) -> None:
     assert (0o600, 0o700, 0o700) == (mode(program), mode(tmp_path / "data"), mode(tmp_path / "data" / "journal"))
 
 
+def _two_names(path: Path) -> None:
+    path.write_text("x")
+    os.link(path, path.with_name("the-other"))
+
+
 def _socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as found:
         found.bind(str(path))
@@ -42,6 +47,7 @@ def _socket(path: Path) -> None:
         (lambda path: path.symlink_to("nowhere"), "a link"),
         (os.mkfifo, "a pipe"),
         (_socket, "a socket"),
+        (_two_names, "one of 2 names of a file"),
     ],
 )
 def test_anything_else_is_named(
