@@ -13,13 +13,13 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.errors import FixInput, GiveUp
+from ..module_utils.servers import in_the_clear
 from ..plugin_utils import (
     agents,
     annual,
     batches,
     check,
     given,
-    in_the_clear,
     job_options,
     nights,
     places,
