@@ -124,5 +124,6 @@ class FilterModule:
             "resync_failed": resync_outcome.failed,
             "resync_planned": resync_planned,
             "resync_reported": resync_outcome.reported,
+            "says_tls": in_the_clear.says_tls,
             "time_between": text.time_between,
         }

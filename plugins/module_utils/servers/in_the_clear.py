@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, unquote
 from ..errors import sentence
 
 _URI = re.compile(r"mongodb(?P<srv>\+srv)?://(?:[^@/]*@)?(?P<hosts>[^/?]*)(?:/[^?]*)?(?:\?(?P<options>.*))?\Z")
+
+_FILES = ("tlscafile", "tlscertificatekeyfile", "tlscrlfile")
 
 
 def in_the_clear(uri: str, tls: Any) -> str:
@@ -31,13 +33,18 @@ def in_the_clear(uri: str, tls: Any) -> str:
     return next((host for host in named if not is_local(host)), "")
 
 
-def says_tls(uri: str) -> bool:
-    """Say whether a URI by itself asks for TLS."""
+def says_tls(uri: str, given: Mapping[str, Any] | None = None) -> bool:
+    """Say whether a connection is one of TLS: by a URI, and by what is given beside it, which counts for more.
+
+    The driver takes a file of certificates for a wish for TLS as well.
+    """
     found = _URI.match(uri)
-    if found is None:
-        return False
-    options = {name.lower(): value.lower() for name, value in parse_qsl(found["options"] or "")}
-    return options.get("tls", options.get("ssl", "true" if found["srv"] else "false")) == "true"
+    options = dict(parse_qsl(found["options"] or "")) if found is not None else {}
+    options = {name.lower(): value for name, value in [*options.items(), *(given or {}).items()]}
+    said = options.get("tls", options.get("ssl"))
+    if said is not None:
+        return str(said).lower() == "true"
+    return bool((found is not None and found["srv"]) or any(map(options.get, _FILES)))
 
 
 def addresses(uri: str) -> list[str]:

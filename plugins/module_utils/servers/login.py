@@ -113,7 +113,7 @@ class Login:
         timeout = self._params["connect_timeout_seconds"] * 1000
         limits = {"serverselectiontimeoutms": timeout, "connecttimeoutms": timeout, "sockettimeoutms": 4 * timeout}
         given = {**limits, "appname": "mongodb_ops.backup", **options, **self._login_options()}
-        trust = Trust(_has_tls(uri, given), bool(self._params["plaintext"]), self._params["hosts"] or ())
+        trust = Trust(says_tls(uri, given), bool(self._params["plaintext"]), self._params["hosts"] or ())
         refused = next(filter(None, map(trust.why_not, addresses(uri))), "")
         if refused:
             MongoClient(uri, connect=False, **given).close()  # what is wrong with the options is said first
@@ -155,12 +155,6 @@ def _pairs(options: list[Any]) -> Iterator[tuple[str, Any]]:
             expected = "connection_options to hold name=value or mappings"
             raise FixInput(sentence(expected=expected, found=found, remedy="correct it"), code="bad_connection_options")
         yield name.strip().lower(), value.strip()
-
-
-def _has_tls(uri: str, given: Mapping[str, Any]) -> bool:
-    """Say whether a connection is one of TLS; what is given counts for more than the URI."""
-    said = given.get("tls", given.get("ssl"))
-    return says_tls(uri) if said is None else str(said).lower() == "true"
 
 
 def _safe(trust: Trust, server: Any) -> bool:

@@ -39,6 +39,7 @@ def test_defaults_are_beside_the_fields(tmp_path: Path) -> None:
     [
         ({"colour": 1}, "colour: unknown key"),
         ({"job": "a b"}, "job: "),
+        ({"job": "orders\n"}, "job: "),
         ({"source": {"uri": "mongodb://a"}}, "source.replica_set: missing"),
         ({"source": {"uri": "mongodb://u:hunter2@a/", "replica_set": "r"}}, "no credentials in the URI"),
         ({"source": {"uri": "http://a", "replica_set": "r"}}, "starts with mongodb://"),

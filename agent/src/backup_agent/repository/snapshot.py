@@ -41,7 +41,7 @@ BACKUP_FILE = "WiredTiger.backup"
 SETTLE_SECONDS = 60
 SCHEDULED = "scheduled-"
 """The names of snapshots that the schedule takes begin so, and no others do."""
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*\Z")
 
 
 def repository(work: Work) -> Restic:

@@ -49,6 +49,11 @@ def options(config: Config, given: Mapping[str, Any], answer_seconds: float) -> 
     return found
 
 
+def has_tls(given: Mapping[str, Any]) -> bool:
+    """Say whether a connection with these options is one of TLS; the driver takes a file of certificates for a wish for it."""
+    return bool(given.get("tls", any(map(given.get, FILES))))
+
+
 def why_not(source: Source, place: str, tls: bool) -> str | None:
     """Return why the agent does not connect to an address, whoever named it; None where it does. Pure."""
     if source.hosts and not is_among(place, source.hosts):

@@ -12,7 +12,7 @@ from backup_agent.config import Source
 from backup_agent.errors import BadConfiguration
 from backup_agent.source.addresses import is_local
 from backup_agent.source.connections import SourceSet
-from backup_agent.source.options import MECHANISM, options, why_not
+from backup_agent.source.options import MECHANISM, has_tls, options, why_not
 from tests.unit.agent.jobs import configured
 
 
@@ -73,3 +73,11 @@ def test_the_login_is_one_that_gives_nothing_away(tmp_path: Path) -> None:
     config = configured(tmp_path, source={"replica_set": "rs0", **user, "auth_mechanism": "PLAIN"})
     assert "PLAIN" == options(config, {}, 1)["authmechanism"]
     assert "authmechanism" not in options(configured(tmp_path), {}, 1)
+
+
+def test_a_file_of_certificates_is_a_wish_for_tls() -> None:
+    """The driver takes it for one."""
+    assert has_tls({"tlscafile": "/ca.pem"})
+    assert has_tls({"tls": True})
+    assert not has_tls({"tls": False})
+    assert not has_tls({})
