@@ -25,6 +25,7 @@ from backup_agent.errors import OperationFailed
 from backup_agent.namespaces import indexes, listed, refused_indexes, split, uuid_in
 from backup_agent.times import OpTime
 from backup_agent.values import Client, Json, Record
+from backup_agent.words import without_values
 
 FORMAT = 1
 COLLECTION = "collection"
@@ -215,7 +216,7 @@ def missing_indexes(client: Client) -> tuple[str, ...]:
     """Return a sentence for each index that a head refused to build."""
     refused = refused_indexes(client)
     return tuple(
-        f"{database}.{info['name']}: index {name} is missing, the server refused to build it: {reason}"
+        f"{database}.{info['name']}: index {name} is missing, the server refused to build it: {without_values(reason)}"
         for database, info in (listed(client) if refused else ())
         for name, reason in sorted(refused.get(uuid_in(info) or b"", {}).items())
     )
@@ -313,8 +314,9 @@ def _documents(expected: Held, client: Client, progress: Progress) -> list[Misma
         what = f"{wanted} documents, found {found.documents}"
     if expected.entry.capped:
         return [Mismatch(f"{namespace}: expected {what} (a capped collection, in its order)", namespace)]
-    span = span_of_mark(side(client, namespace, natural), _first_difference(expected.marks or (), found.marks))
-    where = f"from _id {digest.show_id(span.lower)} on" if span.lower else "at the beginning"
+    same = _first_difference(expected.marks or (), found.marks)
+    span = span_of_mark(side(client, namespace, natural), same)
+    where = f"behind the first {same * digest.CHUNK_DOCUMENTS} in the order of _id" if same else "at the beginning"
     text = f"{namespace}: expected {what}; the first difference is within {digest.CHUNK_DOCUMENTS} documents {where}"
     return [Mismatch(text, namespace, span)]
 

@@ -18,6 +18,7 @@ from backup_agent.daemon.job import Job
 from backup_agent.errors import AgentError, Refused
 from backup_agent.raw.memory import return_what_is_freed
 from backup_agent.state.store import Store
+from backup_agent.words import traced, words
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ def configure_logging(config: Config) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(traced),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log_level.upper())),
@@ -95,7 +96,7 @@ def _loop(job: Job) -> None:
             sentence, pause = error.message, FAILURE_SECONDS
         except Exception as error:  # an error that nobody foresaw must not end the daemon: it is logged
             log.exception("cycle failed")
-            sentence, pause = f"unexpected: {type(error).__name__}: {error}", FAILURE_SECONDS
+            sentence, pause = f"unexpected: {words(error)}", FAILURE_SECONDS
         kind = sentence.split(":", 1)[0]
         if kind != said:
             log.info("cycle", sentence=sentence)

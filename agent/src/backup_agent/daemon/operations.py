@@ -20,6 +20,7 @@ from backup_agent.state.store import Store
 from backup_agent.sync.initial_sync import SyncWork
 from backup_agent.times import now_iso
 from backup_agent.values import to_json
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +110,7 @@ class Runner:
             return self._finish("canceled" if isinstance(error, Canceled) else "failed", error)
         except Exception as error:  # the operation must end, or the daemon would run into it for ever
             log.exception("operation failed unexpectedly", operation=self._operation.id)
-            return self._finish("failed", OperationFailed(f"unexpected: {type(error).__name__}: {error}"[:500]))
+            return self._finish("failed", OperationFailed(f"unexpected: {words(error)}"[:500]))
 
     def _step(self, name: str) -> None:
         self._mark(name, "running", started_at=now_iso())

@@ -33,6 +33,7 @@ from backup_agent.source.topology import MemberFacts, Topology
 from backup_agent.state.records import STEPS, Copied
 from backup_agent.sync.copying import Copier, Moved, Tally, describe_collections, prepare
 from backup_agent.values import Check, Client, Record
+from backup_agent.words import words
 
 SAMPLE_SECONDS = 3.0
 MARGIN = 2.0
@@ -89,7 +90,7 @@ def plan(config: Config, sources: SourceSet, data_directory: Path, tick: Tick) -
         if not result.failed:
             _check_window(config, client, chosen.member, collections, result, tick)
     except (PyMongoError, Transient) as error:
-        result.check("source", False, f"{chosen.member}: {str(error)[:200]}", "see why it does not answer")
+        result.check("source", False, f"{chosen.member}: {words(error)[:200]}", "see why it does not answer")
     return result
 
 
@@ -156,7 +157,7 @@ def _check_window(
     try:
         rate = measure_rate(config, client, collections, tick)
     except (HeadFailed, PyMongoError, OSError) as error:
-        result.check("rate", False, f"the trial copy failed: {error}", "see why the head's mongod does not run")
+        result.check("rate", False, f"the trial copy failed: {words(error)}", "see why the head's mongod does not run")
         return
     needed = int((result.data_bytes or 0) / rate * MARGIN) + 1 if rate else 1
     result.rate_bytes_per_second, result.estimated_sync_seconds, result.window_seconds = rate, needed, window
