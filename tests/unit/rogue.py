@@ -21,6 +21,10 @@ class Rogue:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
         self.hello, self.answers = dict(hello), dict(answers)
+        self.to_logins: dict[str, Any] = {}
+        """What it says besides where somebody is about to log in."""
+        self.claimed = 0
+        """How large each answer but the first `hello` of a connection says to be; 0 is the truth."""
         self.asked: list[dict[str, Any]] = []
         """Every command, as it came."""
 
@@ -44,12 +48,18 @@ class Rogue:
                 body = stream.read(length - 16)
                 command = bson.decode(body[body.index(b"\0", 4) + 9 :] if kind == QUERY else body[5:])
                 self.asked.append(command)
-                peer.sendall(self._packed(kind, number, self._answer(command)))
+                self._send(peer, self._packed(kind, number, self._answer(command)), kind)
+
+    def _send(self, peer: socket.socket, packed: bytes, kind: int) -> None:
+        if self.claimed and kind != QUERY:
+            packed = struct.pack("<i", self.claimed) + packed[4:]
+        peer.sendall(packed)
 
     def _answer(self, command: dict[str, Any]) -> Mapping[str, Any]:
         name = next(iter(command))
         if name.lower() in ("hello", "ismaster"):
-            return {"ok": 1, "minWireVersion": 0, "maxWireVersion": 25, "helloOk": True, **self.hello}
+            more = self.to_logins if "speculativeAuthenticate" in command else {}
+            return {"ok": 1, "minWireVersion": 0, "maxWireVersion": 25, "helloOk": True, **self.hello, **more}
         return self.answers.get(name, {"ok": 0, "code": 18, "errmsg": "no"})
 
     @staticmethod

@@ -10,6 +10,8 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
+from pymongo.errors import ProtocolError
+from pymongo.hello import Hello
 
 from backup_agent.times import timestamp_from_json, timestamp_json
 
@@ -21,6 +23,22 @@ Document = dict[str, Any]
 
 Client = MongoClient[Document]
 """A client whose documents are dictionaries."""
+
+MOST_MESSAGE_BYTES = 48_000_000
+"""The largest message of every version of MongoDB. The driver takes one of any size that a server has announced."""
+
+
+def _bounded(hello: Hello[Any]) -> int:
+    """Return the size of messages that a server announces. Raises ProtocolError for more than any MongoDB does."""
+    found = int(hello.document.get("maxMessageSizeBytes", MOST_MESSAGE_BYTES))
+    if found > MOST_MESSAGE_BYTES:
+        raise ProtocolError(
+            f"expected messages of at most {MOST_MESSAGE_BYTES} bytes, found a server that announces {found}"
+        )
+    return found
+
+
+Hello.max_message_size = property(_bounded)  # type: ignore[assignment,method-assign]  # the driver has no option for it
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument,

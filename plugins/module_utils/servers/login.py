@@ -18,6 +18,7 @@ except ImportError:
 from ..arguments import Arguments
 from ..errors import FixInput, sentence
 from .in_the_clear import Trust, addresses, says_tls
+from .message_size import bound_messages
 
 #: The names are those of community.mongodb, so that one set of variables serves both collections.
 LOGIN = Arguments(
@@ -121,6 +122,7 @@ class Login:
         known = {**(self._uri_options() if uri == self._params["login_uri"] else {}), **given}
         if "username" in known and "authmechanism" not in known:
             given["authmechanism"] = MECHANISM
+        bound_messages()
         return MongoClient(uri, server_selector=lambda servers: [one for one in servers if _safe(trust, one)], **given)
 
     def _login_options(self) -> dict[str, Any]:
