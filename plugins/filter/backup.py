@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils import in_the_clear
 from ..module_utils.errors import FixInput, GiveUp
-from ..module_utils.servers import in_the_clear
 from ..plugin_utils import (
     agents,
     annual,

@@ -17,7 +17,7 @@ except ImportError:
 
 from ..arguments import Arguments
 from ..errors import FixInput, sentence
-from .in_the_clear import Trust, addresses, says_tls
+from ..in_the_clear import Trust, addresses, says_tls
 from .message_size import bound_messages
 
 #: The names are those of community.mongodb, so that one set of variables serves both collections.

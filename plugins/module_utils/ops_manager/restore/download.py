@@ -62,6 +62,9 @@ class Download:
     """One archive on its way to a file."""
 
     def __init__(self, source: Source, path: str, connection: Connection, pause_seconds: float = 2.0) -> None:
+        if not connection.allows(source.url):
+            remedy = "let Ops Manager deliver by HTTPS, or set ops_manager.plaintext where nobody else can read it"
+            raise GiveUp(sentence(expected="an archive behind TLS", found="http://", remedy=remedy), code="not_safe")
         self._source, self._path = source, path
         self._opener = opener(connection, _StayOnTls())
         self._timeout, self._pause = connection.timeout_seconds, pause_seconds

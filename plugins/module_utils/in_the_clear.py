@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from ..errors import sentence
+from .errors import sentence
 
 _URI = re.compile(r"mongodb(?P<srv>\+srv)?://(?:[^@/]*@)?(?P<hosts>[^/?]*)(?:/[^?]*)?(?:\?(?P<options>.*))?\Z")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.in_the_clear import in_the_clear, says_tls
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.in_the_clear import in_the_clear, says_tls
 
 
 class TestInTheClear:
