@@ -25,7 +25,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.errors import AgentError, BadConfiguration, Transient
 from backup_agent.namespaces import OWN_DATABASE
-from backup_agent.values import Client
+from backup_agent.values import Client, text_of
 from backup_agent.words import logged, words
 
 SET_NAME = "backup-head"
@@ -282,7 +282,7 @@ class Mongod:
         A mongod writes its process id into the file that it locks in its data directory, and does not hold it after a crash.
         """
         with contextlib.suppress(OSError, ValueError):
-            pid = int((self.dbpath / "mongod.lock").read_text(encoding="ascii"))
+            pid = int(text_of(self.dbpath / "mongod.lock", 64))
             while self._runs_here(pid):
                 os.kill(pid, signal.SIGKILL)
                 time.sleep(0.05)

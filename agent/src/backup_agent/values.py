@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -52,6 +54,15 @@ Servers do not check strings: one that is not UTF-8 can be looked at too. It can
 
 REPLIES: CodecOptions[dict[str, Any]] = CodecOptions(unicode_decode_error_handler="backslashreplace")
 """For replies to writes: their errors may quote a string that is not UTF-8. They are shown, and never written."""
+
+
+def text_of(path: Path, most_bytes: int) -> str:
+    """Return the text of a file that somebody else may have written. Raises OSError for one that is larger, ValueError."""
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"more than {most_bytes} bytes", str(path))
+    return content.decode("utf-8")
 
 
 class Record:

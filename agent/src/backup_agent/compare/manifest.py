@@ -24,10 +24,12 @@ from backup_agent.compare.digest import Side, Span
 from backup_agent.errors import OperationFailed
 from backup_agent.namespaces import indexes, listed, refused_indexes, split, uuid_in
 from backup_agent.times import OpTime
-from backup_agent.values import Client, Json, Record
+from backup_agent.values import Client, Json, Record, text_of
 from backup_agent.words import without_values
 
 FORMAT = 1
+MOST_BYTES = 256 * 1024 * 1024
+"""More than a manifest has: whoever can write to the repository can forge one."""
 COLLECTION = "collection"
 SHOWN_CHARACTERS = 200
 
@@ -261,7 +263,7 @@ def parse(read: Callable[[], str], name: str) -> Manifest:
         value = json.loads(read())
         if value["format"] == FORMAT:
             return Manifest.from_json(value)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OperationFailed(
             f"expected a manifest in {name}, found: {error}; the snapshot cannot be checked; choose another one"
         ) from error
@@ -272,7 +274,7 @@ def parse(read: Callable[[], str], name: str) -> Manifest:
 
 def load(path: Path) -> Manifest:
     """Read a manifest from its file; raises what `parse` does."""
-    return parse(partial(path.read_text, encoding="utf-8"), path.name)
+    return parse(partial(text_of, path, MOST_BYTES), path.name)
 
 
 @dataclass(frozen=True)
