@@ -95,6 +95,7 @@ class Authority:
         form = serialization.PrivateFormat.PKCS8
         secret = key.private_bytes(serialization.Encoding.PEM, form, lock)
         path.touch(mode=0o600)
+        path.touch(0o600)
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
 
     def revoke(self, path: Path) -> bytes:

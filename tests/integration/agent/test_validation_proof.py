@@ -50,8 +50,10 @@ class Replay:
     def __init__(self, source: ReplicaSet, directory: Path, since: Timestamp = BEGINNING) -> None:
         directory.mkdir(exist_ok=True)
         password = directory / "password"
+        password.touch(0o600)
         password.write_text(source.backup.password if source.backup else "")
         restic_password = secrets.token_hex(8)
+        (directory / "restic.password").touch(0o600)
         (directory / "restic.password").write_text(restic_password)
         make_repository(directory / "repository", restic_password)
         login = {"username": source.backup.name, "password_file": password} if source.backup else {}

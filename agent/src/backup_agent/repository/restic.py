@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backup_agent.config import Repository
+from backup_agent.config import Repository, why_not_private
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
 from backup_agent.head import dies_with_agent
 from backup_agent.repository.plain import NotPlain, make_plain_files
@@ -258,6 +258,8 @@ class Restic:
             raise explain(arguments[0], process.returncode, "".join(errors), self._repository)
 
     def _start(self, arguments: list[str], directory: Path | None) -> subprocess.Popen[str]:
+        if refused := why_not_private("repository.password_file", self._repository.password_file):
+            raise BadConfiguration(refused)
         self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             return subprocess.Popen(

@@ -120,3 +120,13 @@ def test_a_long_answer_is_whole(tmp_path: Path) -> None:
     repository = Repository(location=str(tmp_path / "r"), password_file=tmp_path / "p", restic=str(tmp_path / "restic"))
     expected = ("abc" * 2_000_000)[:5_000_001]
     assert expected == restic.Restic(repository, tmp_path / "cache").dump("a", "/manifest.json")
+
+
+def test_a_password_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    """Restic is not even started."""
+    found = stub(tmp_path, "Fatal")
+    (tmp_path / "p").write_text("x")
+    (tmp_path / "p").chmod(0o640)
+    with pytest.raises(BadConfiguration, match=r"repository\.password_file: expected mode 0600, found 0640"):
+        found.snapshots()
+    assert not (tmp_path / "calls").exists()
