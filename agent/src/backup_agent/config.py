@@ -128,6 +128,11 @@ class Config(_Strict):
         return self.directory / "reports"
 
     @property
+    def scratch(self) -> Path:
+        """Where snapshots are restored to be proven."""
+        return self.directory / "scratch"
+
+    @property
     def state_file(self) -> Path:
         """The SQLite file with the job's state."""
         return self.directory / "state.sqlite"

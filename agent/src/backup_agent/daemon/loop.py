@@ -14,6 +14,7 @@ import structlog
 
 from backup_agent import __version__
 from backup_agent.config import Config
+from backup_agent.daemon import leftovers
 from backup_agent.daemon.job import Job
 from backup_agent.errors import AgentError, Refused
 from backup_agent.raw.memory import return_what_is_freed
@@ -67,6 +68,7 @@ def run(config: Config) -> None:
     return_what_is_freed()
     configure_logging(config)
     lock = hold_lock(config)
+    leftovers.clear(config)
     store = Store(config.state_file)
     job = Job(config, store)
 

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 SNAPSHOT_ALERT = "snapshot_failed"
 WRITE_SECONDS = 1.0
+REPORT_MODE = 0o640
 
 
 class Daemon(SyncWork, Protocol):
@@ -222,6 +223,7 @@ def write_report(work: SyncWork, operation: Operation, state: str, error: AgentE
         with open(partial, "w", encoding="utf-8") as file:
             file.write(content + "\n")
             file.flush()
+            os.fchmod(file.fileno(), REPORT_MODE)
             os.fsync(file.fileno())
         partial.rename(path)
     except OSError as error:  # an operation must end, also on a full disk; the state has all that the report says

@@ -65,7 +65,7 @@ def prove(work: Work, name: str) -> Proof:
     OperationFailed that names collections, indexes and documents, Canceled, Shutdown.
     """
     snapshot = known(work.store, name)
-    scratch = work.config.directory / "scratch" / name
+    scratch = work.config.scratch / name
     _require_room(scratch, snapshot, work.config.disk_reserve_bytes)
     try:
         with _restored(work, snapshot, scratch) as (client, expected):

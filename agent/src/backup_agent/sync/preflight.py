@@ -36,6 +36,9 @@ from backup_agent.values import Check, Client, Record
 from backup_agent.words import words
 
 SAMPLE_SECONDS = 3.0
+TRIAL = "trial-"
+"""How the directories of trial copies begin."""
+
 MARGIN = 2.0
 """The window must be this many times the estimated sync: indexes are built and validation reads everything again."""
 
@@ -173,7 +176,7 @@ def measure_rate(config: Config, client: Client, collections: list[Copied], tick
         return None
     largest = max(sizes, key=lambda c: c.bytes)
     config.socket_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=config.directory) as directory:
+    with tempfile.TemporaryDirectory(prefix=TRIAL, dir=config.directory) as directory:
         socket = config.socket_directory / f"t{Path(directory).name[-6:]}.sock"
         scratch = Mongod(config.head.mongod, Path(directory), socket, config.head.cache_mb)
         try:

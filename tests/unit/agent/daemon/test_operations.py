@@ -139,7 +139,9 @@ def test_an_error_ends_it(bench: Bench, step: Step, error: Exception, state: str
 
     ended = bench.store.operation(operation.id)
     assert [("failed", said), ("pending", None)] == [(s.state, s.note) for s in ended.steps]
-    report = json.loads(Path(ended.result["report"]).read_text())["operation"]
+    path = Path(ended.result["report"])
+    assert 0o640 == path.stat().st_mode & 0o777
+    report = json.loads(path.read_text())["operation"]
     assert (state, said) == (report["state"], report["error"]["message"])
     alerts = [(a.kind, a.cause) for a in bench.store.alerts()]
     assert ([(SNAPSHOT_ALERT, "snapshot")] if state == "failed" else []) == alerts
