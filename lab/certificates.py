@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 PASSWORD = "open sesame"
 """Of `locked`, the client's certificate with an encrypted key."""
 
-VALID_HOURS = 48.0
+VALID_HOURS = 90 * 24
 """How long a certificate lasts, unless it is said."""
 
 
