@@ -147,7 +147,7 @@ def test_an_interrupted_sync_reads_no_collection_again_that_was_done(source: Rep
 def test_a_proof_that_was_killed_leaves_no_copy(source: ReplicaSet, tmp_path: Path, then: str) -> None:
     """kill -9 while a restored copy lies in clear beside the job: the next start removes it, whatever becomes of the proof."""
     with an_agent(tmp_path, source) as agent, source.client(w="majority") as client:
-        client.shop.orders.insert_many([{"_id": number} for number in range(100)])
+        client.shop.proven.insert_many([{"_id": number} for number in range(100)])
         agent.start()
         agent.wait_operation()
         agent.stop()
@@ -162,4 +162,4 @@ def test_a_proof_that_was_killed_leaves_no_copy(source: ReplicaSet, tmp_path: Pa
         agent.start(**({} if then == "canceled" else {"proof_restored": "error"}))
         agent.wait_operation(then)
         assert not [*copies.rglob("*.wt")]
-        client.shop.orders.drop()
+        client.shop.proven.drop()
