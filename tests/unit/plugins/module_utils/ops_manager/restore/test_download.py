@@ -150,3 +150,12 @@ def test_an_archive_is_not_fetched_in_the_clear_from_another_machine(tmp_path: P
         fetch(f"http://opsmanager.invalid/{SECRET}/a", tmp_path)
     assert "not_safe" == refused.value.code
     assert SECRET not in refused.value.message
+
+
+def test_a_redirect_leads_to_no_other_machine_in_the_clear(shelf: Shelf, tmp_path: Path) -> None:
+    """What was asked for on this machine is not fetched where others can read it."""
+    shelf.put("a", CONTENT, redirects=[f"http://opsmanager.invalid/{SECRET}/b"])
+    with pytest.raises(GiveUp) as refused:
+        fetch(shelf.url("a"), tmp_path)
+    assert "redirect_refused" == refused.value.code
+    assert SECRET not in refused.value.message
