@@ -28,6 +28,7 @@ Json = dict[str, Any]
 def configured(directory: Path, replica_set: ReplicaSet) -> Config:
     """Write the configuration of a job for a set and read it as the agent does: everything else keeps its default."""
     directory.mkdir()
+    (directory / "password").touch(0o600)
     (directory / "password").write_text("a password of a benchmark\n", encoding="utf-8")
     settings = {
         "job": "bench",

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 PASSWORD = "open sesame"
 """Of `locked`, the client's certificate with an encrypted key."""
 
-VALID_HOURS = 48.0
+VALID_HOURS = 90 * 24
 """How long a certificate lasts, unless it is said."""
 
 
@@ -95,6 +95,7 @@ class Authority:
         form = serialization.PrivateFormat.PKCS8
         secret = key.private_bytes(serialization.Encoding.PEM, form, lock)
         path.touch(mode=0o600)
+        path.touch(0o600)
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
 
     def revoke(self, path: Path) -> bytes:

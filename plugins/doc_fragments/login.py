@@ -42,7 +42,8 @@ options:
     default: admin
   auth_mechanism:
     description:
-      - The authentication mechanism. By default the driver and the server agree on one.
+      - The authentication mechanism. By default V(SCRAM-SHA-256), unless the connection string names one.
+      - A user that was made before MongoDB 4.0 and never got a new password needs V(SCRAM-SHA-1).
     type: str
     choices: [SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509, GSSAPI, PLAIN]
   tls:
@@ -90,6 +91,19 @@ options:
       - How long to wait for each member.
     type: int
     default: 5
+  plaintext:
+    description:
+      - Whether to log in without TLS on another machine. Whoever is on the way can then read and change what is said.
+      - Without TLS, no member is asked that is neither on loopback nor behind a socket.
+    type: bool
+    default: false
+  hosts:
+    description:
+      - Patterns, such as V(*.db.example.com), of the hosts to log in at. Other members are not asked, whoever names them.
+      - Without any, each member that the replica set names is asked.
+    type: list
+    elements: str
+    default: []
 requirements:
   - pymongo >= 4.0
 """

@@ -73,6 +73,12 @@ options:
           - How long to wait for the answer to one request.
         type: float
         default: 30
+      plaintext:
+        description:
+          - Whether O(ops_manager.url), and the address of an archive, may be C(http://) on another machine. Whoever is on the way
+            can then read and change what is said.
+        type: bool
+        default: false
       poll_seconds:
         description:
           - How long to wait between two requests while an operation is followed.

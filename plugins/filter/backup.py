@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils import in_the_clear
 from ..module_utils.errors import FixInput, GiveUp
 from ..plugin_utils import (
     agents,
@@ -19,7 +20,6 @@ from ..plugin_utils import (
     batches,
     check,
     given,
-    in_the_clear,
     job_options,
     nights,
     places,
@@ -128,6 +128,7 @@ class FilterModule:
             "resync_failed": resync_outcome.failed,
             "resync_planned": resync_planned,
             "resync_reported": resync_outcome.reported,
+            "says_tls": in_the_clear.says_tls,
             "shared_places": worlds.shared_places,
             "time_between": text.time_between,
         }

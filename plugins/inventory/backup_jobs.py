@@ -103,9 +103,9 @@ class InventoryModule(JobsInventory):
             # An inventory without one of the shards would pass for a cluster in good order.
             raise AnsibleParserError(f"Shard {shard} in config.shards: {error}; correct it there.") from None
         # The credentials of a URI belong to every shard as well.
-        login = Login(options).at(f"mongodb://{addresses}/?replicaSet={quote(name, safe='')}")
+        uri = f"mongodb://{addresses}/?replicaSet={quote(name, safe='')}"
         try:
-            with connection.described(f"the shard {shard}"), login as client:
+            with connection.described(f"the shard {shard}"), Login(options).at(uri) as client:
                 _name, members = connection.members(client)
         except BackupError as error:
             self.display.warning(error.message)

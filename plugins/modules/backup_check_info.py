@@ -41,7 +41,7 @@ EXAMPLES = r"""
         tls: true
         min_hours: 48
       - name: invoices
-        login_uri: mongodb://db4.example.com,db5.example.com/?replicaSet=invoices
+        login_uri: mongodb://db4.example.com,db5.example.com/?replicaSet=invoices&tls=true
         agent_config: /etc/backup-agent/invoices.yml
         thresholds:
           slack_minutes: {warning: 720, critical: 120}

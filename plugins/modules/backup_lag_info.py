@@ -39,6 +39,7 @@ EXAMPLES = r"""
     login_host: a.example.com
     login_user: monitor
     login_password: "{{ monitor_password }}"
+    tls: true
   register: oplog
 
 - name: Read how far the backup of orders is behind

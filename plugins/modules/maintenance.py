@@ -67,7 +67,7 @@ EXAMPLES = r"""
     planned_downtime_minutes: 60
     jobs:
       - name: orders
-        login_uri: mongodb://db1.example.com/?replicaSet=orders
+        login_uri: mongodb://db1.example.com/?replicaSet=orders&tls=true
         agent_config: /etc/backup-agent/orders.yml
   register: gate
 

@@ -61,10 +61,10 @@ EXAMPLES = r"""
     margin_minutes: 120
     jobs:
       - name: shop0
-        login_uri: mongodb://shop0a.example.com,shop0b.example.com/?replicaSet=shop0
+        login_uri: mongodb://shop0a.example.com,shop0b.example.com/?replicaSet=shop0&tls=true
         agent_config: /etc/backup-agent/shop0.yml
       - name: shop1
-        login_uri: mongodb://shop1a.example.com,shop1b.example.com/?replicaSet=shop1
+        login_uri: mongodb://shop1a.example.com,shop1b.example.com/?replicaSet=shop1&tls=true
         agent_config: /etc/backup-agent/shop1.yml
   register: gate
 

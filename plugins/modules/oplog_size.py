@@ -88,7 +88,7 @@ EXAMPLES = r"""
 
 - name: Set all oplogs to 50 GiB, also those that are larger
   mongodb_ops.backup.oplog_size:
-    login_uri: mongodb://a.example.com,b.example.com/?replicaSet=rs0
+    login_uri: mongodb://a.example.com,b.example.com/?replicaSet=rs0&tls=true
     size_bytes: "{{ 50 * 1024 ** 3 }}"
     allow_shrink: true
 """

@@ -147,6 +147,8 @@ def _source(its: Variables) -> Options:
         "tls": bool(tls),
         "tls_ca_file": tls.get("ca_file"),
         "tls_certificate_key_file": tls.get("certificate_key_file"),
+        "plaintext": readable(its, "backup_source_plaintext") or None,
+        "hosts": readable(its, "backup_source_hosts") or None,
     }
 
 

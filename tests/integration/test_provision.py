@@ -170,6 +170,7 @@ def test_a_job_is_restored_from_its_repository_when_all_else_is_lost(
     shutil.rmtree(site.directory / "state" / "orders")
     (site.directory / "config" / "orders.yml").unlink()
     password, target = tmp_path / "password", tmp_path / "restored"
+    password.touch(0o600)
     password.write_text("correct horse")
     given = {
         "restore_host": "here",

@@ -124,6 +124,13 @@ def test_the_page_is_whole_and_needs_nothing_else(dozen: Written) -> None:
         assert words in shown
 
 
+def test_the_reports_are_not_for_everybody(dozen: Written) -> None:
+    """Reasons and names of hosts are in them; the metrics are for the collector of node_exporter."""
+    modes = {name: (dozen.directory / name).stat().st_mode & 0o777 for name in ("check.html", "check.json", ".")}
+    assert {"check.html": 0o640, "check.json": 0o640, ".": 0o750} == modes
+    assert 0o644 == (dozen.directory / "mongodb_backup.prom").stat().st_mode & 0o777
+
+
 def test_unknown_is_never_shown_as_good(dozen: Written) -> None:
     """What is not known is a dash, and its verdict is said in a word."""
     rows = re.findall(r"<summary>(.*?)</summary>", dozen.text("check.html"), re.S)

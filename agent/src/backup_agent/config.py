@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -146,6 +147,11 @@ class Config(_Strict):
         return self.directory / "reports"
 
     @property
+    def scratch(self) -> Path:
+        """Where snapshots are restored to be proven."""
+        return self.directory / "scratch"
+
+    @property
     def state_file(self) -> Path:
         """The SQLite file with the job's state."""
         return self.directory / "state.sqlite"
@@ -164,6 +170,8 @@ class Config(_Strict):
         path = self.source.password_file
         if path is None:
             return None
+        if refused := why_not_private("source.password_file", path):
+            raise AccessRefused("login", refused)
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
@@ -174,6 +182,22 @@ class Config(_Strict):
             raise AccessRefused(
                 "login", f"source.password_file: expected text in UTF-8 in {path}, found none"
             ) from error
+
+
+def why_not_private(option: str, path: Path) -> str | None:
+    """Return what is wrong with a file that holds a secret, or None: others must not read it. One that is not there is no fault.
+
+    What systemd hands over as a credential, a pipe, and a file without a name belong to this process alone, whatever their mode.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    handed_over = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink == 0 or (handed_over and path.is_relative_to(handed_over)):
+        return None
+    mode = stat.S_IMODE(found.st_mode)
+    return f"{option}: expected mode 0600, found {mode:04o}; run chmod 0600 {path}" if mode & 0o077 else None
 
 
 def _explain(error: ValidationError) -> str:

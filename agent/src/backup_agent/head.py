@@ -25,7 +25,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.errors import AgentError, BadConfiguration, Transient
 from backup_agent.namespaces import OWN_DATABASE
-from backup_agent.values import Client
+from backup_agent.values import Client, text_of
+from backup_agent.words import logged, words
 
 SET_NAME = "backup-head"
 OPLOG_MB = 256
@@ -211,7 +212,9 @@ class Mongod:
         except PyMongoError as error:
             refused = isinstance(error, OperationFailure) or self._fails_now()
             self.kill()
-            raise HeadFailed(f"expected a mongod that can be used on {self.socket}, found: {error}", refused) from error
+            raise HeadFailed(
+                f"expected a mongod that can be used on {self.socket}, found: {words(error)}", refused
+            ) from error
         except BaseException:
             self.kill()  # one that runs and cannot be used would be taken for a healthy one
             raise
@@ -295,7 +298,7 @@ class Mongod:
         A mongod writes its process id into the file that it locks in its data directory, and does not hold it after a crash.
         """
         with contextlib.suppress(OSError, ValueError):
-            pid = int((self.dbpath / "mongod.lock").read_text(encoding="ascii"))
+            pid = int(text_of(self.dbpath / "mongod.lock", 64))
             while self._runs_here(pid):
                 os.kill(pid, signal.SIGKILL)
                 time.sleep(0.05)
@@ -359,7 +362,7 @@ class Mongod:
             lines = file.read().decode("utf-8", errors="replace").splitlines()
             serious = [line for line in lines if '"s":"F"' in line or '"s":"E"' in line]
             if serious:
-                return "its log says: " + " / ".join(line[:300] for line in serious[-3:])
+                return "its log says: " + " / ".join(logged(line)[:300] for line in serious[-3:]) + f" ({self.log})"
         return f"its log is {self.log}"
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
+from pymongo.errors import ProtocolError
+from pymongo.hello import Hello
 
 from backup_agent.times import timestamp_from_json, timestamp_json
 
@@ -22,6 +26,22 @@ Document = dict[str, Any]
 
 Client = MongoClient[Document]
 """A client whose documents are dictionaries."""
+
+MOST_MESSAGE_BYTES = 48_000_000
+"""The largest message of every version of MongoDB. The driver takes one of any size that a server has announced."""
+
+
+def _bounded(hello: Hello[Any]) -> int:
+    """Return the size of messages that a server announces. Raises ProtocolError for more than any MongoDB does."""
+    found = int(hello.document.get("maxMessageSizeBytes", MOST_MESSAGE_BYTES))
+    if found > MOST_MESSAGE_BYTES:
+        raise ProtocolError(
+            f"expected messages of at most {MOST_MESSAGE_BYTES} bytes, found a server that announces {found}"
+        )
+    return found
+
+
+Hello.max_message_size = property(_bounded)  # type: ignore[assignment,method-assign]  # the driver has no option for it
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument,
@@ -49,6 +69,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _ACTING else c for c in text)
+
+
+def text_of(path: Path, most_bytes: int) -> str:
+    """Return the text of a file that somebody else may have written. Raises OSError for one that is larger, ValueError."""
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"more than {most_bytes} bytes", str(path))
+    return content.decode("utf-8")
 
 
 class Record:

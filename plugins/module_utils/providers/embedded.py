@@ -41,6 +41,10 @@ FACTS = Facts(
     runs_agents=True,
 )
 
+#: More than an agent ever answers: what it has stored comes back here.
+MOST_CHARACTERS = 64 * 1024 * 1024
+_LAST = 10_000
+
 _FAILED, _WRONG_INPUT, _REFUSED, _AGENT_DOWN, _UNKNOWN = 1, 2, 3, 4, 5
 #: How the command line says that it does not know a command or an option.
 _NOT_KNOWN = ("No such command", "No such option")
@@ -205,13 +209,13 @@ def _too_old(word: str) -> FixInput:
 
 def _parse(out: str, word: str, code: int, err: str) -> Answer:
     try:
-        answer = json.loads(out)
-    except ValueError:
+        answer = json.loads(out) if len(out) <= MOST_CHARACTERS else None
+    except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
         return answer
     # The last line of standard error is where a traceback or a shell says what went wrong.
-    last = (err.strip() or out.strip() or "nothing").splitlines()[-1][:200]
+    last = (err[-_LAST:].strip() or out[-_LAST:].strip() or "nothing").splitlines()[-1][:200]
     remedy = "check that agent_command names backup-agent, and run it by hand"
     message = sentence(
         expected=f"one JSON object from backup-agent {word}", found=f"exit code {code} and: {last}", remedy=remedy

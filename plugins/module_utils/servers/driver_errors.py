@@ -16,6 +16,7 @@ try:
         ConnectionFailure,
         InvalidURI,
         OperationFailure,
+        ProtocolError,
         PyMongoError,
         ServerSelectionTimeoutError,
     )
@@ -23,6 +24,7 @@ except ImportError:
     pass  # `connection.HAS_PYMONGO` says so
 
 from ..errors import BackupError, FixInput, RetryLater, sentence
+from .message_size import TOO_LARGE
 
 UNAUTHORIZED, LOGIN_FAILED = 13, 18
 
@@ -38,7 +40,7 @@ def described(address: str) -> Iterator[None]:
         found, remedy = _unusable(error)
         message = sentence(expected=f"usable connection options for {address}", found=found, remedy=remedy)
         raise FixInput(message, code="bad_connection_options") from None
-    except (ServerSelectionTimeoutError, ConnectionFailure) as error:
+    except (ServerSelectionTimeoutError, ConnectionFailure, ProtocolError) as error:
         found, remedy = _cause(error)
         message = sentence(expected=f"an answer from {address}", found=found, remedy=remedy)
         raise RetryLater(message, code="unreachable") from None
@@ -125,6 +127,8 @@ _OURS = {
 
 #: Parts of the driver's texts, what each of them means, and what to do. Only these words go on, never the text.
 _CAUSES = (
+    (TOO_LARGE, "a server that announces larger messages than MongoDB has", "see who answers at that address"),
+    ("Message length", "a message larger than MongoDB has", "see who answers at that address"),
     ("mismatch, certificate is not valid", "a certificate that is for another name", "connect by the name in it"),
     (
         "certificate has expired",

@@ -17,6 +17,8 @@ except ImportError:
 
 from ..arguments import Arguments
 from ..errors import FixInput, sentence
+from ..in_the_clear import Trust, addresses, says_tls
+from .message_size import bound_messages
 
 #: The names are those of community.mongodb, so that one set of variables serves both collections.
 LOGIN = Arguments(
@@ -47,6 +49,8 @@ LOGIN = Arguments(
         },
         "connection_options": {"type": "list", "elements": "raw", "no_log": False},
         "connect_timeout_seconds": {"type": "int", "default": 5},
+        "plaintext": {"type": "bool", "default": False},
+        "hosts": {"type": "list", "elements": "str", "default": []},
     },
 )
 
@@ -109,7 +113,17 @@ class Login:
     def _open(self, uri: str, **options: Any) -> MongoClient[dict[str, Any]]:
         timeout = self._params["connect_timeout_seconds"] * 1000
         limits = {"serverselectiontimeoutms": timeout, "connecttimeoutms": timeout, "sockettimeoutms": 4 * timeout}
-        return MongoClient(uri, **{**limits, "appname": "mongodb_ops.backup", **options, **self._login_options()})
+        given = {**limits, "appname": "mongodb_ops.backup", **options, **self._login_options()}
+        trust = Trust(says_tls(uri, given), bool(self._params["plaintext"]), self._params["hosts"] or ())
+        refused = next(filter(None, map(trust.why_not, addresses(uri))), "")
+        if refused:
+            MongoClient(uri, connect=False, **given).close()  # what is wrong with the options is said first
+            raise FixInput(refused, code="not_safe")
+        known = {**(self._uri_options() if uri == self._params["login_uri"] else {}), **given}
+        if "username" in known and "authmechanism" not in known:
+            given["authmechanism"] = MECHANISM
+        bound_messages()
+        return MongoClient(uri, server_selector=lambda servers: [one for one in servers if _safe(trust, one)], **given)
 
     def _login_options(self) -> dict[str, Any]:
         named = {
@@ -144,6 +158,15 @@ def _pairs(options: list[Any]) -> Iterator[tuple[str, Any]]:
             raise FixInput(sentence(expected=expected, found=found, remedy="correct it"), code="bad_connection_options")
         yield name.strip().lower(), value.strip()
 
+
+def _safe(trust: Trust, server: Any) -> bool:
+    """Say whether one may log in at a server that the driver has heard of."""
+    host, port = server.address
+    return not trust.why_not(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if port else host)
+
+
+#: Unless another one is named. A server that announces none would be sent SCRAM-SHA-1, which gives weak passwords away.
+MECHANISM = "SCRAM-SHA-256"
 
 #: Mechanisms whose users are not in a database.
 _EXTERNAL = ("MONGODB-X509", "GSSAPI", "PLAIN")

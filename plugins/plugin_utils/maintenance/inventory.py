@@ -51,7 +51,7 @@ def _job(name: str, its: Mapping[str, Any]) -> Job:
 
 def _members(uri: str) -> tuple[str, ...]:
     """Return the members of a connection string, without the login before them and what comes after them."""
-    listed = re.sub(r"[/?].*$", "", re.sub(r"^[^:]*://([^/@]*@)?", "", uri))
+    listed = re.sub(r"[/?].*\Z", "", re.sub(r"^[^:]*://([^/@]*@)?", "", uri))
     return tuple(member for member in listed.split(",") if member)
 
 

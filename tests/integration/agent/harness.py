@@ -72,6 +72,8 @@ class Agent:
         """`repository` says whether the job finds one, whose password is cheap to check; else the agent makes its own."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        for name in ("password", "user-password"):
+            (directory / name).touch(0o600)
         (directory / "password").write_text(f"{PASSWORD}\n")
         if repository and not (directory / "repo").exists():
             make_repository(directory / "repo", PASSWORD)

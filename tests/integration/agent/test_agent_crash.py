@@ -141,3 +141,25 @@ def test_an_interrupted_sync_reads_no_collection_again_that_was_done(source: Rep
     assert all(before[name] for name in kept)
     assert every - kept == set(again), "what was not done is read, and nothing else"
     assert operation["result"]["documents_copied"] > 0
+
+
+@pytest.mark.parametrize("then", ["canceled", "failed"])
+def test_a_proof_that_was_killed_leaves_no_copy(source: ReplicaSet, tmp_path: Path, then: str) -> None:
+    """kill -9 while a restored copy lies in clear beside the job: the next start removes it, whatever becomes of the proof."""
+    with an_agent(tmp_path, source) as agent, source.client(w="majority") as client:
+        client.shop.proven.insert_many([{"_id": number} for number in range(100)])
+        agent.start()
+        agent.wait_operation()
+        agent.stop()
+        agent.start(proof_started="kill")
+        agent.wait_state("tailing")
+        assert agent.call("snapshot", "--name", "now", "--prove", "--owner", "tests")[0] == 0
+        agent.wait_dead()
+        copies = tmp_path / "job" / "scratch"
+        assert [*copies.glob("now/data/*.wt")], "data that anybody can read who has the disk"
+        if then == "canceled":
+            assert agent.call("resync", "--cancel", agent.operation()["id"])[0] == 0
+        agent.start(**({} if then == "canceled" else {"proof_restored": "error"}))
+        agent.wait_operation(then)
+        assert not [*copies.rglob("*.wt")]
+        client.shop.proven.drop()

@@ -31,6 +31,7 @@ class Stage:
 
     def __init__(self, where: Path) -> None:
         self.where, self.location = where, where / "repository"
+        (where / "password").touch(0o600)
         (where / "password").write_text("one")
         self.restic = Restic(
             Repository(location=str(self.location), password_file=where / "password"), where / "restic-cache"

@@ -25,6 +25,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def restic(tmp_path: Path) -> Restic:
+    (tmp_path / "password").touch(0o600)
     (tmp_path / "password").write_text("one")
     found = _open(tmp_path)
     found.prepare(first_use=True)
@@ -86,6 +87,7 @@ def test_a_wrong_password_is_said_and_not_shown(restic: Restic, tmp_path: Path) 
 
 def test_a_repository_that_has_gone_is_not_replaced(tmp_path: Path) -> None:
     """A missing repository is created at its first use only: later its disk is just not mounted."""
+    (tmp_path / "password").touch(0o600)
     (tmp_path / "password").write_text("one")
 
     with pytest.raises(RepositoryMissing, match="mount its disk"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from backup_agent.config import load
-from backup_agent.errors import BadConfiguration
+from backup_agent.config import load, why_not_private
+from backup_agent.errors import AccessRefused, BadConfiguration
 
 GOOD: dict[str, Any] = {
     "job": "orders",
@@ -39,6 +40,7 @@ def test_defaults_are_beside_the_fields(tmp_path: Path) -> None:
     [
         ({"colour": 1}, "colour: unknown key"),
         ({"job": "a b"}, "job: "),
+        ({"job": "orders\n"}, "job: "),
         ({"source": {"uri": "mongodb://a"}}, "source.replica_set: missing"),
         ({"source": {"uri": "mongodb://u:hunter2@a/", "replica_set": "r"}}, "no credentials in the URI"),
         ({"source": {"uri": "http://a", "replica_set": "r"}}, "starts with mongodb://"),
@@ -86,3 +88,39 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(BadConfiguration, match="expected"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "refused"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True), (0o644, True), (0o601, True)]
+)
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path, mode: int, refused: bool) -> None:
+    """Also behind a link, whose own mode says nothing; the message has the remedy."""
+    (tmp_path / "word").write_text("hunter2")
+    (tmp_path / "word").chmod(mode)
+    (tmp_path / "link").symlink_to("word")
+    for path in (tmp_path / "word", tmp_path / "link"):
+        expected = f"source.password_file: expected mode 0600, found {mode:04o}; run chmod 0600 {path}"
+        assert (expected if refused else None) == why_not_private("source.password_file", path)
+    config = load(
+        written(tmp_path, source={**GOOD["source"], "username": "u", "password_file": str(tmp_path / "link")})
+    )
+    if refused:
+        with pytest.raises(AccessRefused, match="run chmod 0600"):
+            config.password()
+    else:
+        assert "hunter2" == config.password()
+
+
+def test_what_is_handed_over_to_this_process_has_no_mode_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A credential of systemd, a pipe, and a file without a name; one that is not there is another fault."""
+    (tmp_path / "word").write_text("x")
+    (tmp_path / "word").chmod(0o640)
+    assert why_not_private("a", tmp_path / "none") is None
+    nameless = os.memfd_create("word")
+    assert why_not_private("a", Path(f"/proc/self/fd/{nameless}")) is None
+    os.close(nameless)
+    assert why_not_private("a", tmp_path / "word")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert why_not_private("a", tmp_path / "word") is None

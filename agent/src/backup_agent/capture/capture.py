@@ -32,6 +32,7 @@ from backup_agent.source.topology import Topology
 from backup_agent.state.room import SLICES, Room
 from backup_agent.times import show
 from backup_agent.values import RAW, Client
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -135,7 +136,7 @@ class Capture(threading.Thread):
             return refused
         if isinstance(error, AccessRefused) and isinstance(error.__cause__, OperationFailure):
             return Transient(f"{member}: refuses the login, and is neither primary nor secondary: it may know no users")
-        return error if isinstance(error, AgentError) else Transient(f"capture: {plain(str(error))[:300]}")
+        return error if isinstance(error, AgentError) else Transient(f"capture: {plain(words(error))[:300]}")
 
     def _choose(self) -> str:
         topology = self._look(None)

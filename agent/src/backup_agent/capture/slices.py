@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import mmap
 import os
 import shutil
 from collections.abc import Iterator
@@ -187,11 +188,18 @@ def _keep(path: Path) -> str:
 
 def _whole_frames_behind(path: Path, offset: int) -> int:
     """Return how many whole frames follow each other somewhere behind a bad one."""
-    content, at, found = path.read_bytes(), offset, 0
-    while not found and (at := content.find(zstandard.FRAME_HEADER, at + 1)) >= 0:
-        with contextlib.suppress(BadFrame):
-            for _ in frames(path, offset=at):
-                found += 1
+    at, found = offset, 0
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        while not found and (at := content.find(zstandard.FRAME_HEADER, at + 1)) >= 0:
+            found = _whole_frames(path, at)
+    return found
+
+
+def _whole_frames(path: Path, offset: int) -> int:
+    found = 0
+    with contextlib.suppress(BadFrame):
+        for _ in frames(path, offset=offset):
+            found += 1
     return found
 
 

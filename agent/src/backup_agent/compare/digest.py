@@ -15,19 +15,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from bson.binary import Binary
-from bson.json_util import RELAXED_JSON_OPTIONS, dumps
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 
 from backup_agent.raw import pages
 from backup_agent.raw.assembly import by_id, id_of
 from backup_agent.raw.memory import PIECES
+from backup_agent.state.documents import shown
 from backup_agent.values import RAW, Client
 
 CHUNK_DOCUMENTS = 1000
 """How many documents one mark of a manifest covers; a mismatch is narrowed down to that many."""
-
-SHOWN_ID_CHARACTERS = 120
 
 
 def _nothing() -> None:
@@ -209,10 +207,7 @@ class Difference:
 
     kind: str
     id: str
-
-    def __str__(self) -> str:
-        """Return it as a part of a sentence."""
-        return f"{self.kind} _id {self.id}"
+    """For the job's own files alone; what a message calls it, `state.documents` knows."""
 
 
 def differences(
@@ -237,8 +232,8 @@ def differences(
         while (left is not None or right is not None) and len(result) < most:
             kind = _kind(expected, found, left, right)
             if kind != "equal":
-                shown = right if kind == "extra" else left
-                result.append(Difference(kind, show_id(shown)))
+                document = right if kind == "extra" else left
+                result.append(Difference(kind, shown(document["_id"]) if document is not None else ""))
             if kind != "extra":
                 left = next(left_documents, None)
             if kind != "missing":
@@ -264,11 +259,3 @@ def _kind(expected: Side, found: Side, left: RawBSONDocument | None, right: RawB
 def _has(side: Side, document: RawBSONDocument) -> bool:
     body = side.find(filter=by_id(document), projection={"_id": 1}, limit=1)
     return bool(side.command(body)["cursor"]["firstBatch"])
-
-
-def show_id(document: RawBSONDocument | None) -> str:
-    """Return a document's `_id` as people read it, shortened; never another field."""
-    if document is None:
-        return "none"
-    text = dumps(document["_id"], json_options=RELAXED_JSON_OPTIONS)
-    return text if len(text) <= SHOWN_ID_CHARACTERS else text[: SHOWN_ID_CHARACTERS - 1] + "…"

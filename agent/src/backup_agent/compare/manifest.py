@@ -24,9 +24,12 @@ from backup_agent.compare.digest import Side, Span
 from backup_agent.errors import OperationFailed
 from backup_agent.namespaces import indexes, listed, refused_indexes, split, uuid_in
 from backup_agent.times import OpTime
-from backup_agent.values import Client, Json, Record
+from backup_agent.values import Client, Json, Record, text_of
+from backup_agent.words import without_values
 
 FORMAT = 1
+MOST_BYTES = 256 * 1024 * 1024
+"""More than a manifest has: whoever can write to the repository can forge one."""
 COLLECTION = "collection"
 SHOWN_CHARACTERS = 200
 
@@ -215,7 +218,7 @@ def missing_indexes(client: Client) -> tuple[str, ...]:
     """Return a sentence for each index that a head refused to build."""
     refused = refused_indexes(client)
     return tuple(
-        f"{database}.{info['name']}: index {name} is missing, the server refused to build it: {reason}"
+        f"{database}.{info['name']}: index {name} is missing, the server refused to build it: {without_values(reason)}"
         for database, info in (listed(client) if refused else ())
         for name, reason in sorted(refused.get(uuid_in(info) or b"", {}).items())
     )
@@ -260,7 +263,7 @@ def parse(read: Callable[[], str], name: str) -> Manifest:
         value = json.loads(read())
         if value["format"] == FORMAT:
             return Manifest.from_json(value)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OperationFailed(
             f"expected a manifest in {name}, found: {error}; the snapshot cannot be checked; choose another one"
         ) from error
@@ -271,7 +274,7 @@ def parse(read: Callable[[], str], name: str) -> Manifest:
 
 def load(path: Path) -> Manifest:
     """Read a manifest from its file; raises what `parse` does."""
-    return parse(partial(path.read_text, encoding="utf-8"), path.name)
+    return parse(partial(text_of, path, MOST_BYTES), path.name)
 
 
 @dataclass(frozen=True)
@@ -313,8 +316,9 @@ def _documents(expected: Held, client: Client, progress: Progress) -> list[Misma
         what = f"{wanted} documents, found {found.documents}"
     if expected.entry.capped:
         return [Mismatch(f"{namespace}: expected {what} (a capped collection, in its order)", namespace)]
-    span = span_of_mark(side(client, namespace, natural), _first_difference(expected.marks or (), found.marks))
-    where = f"from _id {digest.show_id(span.lower)} on" if span.lower else "at the beginning"
+    same = _first_difference(expected.marks or (), found.marks)
+    span = span_of_mark(side(client, namespace, natural), same)
+    where = f"behind the first {same * digest.CHUNK_DOCUMENTS} in the order of _id" if same else "at the beginning"
     text = f"{namespace}: expected {what}; the first difference is within {digest.CHUNK_DOCUMENTS} documents {where}"
     return [Mismatch(text, namespace, span)]
 

@@ -25,12 +25,20 @@ from backup_agent.head import alive_or_transient
 from backup_agent.namespaces import split
 from backup_agent.source.answers import is_refusal, meaning
 from backup_agent.source.member import member_majority, raw_collection
+from backup_agent.state.documents import noted
 from backup_agent.times import OpTime
 from backup_agent.values import Client
+from backup_agent.words import words
 
 FIRST_DOCUMENTS = 2_000
 MOST_DOCUMENTS = 50_000_000
 NAMED_DOCUMENTS = 5
+
+DIFFERS = {
+    "missing": "expected it, found none in the backup",
+    "extra": "expected none, found one in the backup",
+    "changed": "expected the source's bytes, found others in the backup",
+}
 
 NAMESPACE_NOT_FOUND = 26
 TAKES_TOO_LONG = {50, 43, 239}  # MaxTimeMSExpired, CursorNotFound, SnapshotTooOld
@@ -105,7 +113,9 @@ class Ranges:
             yield from digest.random_bounds(where, count - 1)
         except PyMongoError as error:
             alive_or_transient(self._sides.work.head)
-            raise Transient(f"validation: expected random documents of {pair.namespace}, found: {error}") from error
+            raise Transient(
+                f"validation: expected random documents of {pair.namespace}, found: {words(error)}"
+            ) from error
 
     def compare(self, pair: Pair, lower: RawBSONDocument | None, most: int | None = None) -> Outcome:
         """Compare a range of at most `most` documents; one that differs is compared once more at another T.
@@ -153,7 +163,7 @@ class Ranges:
         source, head = self._both(there, here, span, size + 1)
         found: tuple[str, ...] = ()
         if (source.documents, source.digest) != (head.documents, head.digest):
-            found = self._name(there, here, span, source, head)
+            found = self._name(pair.namespace, there, here, span, (source, head))
         elif source.documents >= size // 2 or source.documents == size:
             self._size = next_size(size, time.monotonic() - began, WORK_SHARE * self._sides.budget)
         return Outcome(optime, source.documents, upper, found)
@@ -197,7 +207,9 @@ class Ranges:
             if any(future.done() and future.exception() for future in futures):
                 stop.set()
 
-    def _name(self, there: Side, here: Side, span: Span, source: Digest, head: Digest) -> tuple[str, ...]:
+    def _name(
+        self, namespace: str, there: Side, here: Side, span: Span, digests: tuple[Digest, Digest]
+    ) -> tuple[str, ...]:
         """Name the first documents that differ, while both sides still show T; the range is one difference otherwise."""
         alive = self._sides.work.alive
         try:
@@ -205,17 +217,22 @@ class Ranges:
         except PyMongoError:
             named = []
         if named:
-            return tuple(_sentence(difference) for difference in named)
+            return tuple(self._sentence(namespace, difference) for difference in named)
+        source, head = digests
         return (
             f"expected digest {source.digest[:16]} ({source.documents} documents), found {head.digest[:16]} ({head.documents})",
         )
+
+    def _sentence(self, namespace: str, difference: digest.Difference) -> str:
+        document = noted(self._sides.work.config.directory, namespace, difference.id)
+        return f"document {document}: {DIFFERS[difference.kind]}"
 
     def _meaning(self, error: BaseException, of_head: bool) -> BaseException:
         """Return what is to be done about an error of a side."""
         if not isinstance(error, PyMongoError):
             return error
         if isinstance(error, OperationFailure):
-            text = str((error.details or {}).get("errmsg", error))[:200]
+            text = words(error)[:200]
             if error.code == NAMESPACE_NOT_FOUND:
                 return Gone(text)
             if error.code in TAKES_TOO_LONG:
@@ -226,17 +243,10 @@ class Ranges:
                 return meaning("validation", error)
         if of_head:
             alive_or_transient(self._sides.work.head)
-            return Transient(f"validation: expected the head to be read, found: {str(error)[:200]}; it is tried again")
-        return _MemberLost(str(error)[:200])
-
-
-def _sentence(difference: digest.Difference) -> str:
-    where = {
-        "missing": "expected it, found none in the backup",
-        "extra": "expected none, found one in the backup",
-        "changed": "expected the source's bytes, found others in the backup",
-    }
-    return f"document _id {difference.id}: {where[difference.kind]}"
+            return Transient(
+                f"validation: expected the head to be read, found: {words(error)[:200]}; it is tried again"
+            )
+        return _MemberLost(words(error)[:200])
 
 
 # A capped collection ------------------------------------------------------------------------------------------------------
@@ -274,7 +284,7 @@ def written_since(client: Client, collection: Binary | str, at: Timestamp) -> bo
         entry = raw_collection(client, "local.oplog.rs").find_one({"ts": {"$gt": at}, "ui": collection})
         majority = member_majority(client)
     except PyMongoError as error:
-        raise Transient(f"validation: expected the oplog after {at}, found: {str(error)[:200]}") from error
+        raise Transient(f"validation: expected the oplog after {at}, found: {words(error)[:200]}") from error
     if majority is None or majority < at:
         raise Transient(f"validation: expected a member that has committed {at}, found {majority}")
     return entry is not None

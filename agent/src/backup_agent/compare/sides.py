@@ -14,6 +14,7 @@ from backup_agent.source.answers import asked, is_refusal, meaning
 from backup_agent.state.work import Work
 from backup_agent.times import OpTime, show
 from backup_agent.values import Client
+from backup_agent.words import words
 
 MOST_SECONDS = 60.0
 HISTORY_SHARE = 0.6
@@ -135,5 +136,5 @@ def _history(client: Client) -> float:
     except OperationFailure:
         return DEFAULT_HISTORY_SECONDS
     except PyMongoError as error:
-        raise Transient(f"validation: expected an answer from the member, found: {str(error)[:200]}") from error
+        raise Transient(f"validation: expected an answer from the member, found: {words(error)[:200]}") from error
     return float(found["minSnapshotHistoryWindowInSeconds"])

@@ -8,12 +8,15 @@ import structlog
 
 from backup_agent.capture.capture import View
 from backup_agent.errors import AccessRefused
+from backup_agent.source.certificates import Certificates
 from backup_agent.state.store import Store
 
 log = structlog.get_logger(__name__)
 
 ACCESS = "access_refused"
 REFUSED_INDEX = "index_refused"
+CERTIFICATE = "certificate"
+WARNING_DAYS, CRITICAL_DAYS = 30, 7
 
 
 def note_access(store: Store, view: View) -> bool:
@@ -48,3 +51,22 @@ def note_refused_indexes(store: Store, refused: Mapping[str, str] | None) -> Non
         store.raise_alert(
             REFUSED_INDEX, index, {"message": f"{text}; correct it at the source, and make the index there again"}
         )
+
+
+def note_certificates(store: Store, found: Certificates) -> None:
+    """Note the certificates of the job, and keep an alert for each file of which one ends soon, until it is renewed."""
+    if store.observed(CERTIFICATE, Certificates) != found:
+        store.observe(CERTIFICATE, found)
+    known = {alert.cause: alert.detail for alert in store.alerts() if alert.kind == CERTIFICATE}
+    wanted = {one.file: one for one in found.files if one.days_left < WARNING_DAYS}
+    for file in known.keys() - wanted.keys():
+        store.close_alerts(CERTIFICATE, cause=file)
+    for file, one in wanted.items():
+        level = "critical" if one.days_left < CRITICAL_DAYS else "warning"
+        ends = "has ended at" if one.days_left < 0 else "ends at"
+        message = f"source.tls.{one.kind}: a certificate of {file} {ends} {one.expires_at}; put the renewed one there"
+        detail = {"message": message, "expires_at": one.expires_at, "level": level}
+        if file not in known:
+            store.raise_alert(CERTIFICATE, file, detail)
+        elif known[file] != detail:
+            store.retell_alert(CERTIFICATE, file, detail)

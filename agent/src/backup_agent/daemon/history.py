@@ -19,7 +19,8 @@ def prune(config: Config, store: Store) -> None:
     before = iso_in(-config.history_days * DAY_SECONDS)
     old = store.old_operations(before, KEPT)
     for identifier in old:
-        (config.reports / f"{identifier}.json").unlink(missing_ok=True)
+        for kind in ("json", "html"):  # the second is written beside the first by the role resync
+            (config.reports / f"{identifier}.{kind}").unlink(missing_ok=True)
     if old:
         store.forget_operations(old)
     store.forget_alerts(before, KEPT)

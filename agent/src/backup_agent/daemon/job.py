@@ -40,6 +40,7 @@ from backup_agent.state.records import Agent, Operation
 from backup_agent.state.room import Room
 from backup_agent.state.store import Store
 from backup_agent.times import OpTime, now_iso, show
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +127,7 @@ class Job:
             raise
         except (Transient, HeadFailed, PyMongoError) as error:
             self.halt.wait(0.5)
-            return f"waiting: {str(error)[:500]}"
+            return f"waiting: {words(error)[:500]}"
         return self._begin_due() or sentence
 
     def _begin_due(self) -> str | None:

@@ -15,11 +15,13 @@ from structlog.typing import EventDict, Processor
 
 from backup_agent import __version__
 from backup_agent.config import Config
+from backup_agent.daemon import leftovers
 from backup_agent.daemon.job import Job
 from backup_agent.errors import AgentError, Refused
 from backup_agent.raw.memory import return_what_is_freed
 from backup_agent.state.store import Store
 from backup_agent.values import printable
+from backup_agent.words import traced, words
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ def configure_logging(config: Config) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(traced),
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log_level.upper())),
@@ -76,6 +78,7 @@ def run(config: Config) -> None:
     return_what_is_freed()
     configure_logging(config)
     lock = hold_lock(config)
+    leftovers.clear(config)
     store = Store(config.state_file)
     job = Job(config, store)
 
@@ -105,7 +108,7 @@ def _loop(job: Job) -> None:
             sentence, pause = error.message, FAILURE_SECONDS
         except Exception as error:  # an error that nobody foresaw must not end the daemon: it is logged
             log.exception("cycle failed")
-            sentence, pause = f"unexpected: {type(error).__name__}: {error}", FAILURE_SECONDS
+            sentence, pause = f"unexpected: {words(error)}", FAILURE_SECONDS
         kind = sentence.split(":", 1)[0]
         if kind != said:
             log.info("cycle", sentence=sentence)

@@ -20,11 +20,13 @@ from backup_agent.state.store import Store
 from backup_agent.sync.initial_sync import SyncWork
 from backup_agent.times import now_iso
 from backup_agent.values import to_json
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
 SNAPSHOT_ALERT = "snapshot_failed"
 WRITE_SECONDS = 1.0
+REPORT_MODE = 0o640
 
 
 class Daemon(SyncWork, Protocol):
@@ -109,7 +111,7 @@ class Runner:
             return self._finish("canceled" if isinstance(error, Canceled) else "failed", error)
         except Exception as error:  # the operation must end, or the daemon would run into it for ever
             log.exception("operation failed unexpectedly", operation=self._operation.id)
-            return self._finish("failed", OperationFailed(f"unexpected: {type(error).__name__}: {error}"[:500]))
+            return self._finish("failed", OperationFailed(f"unexpected: {words(error)}"[:500]))
 
     def _step(self, name: str) -> None:
         self._mark(name, "running", started_at=now_iso())
@@ -221,6 +223,7 @@ def write_report(work: SyncWork, operation: Operation, state: str, error: AgentE
         with open(partial, "w", encoding="utf-8") as file:
             file.write(content + "\n")
             file.flush()
+            os.fchmod(file.fileno(), REPORT_MODE)
             os.fsync(file.fileno())
         partial.rename(path)
     except OSError as error:  # an operation must end, also on a full disk; the state has all that the report says

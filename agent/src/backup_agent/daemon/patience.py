@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from backup_agent.errors import NoRoom, OperationFailed, Transient
 from backup_agent.head import HeadFailed
 from backup_agent.state.room import DIRECTORY, HEAD, REPOSITORY, SLICES, Room
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,7 @@ class Patience:
             return
         if not isinstance(error, (Transient, HeadFailed, PyMongoError)):
             raise error
-        reason = str(error)[:500]
+        reason = words(error)[:500]
         self._failures += head_died or isinstance(error, (HeadFailed, OperationFailure))
         if self._failures >= FAILURES or (late and self._step != "sync"):
             raise OperationFailed(f"step {self._step}: {reason}") from error

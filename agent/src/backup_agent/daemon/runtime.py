@@ -15,11 +15,12 @@ from backup_agent.capture.slices import SliceWriter, remove_before
 from backup_agent.config import Config
 from backup_agent.errors import ResyncRequired, Transient
 from backup_agent.head import LAST_SECONDS, START_SECONDS, HeadFailed, Mongod
-from backup_agent.replay.apply import Applier, PositionStore, spool_directory
+from backup_agent.replay.apply import Applier, PositionStore
 from backup_agent.replay.care import Care
 from backup_agent.source.connections import SourceSet
 from backup_agent.state.room import DIRECTORY, HEAD, Room
 from backup_agent.times import OpTime
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +138,7 @@ class Runtime:
         """Make a new applier, from the position that is stored on the head."""
         assert self._writer is not None
         self._since = since
-        self._applier = Applier(self.head.client, self._writer, spool_directory(self.directory), self._care, since)
+        self._applier = Applier(self.head.client, self._writer, self.directory, self._care, since)
 
     def apply(self, until: Timestamp | None = None) -> bool:
         """Apply one batch; returns whether there was anything. A head that went away is started again.
@@ -163,7 +164,7 @@ class Runtime:
             if applier is not None and isinstance(error, HeadFailed) and self.head.ended(LAST_SECONDS):
                 self.cared_for = applier.died(self.head.last_words(), by_itself=self.head.failed) and self.head.failed
             if isinstance(error, (HeadFailed, PyMongoError)):
-                raise Transient(f"the head: {error}") from error
+                raise Transient(f"the head: {words(error)}") from error
             raise
         self._failures = 0 if done else self._failures
         return done

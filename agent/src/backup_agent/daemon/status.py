@@ -9,11 +9,12 @@ from typing import ClassVar
 
 from backup_agent.capture.capture import View
 from backup_agent.config import Config
-from backup_agent.daemon.alerts import REFUSED_INDEX
+from backup_agent.daemon.alerts import CERTIFICATE, REFUSED_INDEX
 from backup_agent.errors import AgentDown
 from backup_agent.repository.inventory import Archived
 from backup_agent.repository.verification import Verified
 from backup_agent.source import tested
+from backup_agent.source.certificates import Certificate, Certificates
 from backup_agent.state import room
 from backup_agent.state.maintenance import LATE_SECONDS, Maintenance, down
 from backup_agent.state.records import Agent, Alert, Lease, Live, Operation, Snapshot
@@ -86,6 +87,7 @@ class Status(Record):
     last_validation: Ended | None
     archive: Archived | None
     last_verification: Verified | None
+    certificates: tuple[Certificate, ...]
     verdict: str = "ok"
     reasons: tuple[str, ...] = ()
 
@@ -189,20 +191,22 @@ def _recorded(config: Config, store: Store) -> Status:
         last_validation=_last_validation(store),
         archive=store.observed("archive", Archived),
         last_verification=store.observed("verification", Verified),
+        certificates=(store.observed(CERTIFICATE, Certificates) or Certificates()).files,
     )
 
 
 def verdict(config: Config, status: Status) -> tuple[str, list[str]]:
     """Return the verdict and its reasons. What is not known is never `ok`."""
-    found = [
-        ("warning" if alert.kind in NOT_CRITICAL else "critical", f"{alert.kind} since {alert.since}: {alert.cause}")
-        for alert in status.alerts
-    ]
+    found = [(_level(alert), f"{alert.kind} since {alert.since}: {alert.cause}") for alert in status.alerts]
     found += _judged(config, status) if status.alive else [_down_verdict(config, status)]
     if status.alive and status.maintenance is not None and status.maintenance.overdue:
         found.append(("warning", status.maintenance.never_ended()))
     found.sort(key=lambda one: ORDER.index(one[0]))
     return found[0][0] if found else "ok", [reason for _, reason in found]
+
+
+def _level(alert: Alert) -> str:
+    return "warning" if alert.kind in NOT_CRITICAL or alert.detail.get("level") == "warning" else "critical"
 
 
 def _judged(config: Config, status: Status) -> list[tuple[str, str]]:

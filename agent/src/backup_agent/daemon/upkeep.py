@@ -12,6 +12,7 @@ from backup_agent.daemon import alerts, history
 from backup_agent.daemon.runtime import Runtime
 from backup_agent.errors import AccessRefused, NoRoom
 from backup_agent.repository.archive import Archiver
+from backup_agent.source import certificates
 from backup_agent.state.store import Store
 
 ARCHIVE_SECONDS = 2.0
@@ -41,6 +42,7 @@ class Upkeep:
             runtime.trim_slices(self._config.slice_keep_hours * 3600, archived)
         with contextlib.suppress(NoRoom, OSError, PyMongoError):
             alerts.note_refused_indexes(self._store, runtime.refused_indexes)
+            alerts.note_certificates(self._store, certificates.of_job(self._config))
             history.prune(self._config, self._store)
             runtime.head.bound_log()
 

@@ -84,7 +84,7 @@ def parts(config: Config, data_bytes: int, oplog: OplogUse) -> list[Part]:
 
     Raises BadConfiguration when the state cannot be read.
     """
-    generations, scratch = config.directory / "generations", config.directory / "scratch"
+    generations, scratch = config.directory / "generations", config.scratch
     head = data_bytes + HEAD_BYTES
     current = _current_generation(config)
     unfinished = max((int(path.name) for path in generations.glob("[0-9]*")), default=0)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
-from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
@@ -34,8 +33,10 @@ from backup_agent.replay.groups import Group, Op, grouped
 from backup_agent.replay.refusals import DUPLICATE_KEY, TOO_LARGE_FOR_CACHE, may_pass
 from backup_agent.replay.statements import Writer, can_be_written
 from backup_agent.replay.stream import Position, Stream, Unit, name_of
+from backup_agent.state.documents import noted, shown
 from backup_agent.times import show
 from backup_agent.values import Client
+from backup_agent.words import told, words
 
 ABORT_SECONDS = 1
 BATCH_OPS = 5000
@@ -93,14 +94,21 @@ class Applier:
     """Replays a stream on a head. After an exception, make a new one from the stored position."""
 
     def __init__(
-        self, client: Client, writer: SliceWriter, spool: Path, care: Care, since: Timestamp | None = None
+        self,
+        client: Client,
+        writer: SliceWriter,
+        directory: Path,
+        care: Care,
+        since: Timestamp | None = None,
     ) -> None:
         """Begin at the position that is stored on the head. Raises ResyncRequired when there is none.
 
+        `directory` is where documents are noted that do not fit, and where transactions too large for memory are kept.
         What was committed up to `since` (by default that position) is in the copy already. Whoever starts a head again that died
         keeps `care`.
         """
         self._client, self._slices, self._care = client, writer, care
+        self._directory = directory
         self._positions = PositionStore(client)
         self._taken: list[Unit] = []
         """The units of the batch that is being written, or was when it failed."""
@@ -114,7 +122,7 @@ class Applier:
         self.entries = 0
         """How many operations and commands have been applied."""
         reader = SliceReader(writer, self.position.open_from or at)
-        self._stream = Stream(reader, self.position, since or at, spool)
+        self._stream = Stream(reader, self.position, since or at, _spool(directory))
         self._writer = Writer(client, care.without_diffs)
         self._catalogue = Catalogue(client, self.strict, self._writer)
         self._expected = PAGE_BYTES
@@ -156,20 +164,20 @@ class Applier:
                     return True
             return self._apply_command(until)
         except ConnectionFailure as error:
-            raise HeadFailed(f"the head went away: {error}") from error
+            raise HeadFailed(f"the head went away: {words(error)}") from error
         except OperationFailure as error:
             if may_pass(error):
                 advice = "; raise head.cache_mb if this continues" if error.code == TOO_LARGE_FOR_CACHE else ""
-                raise Transient(f"the head could not take a batch now: {error}{advice}") from error
+                raise Transient(f"the head could not take a batch now: {words(error)}{advice}") from error
             raise ResyncRequired(
-                "corruption", f"the head refused a batch after {self.position.optime}: {error}"
+                "corruption", f"the head refused a batch after {self.position.optime}: {words(error)}"
             ) from error
         except PyMongoError as error:
-            raise Transient(f"the head: {error}") from error
+            raise Transient(f"the head: {words(error)}") from error
         except (AgentError, OSError, MemoryError):
             raise
         except Exception as error:
-            found = f"{type(error).__name__}: {error}"[:300]
+            found = words(error)[:300]
             raise Unsupported(f"{self._suspect()}: expected an entry that can be replayed, found {found}") from error
 
     def _suspect(self) -> str:
@@ -340,31 +348,22 @@ class Applier:
         except OperationFailure as error:
             if may_pass(error):
                 raise
-            raise ResyncRequired("corruption", f"{op.entry}: the head refused it: {error}") from error
+            raise ResyncRequired("corruption", f"{op.entry}: the head refused it: {words(error)}") from error
 
     def _violation(self, op: Op, found: _Mismatch) -> ResyncRequired:
+        error = found.errors[0] if found.errors else None
+        document = noted(self._directory, op.namespace, shown(op.identity))
+        about = {"op": op.kind, "namespace": op.namespace, "optime": op.optime.to_json(), "id": document}
+        if error is not None and not (error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {})):
+            return ResyncRequired("corruption", f"{op.entry}: the head refused it: {told(error)}"[:500], **about)
         what = {"i": "insert", "u": "update", "d": "delete"}.get(op.kind, op.kind)
-        entry = op.entry
-        shown, error = _shown(op.identity), found.errors[0] if found.errors else None
-        cause = "unsafe_apply_ops"
-        if error is None:
-            message = f"{entry}: the {what} names the document with _id {shown}, which the backup does not have"
-        elif error.get("code") == DUPLICATE_KEY and "_id" in error.get("keyPattern", {}):
-            message = f"{entry}: the insert of _id {shown} meets a document that the backup has already"
-        else:
-            cause, message = "corruption", f"{entry}: the head refused it: {error.get('errmsg', error)}"[:500]
-        optime = op.optime.to_json()
-        return ResyncRequired(cause, message, op=op.kind, namespace=op.namespace, optime=optime, id=shown)
+        message = f"{op.entry}: the {what} names the document {document}, which the backup does not have"
+        if error is not None:
+            message = f"{op.entry}: the insert of {document} meets a document that the backup has already"
+        return ResyncRequired("unsafe_apply_ops", message, **about)
 
 
-def _shown(identity: Any) -> str:
-    """Return an `_id` for messages, shortened."""
-    text = repr(dict(identity)) if isinstance(identity, RawBSONDocument) else repr(identity)
-    return text if len(text) <= 120 else text[:117] + "..."
-
-
-def spool_directory(generation: Path) -> Path:
-    """Return where transactions too large for memory are kept while they are open."""
+def _spool(generation: Path) -> Path:
     path = generation / "spool"
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path

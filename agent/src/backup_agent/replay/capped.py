@@ -26,6 +26,7 @@ from backup_agent.replay.statements import Writer, insert
 from backup_agent.replay.views import apply_command, drop_collection, execute
 from backup_agent.source.member import raw_collection
 from backup_agent.values import Client, Document
+from backup_agent.words import told
 
 ILLEGAL_OPERATION = 20
 LIMITS_CHANGE_SINCE = 6
@@ -169,7 +170,7 @@ class CappedWriter:
             return  # 5.0 deletes from no capped collection: what the source evicted, the head has evicted
         if errors:
             op = group.ops[errors[0]["index"]]
-            text = f"{op.entry}: a capped collection of the head refused it: {errors[0].get('errmsg')}"
+            text = f"{op.entry}: a capped collection of the head refused it: {told(errors[0])}"
             raise ResyncRequired("unsafe_apply_ops", text[:500])
         if group.kind == "u" and not self._again and int(reply["n"]) != len(group.ops):
             raise ResyncRequired(

@@ -33,6 +33,7 @@ from backup_agent.replay.stream import Unit, command_name
 from backup_agent.replay.views import WRITTEN, apply_command, execute
 from backup_agent.times import OpTime
 from backup_agent.values import Client
+from backup_agent.words import without_values, words
 
 log = structlog.get_logger(__name__)
 
@@ -162,14 +163,14 @@ class Catalogue:
                 for spec in specs:
                     self.build(ui, [spec], copied)
                 return
-            reason = str((error.details or {}).get("errmsg", error))[:300]
+            reason = words(error)[:300]
             self.model.refuse(ui, specs[0], reason)
             log.warning("index refused", namespace=self._names[ui], index=specs[0]["name"], reason=reason)
 
     def refused(self) -> dict[str, str]:
         """Return why an index is not there, for each that the head refused to build: by namespace and name."""
         return {
-            f"{name} {index}": reason
+            f"{name} {index}": without_values(reason)
             for ui, reasons in refused_indexes(self._client).items()
             if (name := self._names.get(ui)) is not None
             for index, reason in reasons.items()
@@ -201,7 +202,7 @@ class Catalogue:
             if may_pass(error):
                 raise
             raise ResyncRequired(
-                "corruption", f"{describe('c', entry['ns'], unit.optime, name)}: the head refused it: {error}"
+                "corruption", f"{describe('c', entry['ns'], unit.optime, name)}: the head refused it: {words(error)}"
             ) from error
 
     def _known(self, ui: bytes | None, entry: RawBSONDocument, optime: OpTime) -> str | None:

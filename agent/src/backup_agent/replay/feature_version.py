@@ -12,6 +12,7 @@ from backup_agent.errors import Transient, Unsupported
 from backup_agent.replay.groups import describe
 from backup_agent.times import OpTime
 from backup_agent.values import Client
+from backup_agent.words import words
 
 DOCUMENT = "featureCompatibilityVersion"
 CONFIRMED_SINCE = 7
@@ -56,6 +57,6 @@ def _set(head: Client, version: str, what: str) -> None:
         head.admin.command(command)
     except OperationFailure as error:
         raise Unsupported(
-            f"{what} has {DOCUMENT} {version}, which the head's mongod {head.server_info()['version']} refuses: {error}; "
+            f"{what} has {DOCUMENT} {version}, which the head's mongod {head.server_info()['version']} refuses: {words(error)}; "
             "upgrade the head first (head.mongod), then restart the agent"
         ) from error

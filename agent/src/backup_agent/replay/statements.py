@@ -24,6 +24,7 @@ from backup_agent.replay.groups import Group, Op, grouped, id_key
 from backup_agent.replay.refusals import DUPLICATE_KEY
 from backup_agent.source.member import raw_collection
 from backup_agent.values import RAW, REPLIES, Client, Document
+from backup_agent.words import told, words
 
 UNKNOWN_STAGE = 40324
 STAGE = "$_internalApplyOplogUpdate"
@@ -214,7 +215,7 @@ def _after(op: Op, before: bytes) -> bytes:
     try:
         return apply_diff(before, bytes(op.o["diff"].raw))
     except Exception as error:
-        found = f"{type(error).__name__}: {error}"[:300]
+        found = words(error)[:300]
         raise Unsupported(f"{op.entry}: expected a diff that can be applied, found {found}") from error
 
 
@@ -263,5 +264,5 @@ def _require(errors: list[Document], collection: str) -> None:
     if errors:
         raise OperationFailed(
             f"{collection}: expected the head to take every document of the copy, it refused {len(errors)}: "
-            f"{errors[0].get('errmsg')}"[:500]
+            f"{told(errors[0])}"[:500]
         )

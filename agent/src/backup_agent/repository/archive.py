@@ -25,6 +25,7 @@ from backup_agent.repository.inventory import SLICES, Archive, Archived, Line, i
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
 from backup_agent.times import lately, now_iso
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +113,7 @@ class Archiver:
         except Shutdown:
             pass
         except (AgentError, sqlite3.Error) as error:
-            log.warning("repository not compared", reason=str(error)[:300])
+            log.warning("repository not compared", reason=words(error)[:300])
 
     @property
     def _last(self) -> Archived:
@@ -156,7 +157,7 @@ class Archiver:
             self._failed(last, error.message)
         except Exception as error:  # the thread must leave a trace of whatever ended it
             log.exception("archive")
-            self._failed(last, str(error)[:300])
+            self._failed(last, words(error)[:300])
         else:
             self._forget()
 

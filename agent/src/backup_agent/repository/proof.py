@@ -18,11 +18,13 @@ from backup_agent.head import HeadFailed, Mongod, make_plain
 from backup_agent.machine.disks import used_bytes
 from backup_agent.repository.restic import ResticFailed, Strange
 from backup_agent.repository.snapshot import MANIFEST, known, repository
+from backup_agent.state.documents import noted
 from backup_agent.state.records import Snapshot
 from backup_agent.state.room import Place
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso
 from backup_agent.values import Client, Record
+from backup_agent.words import words
 
 SOCKET = "scratch.sock"
 NAMED_DIFFERENCES = 20
@@ -63,7 +65,7 @@ def prove(work: Work, name: str) -> Proof:
     OperationFailed that names collections, indexes and documents, Canceled, Shutdown.
     """
     snapshot = known(work.store, name)
-    scratch = work.config.directory / "scratch" / name
+    scratch = work.config.scratch / name
     _require_room(scratch, snapshot, work.config.disk_reserve_bytes)
     try:
         with _restored(work, snapshot, scratch) as (client, expected):
@@ -106,7 +108,9 @@ def _busy(work: Work) -> None:
     try:
         work.apply_some()
     except PyMongoError as error:
-        raise Transient(f"proof: expected the head to go on applying, found: {error}; it is tried again") from error
+        raise Transient(
+            f"proof: expected the head to go on applying, found: {words(error)}; it is tried again"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -151,7 +155,7 @@ def _unrestorable(what: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        raise _Unrestorable(f"{what}{error}") from error
+        raise _Unrestorable(f"{what}{words(error)}") from error
 
 
 def _restore(work: Work, snapshot: Snapshot, scratch: Path) -> None:
@@ -188,7 +192,7 @@ def _compare(work: Work, client: Client, expected: Manifest) -> list[str]:
 
 
 def _with_documents(work: Work, client: Client, mismatch: Mismatch) -> str:
-    """Add the documents' `_id` to a sentence, as far as the head can tell: it has gone on since the snapshot."""
+    """Add the documents to a sentence, as far as the head can tell: it has gone on since the snapshot."""
     if mismatch.span is None:
         return mismatch.text
     with contextlib.suppress(PyMongoError, HeadFailed):
@@ -196,5 +200,6 @@ def _with_documents(work: Work, client: Client, mismatch: Mismatch) -> str:
         there = manifest.side(client, mismatch.namespace)
         named = digest.differences(here, there, mismatch.span, each=work.alive)
         if named:
-            return f"{mismatch.text}; compared with the head as it is now: {', '.join(map(str, named))}"
+            known = (f"{one.kind} {noted(work.config.directory, mismatch.namespace, one.id)}" for one in named)
+            return f"{mismatch.text}; compared with the head as it is now: {', '.join(known)}"
     return mismatch.text

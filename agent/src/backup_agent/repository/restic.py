@@ -16,12 +16,12 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backup_agent.config import Repository
+from backup_agent.config import Repository, why_not_private
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
 from backup_agent.head import dies_with_agent
 from backup_agent.repository import environment
@@ -30,6 +30,10 @@ from backup_agent.values import Json, Record
 
 TICK_SECONDS = 0.2
 TERMINATE_SECONDS = 20
+MOST_ANSWER_CHARACTERS = 256 * 1024 * 1024
+"""More than the manifest of a snapshot, or the list of them, can have: whoever can write to the repository can forge one."""
+PIECE_CHARACTERS = 1024 * 1024
+QUEUED_PIECES = 32
 KEPT_ERROR_LINES = 20
 LOCKED_SECONDS = 120
 """How long a command waits for the lock of another process."""
@@ -229,7 +233,7 @@ class Restic:
         deadline, pause = time.monotonic() + LOCKED_SECONDS, 0.0
         while True:
             try:
-                return "".join(self._lines(arguments, tick, None))
+                return _joined(self._lines(arguments, tick, None), arguments[0])
             except ReadOnly:
                 if arguments[0] not in READING:
                     raise
@@ -260,6 +264,8 @@ class Restic:
             raise explain(arguments[0], process.returncode, "".join(errors), self._repository)
 
     def _start(self, arguments: list[str], directory: Path | None) -> subprocess.Popen[str]:
+        if refused := why_not_private("repository.password_file", self._repository.password_file):
+            raise BadConfiguration(refused)
         self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             return subprocess.Popen(
@@ -292,10 +298,10 @@ def _pause(seconds: float, tick: Tick) -> None:
 
 def _output(process: subprocess.Popen[str], errors: deque[str], tick: Tick) -> Iterator[str]:
     """Yield the lines of standard output, keep the last ones of standard error."""
-    lines: queue.Queue[str | None] = queue.Queue(maxsize=1000)
+    lines: queue.Queue[str | None] = queue.Queue(maxsize=QUEUED_PIECES)
     readers = [
         threading.Thread(target=_pump, args=(process.stdout, lines.put), daemon=True),
-        threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True),
+        threading.Thread(target=errors.extend, args=(_pieces(process.stderr),), daemon=True),
     ]
     for reader in readers:
         reader.start()
@@ -312,9 +318,29 @@ def _output(process: subprocess.Popen[str], errors: deque[str], tick: Tick) -> I
 
 
 def _pump(stream: Any, put: Callable[[str | None], None]) -> None:
-    for line in stream:
-        put(line)
+    for piece in _pieces(stream):
+        put(piece)
     put(None)
+
+
+def _pieces(stream: Any) -> Iterator[str]:
+    """Yield the lines of a stream, one that has no end in pieces."""
+    return iter(lambda: stream.readline(PIECE_CHARACTERS), "")
+
+
+def _joined(pieces: Iterable[str], command: str) -> str:
+    """Return an answer of restic. Raises ResticFailed for one that is larger than any that it gives."""
+    found: list[str] = []
+    left = MOST_ANSWER_CHARACTERS
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise ResticFailed(
+                f"restic {command}: expected at most {MOST_ANSWER_CHARACTERS} characters, found more; "
+                "see who has written to the repository"
+            )
+        found.append(piece)
+    return "".join(found)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

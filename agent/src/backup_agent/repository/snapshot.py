@@ -29,6 +29,7 @@ from backup_agent.state.store import Store
 from backup_agent.state.work import Work
 from backup_agent.times import now_iso, show, unix_seconds
 from backup_agent.values import Client
+from backup_agent.words import words
 
 MANIFEST = "manifest.json"
 DATA = "data"
@@ -41,7 +42,7 @@ BACKUP_FILE = "WiredTiger.backup"
 SETTLE_SECONDS = 60
 SCHEDULED = "scheduled-"
 """The names of snapshots that the schedule takes begin so, and no others do."""
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]*\Z")
 
 
 def repository(work: Work) -> Restic:
@@ -101,7 +102,7 @@ def _write_manifest(work: Work, optime: Any, digests: bool) -> None:
         )
     except PyMongoError as error:
         alive_or_transient(work.head)
-        raise Transient(f"manifest: expected the head to be read, found: {error}") from error
+        raise Transient(f"manifest: expected the head to be read, found: {words(error)}") from error
     manifest.save(built, work.head.directory / MANIFEST)
 
 

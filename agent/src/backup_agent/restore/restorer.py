@@ -23,7 +23,7 @@ from backup_agent.capture.slices import SliceWriter
 from backup_agent.compare.manifest import Manifest, missing_indexes, parse
 from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired, Transient, Unsupported
 from backup_agent.head import LAST_SECONDS, HeadFailed, Mongod, make_plain, mongod_version, point_nowhere
-from backup_agent.replay.apply import Applier, PositionStore, spool_directory
+from backup_agent.replay.apply import Applier, PositionStore
 from backup_agent.replay.care import Care
 from backup_agent.repository.inventory import SLICES, Inventory
 from backup_agent.repository.restic import Gone, Restic
@@ -32,6 +32,7 @@ from backup_agent.restore.plan import Plan, Restore, plan, renewed
 from backup_agent.restore.target import Target
 from backup_agent.times import now_iso, show
 from backup_agent.values import Client
+from backup_agent.words import words
 
 DATA = "data"
 CACHE_MB = 256
@@ -160,7 +161,7 @@ class Restorer:
             return entries
         except (PyMongoError, Transient, HeadFailed) as error:
             raise OperationFailed(
-                f"restore: expected the copy to take the oplog, found: {str(error)[:400]}; {mongod.last_words()}"
+                f"restore: expected the copy to take the oplog, found: {words(error)[:400]}; {mongod.last_words()}"
             ) from error
         finally:
             writer.close()
@@ -172,7 +173,7 @@ class Restorer:
             raise OperationFailed(
                 "restore: expected an applied position in the snapshot, found none; restore another one"
             )
-        return Applier(client, writer, spool_directory(working), care)
+        return Applier(client, writer, working, care)
 
     def _apply(self, applier: Applier, chosen: Plan, mongod: Mongod) -> bool:
         """Apply all that is wanted; returns whether that was done. It was not when the copy died, and may be started again."""
@@ -232,7 +233,7 @@ class Restorer:
             make_plain(client)
             return missing
         except (PyMongoError, HeadFailed) as error:
-            raise OperationFailed(f"restore: the restored copy cannot be used: {str(error)[:400]}") from error
+            raise OperationFailed(f"restore: the restored copy cannot be used: {words(error)[:400]}") from error
         finally:
             mongod.stop()
 

@@ -22,11 +22,13 @@ from backup_agent.errors import Refused
 from backup_agent.restore import place
 from backup_agent.restore.plan import Restore
 from backup_agent.times import timestamp_iso
+from backup_agent.values import text_of
 
 WORKING = ".restore"
 """Everything is made in here. Its presence is the mark of an unfinished restore."""
 
 RECORD = ".restored.json"
+MOST_RECORD_BYTES = 64 * 1024 * 1024
 NAMES = "names.json"
 """In the working directory: what is being moved up from it, so that nothing else is ever removed."""
 
@@ -88,8 +90,8 @@ class Target:
 
     def record(self) -> Restore | None:
         """Return what a finished restore left, or None."""
-        with suppress(OSError, ValueError, TypeError):
-            found = Restore.from_json(json.loads((self.path / RECORD).read_text(encoding="utf-8")))
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            found = Restore.from_json(json.loads(text_of(self.path / RECORD, MOST_RECORD_BYTES)))
             return found if found.restored_at else None
         return None
 
@@ -159,12 +161,12 @@ class Target:
 
     def _moved(self) -> set[str]:
         with suppress(OSError, ValueError):
-            return set(json.loads((self.working / NAMES).read_text(encoding="utf-8")))
+            return set(json.loads(text_of(self.working / NAMES, MOST_RECORD_BYTES)))
         return set()
 
     def _checkpoint(self) -> str | None:
-        with suppress(OSError):
-            return hashlib.sha256((self.path / CHECKPOINT).read_bytes()).hexdigest()
+        with suppress(OSError), open(self.path / CHECKPOINT, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
         return None
 
     def _untouched(self, record: Restore) -> bool:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.errors import AccessRefused, AgentError, BadConfiguration, Transient
+from backup_agent.words import without_values, words
 
 AUTHENTICATION_FAILED = 18
 UNAUTHORIZED = 13
@@ -34,9 +35,9 @@ def plain(text: str) -> str:
 
 def reason(error: PyMongoError) -> str:
     """Return in a few words why a member did not answer; the driver's own words follow, without its view of the set."""
-    text = plain(str(error))
     if is_refusal(error):
-        return f"login refused ({text.partition(', full error')[0][:200]})"
+        return f"login refused ({without_values(str(error))[:200]})"
+    text = plain(words(error))
     if text == "No servers found yet":  # it is being connected to, still
         return "timed out (no answer)"
     known = next((word for word, marks in REASONS.items() if any(mark in text for mark in marks)), None)
@@ -67,7 +68,7 @@ def asked(what: str, call: Callable[[], Result]) -> Result:
 def meaning(what: str, error: PyMongoError) -> AgentError:
     """Return the error that the driver's stands for."""
     if not isinstance(error, OperationFailure):
-        return Transient(f"{what}: {str(error)[:300]}")
+        return Transient(f"{what}: {words(error)[:300]}")
     if error.code == AUTHENTICATION_FAILED:
         return AccessRefused(
             "login",
@@ -78,4 +79,4 @@ def meaning(what: str, error: PyMongoError) -> AgentError:
         return BadConfiguration(
             f"source: the user may not do what {what} needs; grant it the roles backup and clusterMonitor on admin"
         )
-    return Transient(f"{what}: {error.details.get('errmsg') if error.details else error}")
+    return Transient(f"{what}: {words(error)}")

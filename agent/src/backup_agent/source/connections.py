@@ -18,7 +18,7 @@ from backup_agent.config import Config
 from backup_agent.errors import AccessRefused, AgentError, BadConfiguration, Transient
 from backup_agent.source.addresses import Given, address, by_horizon, read
 from backup_agent.source.answers import is_distrust, is_refusal, meaning, plain, reason
-from backup_agent.source.options import FILES, LOGIN, only_safe, options, why_not
+from backup_agent.source.options import FILES, LOGIN, has_tls, only_safe, options, why_not
 from backup_agent.source.topology import Topology, judge
 from backup_agent.times import now_iso
 from backup_agent.values import Client
@@ -79,7 +79,7 @@ class SourceSet:
         return options(self._config, self._uri().options, answer_seconds)
 
     def _connect(self, addresses: list[str], given: dict[str, Any]) -> Client:
-        source, tls = self._config.source, bool(given.get("tls"))
+        source, tls = self._config.source, has_tls(given)
         refusals = [why for place in addresses if (why := why_not(source, place, tls)) is not None]
         if refusals:
             raise BadConfiguration(refusals[0])

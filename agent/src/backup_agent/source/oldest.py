@@ -17,6 +17,7 @@ from backup_agent.source.member import member_state
 from backup_agent.source.oplog import edge_entry
 from backup_agent.times import timestamp_json
 from backup_agent.values import Client, Json, Record
+from backup_agent.words import words
 
 LONGEST_SECONDS = 10 * 366 * 86400.0
 """A nearly idle set could wait beyond the end of the calendar."""
@@ -94,7 +95,7 @@ def _oldest(client: Client) -> Timestamp:
 def _short(error: Exception) -> str:
     if isinstance(error, PyMongoError):
         return reason(error)
-    text = plain(error.message if isinstance(error, AgentError) else str(error))
+    text = plain(words(error))
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 

@@ -14,6 +14,7 @@ from backup_agent.source.answers import asked
 from backup_agent.source.connections import SourceSet
 from backup_agent.source.member import raw_collection
 from backup_agent.values import Client, Document, Json, Record
+from backup_agent.words import told
 
 HOUR = 3600.0
 CAPPED_POSITION_LOST = 136
@@ -95,6 +96,6 @@ def oplog_note(sources: SourceSet, text: str) -> Timestamp:
     options: Document = {"data": {"msg": text}, "writeConcern": {"w": "majority", "wtimeout": 30_000}}
     reply = asked("appendOplogNote", lambda: client.admin.command("appendOplogNote", 1, **options))
     if "writeConcernError" in reply:  # the driver leaves it to the caller of a plain command
-        raise Transient(f"expected a note that a majority has, found: {reply['writeConcernError'].get('errmsg')}")
+        raise Transient(f"expected a note that a majority has, found: {told(reply['writeConcernError'])}")
     written: Timestamp = reply["operationTime"]
     return written

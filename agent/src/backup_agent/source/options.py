@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from backup_agent.config import Config, Source
+from backup_agent.config import Config, Source, why_not_private
+from backup_agent.errors import AccessRefused
 from backup_agent.source.addresses import address, is_among, is_local
 
 LOGIN = ("username", "password", "authsource", "authmechanism", "authmechanismproperties")
@@ -19,7 +21,7 @@ MECHANISM = "SCRAM-SHA-256"
 def options(config: Config, given: Mapping[str, Any], answer_seconds: float) -> dict[str, Any]:
     """Return the options of a connection: those that the URI gives, and what the configuration says over them.
 
-    Raises AccessRefused when the password cannot be read.
+    Raises AccessRefused when the password cannot be read, or others can read it or the key.
     """
     source = config.source
     milliseconds = int(source.connect_timeout_seconds * 1000)
@@ -46,7 +48,15 @@ def options(config: Config, given: Mapping[str, Any], answer_seconds: float) -> 
             found["tlsallowinvalidhostnames"] = source.tls.allow_invalid_hostnames
         files = {"tlscafile": source.tls.ca_file, "tlscertificatekeyfile": source.tls.certificate_key_file}
         found |= {name: str(path) for name, path in files.items() if path}
+    key = found.get("tlscertificatekeyfile")
+    if key and (refused := why_not_private("source.tls.certificate_key_file", Path(key))):
+        raise AccessRefused("certificate", refused)
     return found
+
+
+def has_tls(given: Mapping[str, Any]) -> bool:
+    """Say whether a connection with these options is one of TLS; the driver takes a file of certificates for a wish for it."""
+    return bool(given.get("tls", any(map(given.get, FILES))))
 
 
 def why_not(source: Source, place: str, tls: bool) -> str | None:

@@ -21,11 +21,12 @@ import structlog
 from pymongo.errors import OperationFailure
 
 from backup_agent.config import Config
-from backup_agent.errors import AgentError, Canceled, NoRoom, Refused, Shutdown
+from backup_agent.errors import Canceled, NoRoom, Refused, Shutdown
 from backup_agent.state.records import Alert
 from backup_agent.state.store import Store
 from backup_agent.times import now_iso
 from backup_agent.values import Json
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -149,7 +150,7 @@ class Room:
         try:
             self.require(*names)
         except NoRoom as full:
-            reason = error.message if isinstance(error, AgentError) else str(error)
+            reason = words(error)
             return NoRoom(f"{full.message} (found with: {reason[:200]})", full.place, **full.details)
         return None
 

@@ -35,6 +35,7 @@ from backup_agent.state.work import Work
 from backup_agent.sync.copying import Copier, Moved, Tally, describe_collections, journal, prepare
 from backup_agent.times import OpTime, show
 from backup_agent.values import Client
+from backup_agent.words import words
 
 log = structlog.get_logger(__name__)
 
@@ -172,15 +173,17 @@ class InitialSync:
             raise refused from error
         if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
             raise OperationFailed(
-                f"{member}: the user may not read a collection: {error}; grant it the role backup"
+                f"{member}: the user may not read a collection: {words(error)}; grant it the role backup"
             ) from error
         if attempts >= COPY_ATTEMPTS:
-            raise OperationFailed(f"the copy failed {attempts} times without getting on: {error}"[:500]) from error
+            raise OperationFailed(
+                f"the copy failed {attempts} times without getting on: {words(error)}"[:500]
+            ) from error
         if not self._work.head.alive:
-            raise Transient(f"the head ended during the copy: {error}") from error
+            raise Transient(f"the head ended during the copy: {words(error)}") from error
         self._work.sources.failed(member, error)
-        log.warning("copy interrupted", member=member, reason=plain(str(error))[:300])
-        self._progress(f"interrupted ({member}: {plain(str(error))[:80]}), going on")
+        log.warning("copy interrupted", member=member, reason=plain(words(error))[:300])
+        self._progress(f"interrupted ({member}: {plain(words(error))[:80]}), going on")
         self._pause()
 
     def _pause(self) -> None:

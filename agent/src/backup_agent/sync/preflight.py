@@ -33,8 +33,12 @@ from backup_agent.source.topology import MemberFacts, Topology
 from backup_agent.state.records import STEPS, Copied
 from backup_agent.sync.copying import Copier, Moved, Tally, describe_collections, prepare
 from backup_agent.values import Check, Client, Record
+from backup_agent.words import words
 
 SAMPLE_SECONDS = 3.0
+TRIAL = "trial-"
+"""How the directories of trial copies begin."""
+
 MARGIN = 2.0
 """The window must be this many times the estimated sync: indexes are built and validation reads everything again."""
 
@@ -89,7 +93,7 @@ def plan(config: Config, sources: SourceSet, data_directory: Path, tick: Tick) -
         if not result.failed:
             _check_window(config, client, chosen.member, collections, result, tick)
     except (PyMongoError, Transient) as error:
-        result.check("source", False, f"{chosen.member}: {str(error)[:200]}", "see why it does not answer")
+        result.check("source", False, f"{chosen.member}: {words(error)[:200]}", "see why it does not answer")
     return result
 
 
@@ -156,7 +160,7 @@ def _check_window(
     try:
         rate = measure_rate(config, client, collections, tick)
     except (HeadFailed, PyMongoError, OSError) as error:
-        result.check("rate", False, f"the trial copy failed: {error}", "see why the head's mongod does not run")
+        result.check("rate", False, f"the trial copy failed: {words(error)}", "see why the head's mongod does not run")
         return
     needed = int((result.data_bytes or 0) / rate * MARGIN) + 1 if rate else 1
     result.rate_bytes_per_second, result.estimated_sync_seconds, result.window_seconds = rate, needed, window
@@ -172,7 +176,7 @@ def measure_rate(config: Config, client: Client, collections: list[Copied], tick
         return None
     largest = max(sizes, key=lambda c: c.bytes)
     config.socket_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=config.directory) as directory:
+    with tempfile.TemporaryDirectory(prefix=TRIAL, dir=config.directory) as directory:
         socket = config.socket_directory / f"t{Path(directory).name[-6:]}.sock"
         scratch = Mongod(config.head.mongod, Path(directory), socket, config.head.cache_mb)
         try:

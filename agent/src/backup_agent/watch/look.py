@@ -17,6 +17,7 @@ from bson.timestamp import Timestamp
 
 from backup_agent.config import Config, load
 from backup_agent.errors import AgentError, BadConfiguration
+from backup_agent.source.certificates import Certificate, Certificates
 from backup_agent.source.oldest import Estimate, Oldest, ask, estimate
 from backup_agent.state import maintenance
 from backup_agent.state.maintenance import Maintenance
@@ -48,6 +49,7 @@ class Finding(Record):
     decided_by: str | None = None
     """`record` or `source`."""
     lost: bool = False
+    certificates: tuple[Certificate, ...] = ()
     source: Json | None = None
 
     @property
@@ -64,6 +66,7 @@ class _Stored:
     captured: Timestamp | None = None
     lost: Alert | None = None
     """The alert that a resync is required, if it is open."""
+    certificates: tuple[Certificate, ...] = ()
 
 
 def files(directory: Path) -> list[Path]:
@@ -96,6 +99,7 @@ def look(path: Path, late_seconds: float) -> Finding:
     except (OSError, sqlite3.Error) as error:
         return Finding(job, WARNING, f"nothing is known: {error}; run this as the user of the agent, or as root")
     found = _running(job, stored) if alive else _down(config, stored, late_seconds)
+    found = replace(found, certificates=stored.certificates)
     if stored.lost is not None:
         since = f"since {stored.lost.since} ({stored.lost.cause})"
         text = f"Resync Required {since}; run: {maintenance.resync(job)}"
@@ -111,7 +115,8 @@ def _stored(config: Config) -> _Stored:
         # A daemon that ran on after the record was written has captured more since.
         captured = store.live().captured or (record.captured if record else None)
         lost = next((alert for alert in store.alerts() if alert.kind == "resync_required"), None)
-        return _Stored(record, captured, lost)
+        certificates = (store.observed("certificate", Certificates) or Certificates()).files
+        return _Stored(record, captured, lost, certificates)
 
 
 def _running(job: str, stored: _Stored) -> Finding:

@@ -52,9 +52,12 @@ def metrics(findings: Sequence[Finding]) -> bytes:
     under = gauge("maintenance", "1 while maintenance of the job is recorded", (*JOB, "owner"))
     latest = gauge("latest_safe_restart_timestamp_seconds", "By when an agent that is down has to run again")
     left = gauge("latest_safe_restart_left_seconds", "How long it was until then when the watch ran")
+    ends = gauge("certificate_expiry_timestamp_seconds", "When the first certificate of a file ends", (*JOB, "file"))
     gauge("watch_timestamp_seconds", "When the watch ran", ()).set(time.time())
     for found in findings:
         up.labels(found.job, found.job).set(bool(found.alive))
+        for one in found.certificates:
+            ends.labels(found.job, found.job, one.file).set(unix_seconds(one.expires_at))
         if found.maintenance is not None:
             under.labels(found.job, found.job, found.maintenance.owner).set(1)
         if found.latest_safe_restart is not None:

@@ -23,6 +23,7 @@ CONNECTION: Mapping[str, Mapping[str, Any]] = {
     "client_key_file": {"type": "path", "no_log": False},
     "proxy": {"type": "str"},
     "timeout_seconds": {"type": "float", "default": 30},
+    "plaintext": {"type": "bool", "default": False},
 }
 
 #: Which cluster of which project. Required for a job, so what works on a job has to ask for them.

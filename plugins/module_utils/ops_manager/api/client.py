@@ -24,11 +24,13 @@ from urllib.parse import urlencode, urlsplit
 from ...values import Answer
 from . import authentication, replies
 from .errors import ApiError, NothingSent, Refusal
-from .transport import API, Connection, Reply, Transport
+from .transport import API, Connection, Reply, TooLarge, Transport
 
 __all__ = ["Client", "Connection"]
 
 _PAGE = 100
+#: With as many entries no server is asked any further.
+_MOST_PAGES = 2000
 
 #: A nonce that grows old between the challenge and the answer is no reason to give up; one that always does is.
 _LOGINS = 4
@@ -79,6 +81,8 @@ class Client:
             # A server that does not know of pages would be asked for ever.
             if entries == before:
                 return
+            if number > _MOST_PAGES:
+                raise self._unreadable("GET", path, None, f"a list of more than {_MOST_PAGES} pages")
             yield from entries
             seen += len(entries)
             if not replies.has_more(page, seen, len(entries) == _PAGE):
@@ -130,7 +134,7 @@ class Client:
             return {}
         try:
             return json.loads(reply.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._unreadable(method, path, reply.status, replies.quoted(reply.body)) from None
 
     def _sent(self, method: str, path: str, query: Mapping[str, Any], body: Mapping[str, Any] | None) -> Reply:
@@ -171,6 +175,8 @@ class Client:
         if isinstance(cause, ssl.SSLCertVerificationError):
             remedy = "set ops_manager.ca_file to the certificates of the authority that signed the one of the server"
             return ApiError(refusal, code="certificate_refused", remedy=remedy)
+        if isinstance(cause, TooLarge):
+            return ApiError(refusal, code="answer_too_large", remedy="see who answers at ops_manager.url")
         # Before anything is written to it, a connection has to come about.
         return (NothingSent if isinstance(cause, replies.NO_CONNECTION) else ApiError)(refusal)
 

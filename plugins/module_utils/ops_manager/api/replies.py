@@ -75,7 +75,7 @@ def error_body(body: bytes) -> dict[str, str]:
     """Return what the API says about an error, as text; empty where it was not the API that has answered."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     names = ("errorCode", "reason", "detail")
     return {name: str(found[name]) for name in names if found.get(name)} if isinstance(found, dict) else {}

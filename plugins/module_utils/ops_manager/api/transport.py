@@ -21,8 +21,16 @@ from urllib import error, request
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ...errors import bad_option
+from ...in_the_clear import is_local
 
 API = "/api/public/v1.0"
+
+#: More than the longest page of the API has by far.
+MOST_BODY_BYTES = 32 * 1024 * 1024
+
+
+class TooLarge(ValueError):
+    """An answer that goes on and on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Connection:
     #: May hold a password.
     proxy: str | None = field(default=None, repr=False)
     timeout_seconds: float = 30.0
+    #: Whether it is on purpose that others can read, and change, what is said on the way.
+    plaintext: bool = False
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Connection:
@@ -50,7 +60,16 @@ class Connection:
             _demand_address(options["proxy"], "ops_manager.proxy")
         # What is empty was not given.
         given = {one.name: options[one.name] for one in fields(cls) if options.get(one.name) not in (None, "")}
-        return cls(**{**given, "url": _base(options["url"])})
+        found = cls(**{**given, "url": _base(options["url"])})
+        if not found.allows(found.url):
+            remedy = "write https://, or set ops_manager.plaintext where nobody else can read or change what goes there"
+            raise bad_option("ops_manager.url to be https:// on another machine", "http://", remedy)
+        return found
+
+    def allows(self, url: str) -> bool:
+        """Say whether an address may be opened: by TLS, on this machine, or where somebody wants it otherwise."""
+        parts = urlsplit(url)
+        return parts.scheme == "https" or self.plaintext or is_local(parts.hostname or "")
 
 
 def _demand_address(url: str, option: str) -> SplitResult:
@@ -134,10 +153,17 @@ class Transport:
         asked = request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310
         try:
             with self._opener.open(asked, timeout=timeout) as answer:
-                return Reply(answer.status, answer.reason or "", answer.headers, answer.read())
+                return Reply(answer.status, answer.reason or "", answer.headers, _body(answer))
         except error.HTTPError as refused:
             with refused:
-                return Reply(refused.code, str(refused.reason or ""), refused.headers, refused.read())
+                return Reply(refused.code, str(refused.reason or ""), refused.headers, _body(refused))
+
+
+def _body(answer: Any) -> bytes:
+    found = bytes(answer.read(MOST_BODY_BYTES + 1))
+    if len(found) > MOST_BODY_BYTES:
+        raise TooLarge(f"more than {MOST_BODY_BYTES} bytes")
+    return found
 
 
 def _context(connection: Connection) -> ssl.SSLContext:

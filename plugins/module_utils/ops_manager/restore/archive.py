@@ -11,7 +11,7 @@ import os
 import shutil
 import tarfile
 import zlib
-from typing import IO
+from typing import IO, Any
 
 from ...errors import GiveUp, sentence
 from . import durable
@@ -19,26 +19,78 @@ from . import durable
 _BLOCK = 1024 * 1024
 # How deep below the top the data may lie: archives have one directory around everything.
 _DEPTH = 3
+# More than any mongod has files.
+_MOST_MEMBERS = 1_000_000
+_MOST_FILLING_BLOCKS = 16
+# What only describes other members is read as a whole: longer names no file system takes.
+_MOST_DESCRIBING_BYTES = 64 * 1024
+_DESCRIBING = frozenset(
+    (
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    )
+)
 
 
-def unpack(archive: str, directory: str) -> int:
+class _Header(tarfile.TarInfo):
+    """A header as it comes, before anything is read that it announces."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        """Go on with what the header announces. Raises GiveUp for a description that no member has.
+
+        Only here is every header met before its content is read, in all versions of Python; a test has one of each kind.
+        """
+        if self.type == tarfile.XGLTYPE or (self.type in _DESCRIBING and self.size > _MOST_DESCRIBING_BYTES):
+            raise _unsafe(self, "a description of other members that is none of a mongod's files")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+def unpack(archive: str, directory: str, most_bytes: int | None = None) -> int:
     """Unpack a tar.gz into an empty directory, durably; returns how many bytes its files have.
+
+    With `most_bytes` they have no more than that. What a member announces has to have room before it is written.
 
     Nothing but plain files and directories below `directory` is made: no link, no device, no owner and no mode of the archive.
     tarfile's own filters do the same, but not every Python of a target has them.
     """
     written = 0
     try:
-        with gzip.open(archive) as packed, tarfile.open(fileobj=packed, mode="r|", bufsize=_BLOCK) as tar:
-            for member in tar:
+        with gzip.open(archive) as packed, _opened(packed) as tar:
+            for number, member in enumerate(tar):
+                _demand_bounds(member, number, None if most_bytes is None else most_bytes - written)
+                durable.demand_room(member.size, directory)
                 written += _take(tar, member, directory)
                 tar.members = []  # type: ignore[attr-defined]  # else all of them stay in memory
-            while packed.read(_BLOCK):  # to the end, where the checksum of gzip is
-                pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            _demand_end(packed)
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
         raise _refused(f"one that cannot be read ({type(error).__name__})", "restore again", "broken_archive") from None
     durable.sync_directories(directory)
     return written
+
+
+def _opened(packed: gzip.GzipFile) -> tarfile.TarFile:
+    return tarfile.open(fileobj=packed, mode="r|", bufsize=_BLOCK, tarinfo=_Header)
+
+
+def _demand_bounds(member: tarfile.TarInfo, number: int, left: int | None) -> None:
+    """Refuse what goes on and on, and what is larger than it takes room in the archive."""
+    if number >= _MOST_MEMBERS:
+        raise _unsafe(member, f"behind {_MOST_MEMBERS} others")
+    if member.issparse():
+        raise _unsafe(member, "a file with holes")
+    if left is not None and member.size > left:
+        raise _unsafe(member, f"{member.size} bytes where the snapshot has at most {max(0, left)} more")
+
+
+def _demand_end(packed: gzip.GzipFile) -> None:
+    """Read to the end, where the checksum of gzip is; nothing but what fills the last block is before it."""
+    for _block in range(_MOST_FILLING_BLOCKS):
+        if not packed.read(_BLOCK):
+            return
+    raise _refused("one that goes on behind its end", "see who made it", "unsafe_archive")
 
 
 def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -> int:

@@ -28,6 +28,9 @@ from .target import Target
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 #: How long the address of an archive is good.
+# Files that were written while they were copied are larger than was said, but not by much.
+_MORE_THAN_SAID = 2
+_MORE_BYTES = 1024**3
 _EXPIRATION_HOURS = 24
 
 
@@ -192,7 +195,7 @@ class _Restore:
         _compare(downloaded, delivery.checksum(jobs, number), jobs.names[number])
         unpacked = os.path.join(self._target.working, f"{number}.unpacked")
         os.mkdir(unpacked, 0o700)
-        unpack(archive, unpacked)
+        unpack(archive, unpacked, _most_bytes(self._parts[number]))
         durable.remove(archive)
         self._place(data_directory(unpacked), directory)
         return {
@@ -207,6 +210,11 @@ class _Restore:
         if not directory:
             os.rmdir(where)
         os.rename(found, where)
+
+
+def _most_bytes(part: Part) -> int | None:
+    """Return how much an archive may become; None where Ops Manager does not say how large the files were."""
+    return None if part.file_bytes is None else _MORE_THAN_SAID * part.file_bytes + _MORE_BYTES
 
 
 def _compare(downloaded: Downloaded, expected: str | None, job: str) -> None:

@@ -47,10 +47,14 @@ class _Interrupted(Exception):
 
 
 class _StayOnTls(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect, but never from TLS to a connection that others can read."""
+    """Follows a redirect, but never from TLS to a connection that others can read, nor to one that was not allowed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if req.type == "https" and not newurl.lower().startswith("https:"):
+        leaves_tls = req.type == "https" and not newurl.lower().startswith("https:")
+        if leaves_tls or not self._connection.allows(newurl):
             message = sentence(
                 expected="an archive behind TLS", found="a redirect to plain HTTP", remedy="correct Ops Manager's URL"
             )
@@ -62,8 +66,11 @@ class Download:
     """One archive on its way to a file."""
 
     def __init__(self, source: Source, path: str, connection: Connection, pause_seconds: float = 2.0) -> None:
+        if not connection.allows(source.url):
+            remedy = "let Ops Manager deliver by HTTPS, or set ops_manager.plaintext where nobody else can read it"
+            raise GiveUp(sentence(expected="an archive behind TLS", found="http://", remedy=remedy), code="not_safe")
         self._source, self._path = source, path
-        self._opener = opener(connection, _StayOnTls())
+        self._opener = opener(connection, _StayOnTls(connection))
         self._timeout, self._pause = connection.timeout_seconds, pause_seconds
         self._hash = hashlib.sha1()  # noqa: S324 - the only sum that the API has
         self._written = 0

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -33,6 +32,7 @@ from ...errors import BackupError, FixInput, GiveUp, RetryLater, sentence
 
 _STOP_SECONDS = 60
 _SHOWN = 300
+_MOST_LAYOUT_BYTES = 1024 * 1024
 _QUOTED = 3
 # An error or worse, as servers write it since 4.4 and before.
 _SERIOUS = re.compile(r'"s":"[EF]"|^\S+ [EF] ')
@@ -228,7 +228,8 @@ def _socket_parent() -> str:
 def _layout(path: str) -> list[str]:
     """Return the options without which a mongod refuses files of this layout; it is written beside them."""
     try:
-        found = decode(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            found = decode(file.read(_MOST_LAYOUT_BYTES))
     except (OSError, InvalidBSON):
         return []
     options = (found.get("storage") or {}).get("options") or {}

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from ...errors import AskOperator, GiveUp, sentence
 from ...values import Answer
@@ -27,6 +27,7 @@ RECORD = ".restored.json"
 
 # In the working directory: what is being moved up from it, so that nothing else is ever removed.
 _NAMES = "names.json"
+_BLOCK = 1024 * 1024
 # Rewritten by the engine at every checkpoint: unchanged, no server has been started on the directory.
 _CHECKPOINT = "WiredTiger.turtle"
 # Fields of a plan that make two restores the same.
@@ -169,13 +170,20 @@ class Target:
     def _checkpoint(self, part: str) -> str | None:
         try:
             with open(os.path.join(self.path, part, _CHECKPOINT), "rb") as file:
-                return hashlib.sha256(file.read()).hexdigest()
+                return _sha256(file)
         except OSError:
             return None
 
     def _untouched(self, record: Answer) -> bool:
         found = record["checkpoints"]
         return bool(found) and all(seen is not None and seen == self._checkpoint(part) for part, seen in found.items())
+
+
+def _sha256(file: IO[bytes]) -> str:
+    found = hashlib.sha256()
+    for block in iter(lambda: file.read(_BLOCK), b""):
+        found.update(block)
+    return found.hexdigest()
 
 
 def _shown(record: Answer) -> Answer:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import bson
-from bson.raw_bson import RawBSONDocument
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_agent.compare import digest
-from backup_agent.values import RAW
 
 
 def _documents(many: int) -> list[bytes]:
@@ -64,19 +62,3 @@ def test_one_byte_changes_the_digest_and_one_mark() -> None:
 
     assert one.digest != other.digest
     assert [True, False, True] == [a == b for a, b in zip(one.marks, other.marks, strict=True)]
-
-
-def test_shown_ids_are_short_and_only_ids() -> None:
-    """An `_id` is shown as JSON, cut when it is long, and no other field is."""
-    short = RawBSONDocument(bson.encode({"secret": "s", "_id": {"a": 1}}))
-    long = RawBSONDocument(bson.encode({"_id": "x" * 500}))
-
-    assert '{"a": 1}' == digest.show_id(short)
-    assert digest.SHOWN_ID_CHARACTERS == len(digest.show_id(long))
-
-
-def test_dates_that_python_lacks_can_be_shown() -> None:
-    """An `_id` with a date after the year 9999 is named like any other."""
-    raw = bson.encode({"_id": bson.DatetimeMS(10**15)})
-
-    assert str(10**15) in digest.show_id(bson.decode(raw, RAW))

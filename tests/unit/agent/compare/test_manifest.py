@@ -92,3 +92,15 @@ def test_the_first_mark_that_differs_is_found() -> None:
     assert [0, 1, 2, 0] == [
         manifest._first_difference(*pair) for pair in (("ab", "xb"), ("abc", "axc"), ("ab", "abc"), ("", "a"))
     ]
+
+
+def test_a_forged_manifest_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is larger than any, or deeper than Python reads."""
+    path = tmp_path / "manifest.json"
+    path.write_text("[" * 200_000)
+    with pytest.raises(OperationFailed, match="expected a manifest in"):
+        manifest.load(path)
+    monkeypatch.setattr(manifest, "MOST_BYTES", 100)
+    path.write_text("{" + " " * 200 + "}")
+    with pytest.raises(OperationFailed, match="more than 100 bytes"):
+        manifest.load(path)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from backup_agent.capture.capture import View
-from backup_agent.daemon.alerts import note_access, note_refused_indexes
+from backup_agent.daemon.alerts import note_access, note_certificates, note_refused_indexes
 from backup_agent.errors import AccessRefused, Transient
+from backup_agent.source.certificates import Certificate, Certificates
 from backup_agent.state.store import Store
+from backup_agent.times import iso_in
 
 
 def shown(store: Store) -> list[tuple[str, str, str]]:
@@ -50,3 +52,23 @@ def test_each_refused_index_has_an_alert(store: Store) -> None:
     assert "capped" in message
     note_refused_indexes(store, {})
     assert [] == shown(store)
+
+
+def test_a_certificate_that_ends_soon_has_an_alert_until_it_is_renewed(store: Store) -> None:
+    """First it is a warning; it keeps the time at which it was raised."""
+
+    def seen(days: float) -> list[tuple[str, str]]:
+        note_certificates(store, Certificates((Certificate("ca_file", "/ca.pem", iso_in(days * 86400 + 60)),)))
+        return [(alert.cause, alert.detail["level"]) for alert in store.alerts() if alert.kind == "certificate"]
+
+    assert [] == seen(31)
+    assert [("/ca.pem", "warning")] == seen(29)
+    (first,) = store.alerts()
+    assert [("/ca.pem", "critical")] == seen(6)
+    assert "ends at" in store.alerts()[0].detail["message"]
+    assert [("/ca.pem", "critical")] == seen(-2)
+    assert "has ended at" in store.alerts()[0].detail["message"]
+    assert first.since == store.alerts()[0].since
+    assert [] == seen(365)
+    note_certificates(store, Certificates())
+    assert Certificates() == store.observed("certificate", Certificates)

@@ -22,7 +22,8 @@ def ended(config: Config, store: Store, at: str | None = None) -> str:
     if at is not None:
         store.update_operation(operation.id, finished_at=at)
     config.reports.mkdir(exist_ok=True)
-    (config.reports / f"{operation.id}.json").write_text("{}")
+    for kind in ("json", "html"):
+        (config.reports / f"{operation.id}.{kind}").write_text("{}")
     return operation.id
 
 
@@ -36,7 +37,7 @@ def test_old_operations_go_with_their_reports(config: Config, store: Store) -> N
     with pytest.raises(NotFound):
         store.operation(old)
     assert store.operation(new)
-    assert [f"{new}.json"] == [path.name for path in config.reports.iterdir()]
+    assert [f"{new}.html", f"{new}.json"] == sorted(path.name for path in config.reports.iterdir())
 
 
 def test_an_operation_outlives_its_report_after_a_crash(config: Config, store: Store) -> None:

@@ -62,6 +62,7 @@ def status(**changes: Any) -> Status:
         last_validation=None,
         archive=None,
         last_verification=None,
+        certificates=(),
     )
     return replace(healthy, **changes)
 

@@ -64,7 +64,7 @@ class Bench:
         program = where / "restic"
         program.write_text(CONTROLLED.format(here=where))
         program.chmod(0o755)
-        (where / "password").write_text("x")
+        (where / "password").touch(0o600)
         self.config = Config.model_validate(
             {
                 "job": "orders",

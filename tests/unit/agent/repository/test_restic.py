@@ -96,3 +96,37 @@ def test_a_restic_that_was_killed_is_tried_again() -> None:
 
     assert Transient is type(error)
     assert "signal 9" in error.message
+
+
+FLOOD = """#!/bin/sh
+yes {what} | tr -d "\\n" | head -c {many}
+"""
+
+
+def test_an_answer_without_an_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can write to the repository can forge a manifest: one line of it is not held in memory either."""
+    monkeypatch.setattr(restic, "MOST_ANSWER_CHARACTERS", 3_000_000)
+    (tmp_path / "restic").write_text(FLOOD.format(what="x", many=1_000_000_000))
+    (tmp_path / "restic").chmod(0o755)
+    repository = Repository(location=str(tmp_path / "r"), password_file=tmp_path / "p", restic=str(tmp_path / "restic"))
+    with pytest.raises(restic.ResticFailed, match="expected at most 3000000 characters"):
+        restic.Restic(repository, tmp_path / "cache").dump("a", "/manifest.json")
+
+
+def test_a_long_answer_is_whole(tmp_path: Path) -> None:
+    """It is read in pieces, and nothing is lost between them."""
+    (tmp_path / "restic").write_text(FLOOD.format(what="abc", many=5_000_001))
+    (tmp_path / "restic").chmod(0o755)
+    repository = Repository(location=str(tmp_path / "r"), password_file=tmp_path / "p", restic=str(tmp_path / "restic"))
+    expected = ("abc" * 2_000_000)[:5_000_001]
+    assert expected == restic.Restic(repository, tmp_path / "cache").dump("a", "/manifest.json")
+
+
+def test_a_password_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    """Restic is not even started."""
+    found = stub(tmp_path, "Fatal")
+    (tmp_path / "p").write_text("x")
+    (tmp_path / "p").chmod(0o640)
+    with pytest.raises(BadConfiguration, match=r"repository\.password_file: expected mode 0600, found 0640"):
+        found.snapshots()
+    assert not (tmp_path / "calls").exists()

@@ -97,4 +97,4 @@ def test_a_snapshot_is_due_after_its_interval(hours_ago: list[int], interval: fl
 @pytest.mark.parametrize("name", ["", "a b", "a,b", "-x", "../x", "x\n"])
 def test_names_that_could_not_be_tags_or_directories_are_refused(name: str) -> None:
     """A snapshot's name becomes a tag and a directory, so it has letters, digits and a few signs."""
-    assert snapshot.NAME.fullmatch(name) is None
+    assert snapshot.NAME.match(name) is None

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from backup_agent.config import Source
-from backup_agent.errors import BadConfiguration
+from backup_agent.errors import AccessRefused, BadConfiguration
 from backup_agent.source.addresses import is_local
 from backup_agent.source.connections import SourceSet
-from backup_agent.source.options import MECHANISM, options, why_not
+from backup_agent.source.options import MECHANISM, has_tls, options, why_not
 from tests.unit.agent.jobs import configured
 
 
@@ -65,6 +65,7 @@ def test_a_member_without_tls_is_not_connected_to(tmp_path: Path) -> None:
 
 def test_the_login_is_one_that_gives_nothing_away(tmp_path: Path) -> None:
     """Unless somebody names another mechanism."""
+    (tmp_path / "word").touch(0o600)
     (tmp_path / "word").write_text("x")
     user = {"uri": "mongodb://127.0.0.1/", "username": "backup", "password_file": str(tmp_path / "word")}
     config = configured(tmp_path, source={"replica_set": "rs0", **user})
@@ -73,3 +74,28 @@ def test_the_login_is_one_that_gives_nothing_away(tmp_path: Path) -> None:
     config = configured(tmp_path, source={"replica_set": "rs0", **user, "auth_mechanism": "PLAIN"})
     assert "PLAIN" == options(config, {}, 1)["authmechanism"]
     assert "authmechanism" not in options(configured(tmp_path), {}, 1)
+
+
+def test_a_file_of_certificates_is_a_wish_for_tls() -> None:
+    """The driver takes it for one."""
+    assert has_tls({"tlscafile": "/ca.pem"})
+    assert has_tls({"tls": True})
+    assert not has_tls({"tls": False})
+    assert not has_tls({})
+
+
+@pytest.mark.parametrize("how", ["option", "uri"])
+def test_a_key_that_others_can_read_is_not_used(tmp_path: Path, how: str) -> None:
+    """Wherever it is named; the certificates of the authority are for everybody."""
+    (tmp_path / "key.pem").write_text("x")
+    tls = {
+        "ca_file": str(tmp_path / "key.pem"),
+        **({"certificate_key_file": str(tmp_path / "key.pem")} if how == "option" else {}),
+    }
+    given = {"tlsCertificateKeyFile": str(tmp_path / "key.pem")} if how == "uri" else {}
+    config = configured(tmp_path, source={"uri": "mongodb://127.0.0.1/", "replica_set": "rs0", "tls": tls})
+    (tmp_path / "key.pem").chmod(0o644)
+    with pytest.raises(AccessRefused, match="expected mode 0600, found 0644"):
+        options(config, given, 1)
+    (tmp_path / "key.pem").chmod(0o600)
+    assert str(tmp_path / "key.pem") == options(config, given, 1)["tlscertificatekeyfile"]

@@ -21,6 +21,7 @@ from tests.unit.agent.jobs import configured
 
 def source(here: Path, **changes: Any) -> Config:
     """Return the configuration of a job with a user, whose source nobody answers for."""
+    (here / "word").touch(0o600)
     (here / "word").write_text("one\n")
     settings = {"uri": "mongodb://127.0.0.1:1/", "replica_set": "rs0", "connect_timeout_seconds": 0.1}
     user = {"username": "backup", "password_file": str(here / "word")}
@@ -46,6 +47,7 @@ def test_a_changed_password_makes_new_connections(sources: SourceSet, tmp_path: 
     (tmp_path / "word").write_text("two\n")
     os.utime(tmp_path / "word", ns=(1, 1))
     second = sources.client("127.0.0.1:1")
+    (tmp_path / "new").touch(0o600)
     (tmp_path / "new").write_text("six\n")
     os.utime(tmp_path / "new", ns=(1, 1))
     (tmp_path / "new").replace(tmp_path / "word")
@@ -100,6 +102,7 @@ def test_closing_what_is_for_much_data_leaves_the_others_alone(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["ca_file", "certificate_key_file"])
 def test_a_file_that_is_being_written_is_waited_for(tmp_path: Path, name: str) -> None:
     """A certificate that cannot be read may be whole in a moment; so may a password that is no text."""
+    (tmp_path / "half.pem").touch(0o600)
     (tmp_path / "half.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIC")
     with closing(SourceSet(source(tmp_path, tls={name: str(tmp_path / "half.pem")}))) as sources:
         with pytest.raises(AccessRefused) as refused:

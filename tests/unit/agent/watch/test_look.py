@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from backup_agent.__main__ import main
 from backup_agent.config import load
 from backup_agent.daemon.loop import hold_lock
+from backup_agent.source.certificates import Certificate
 from backup_agent.source.oldest import Oldest, estimate
 from backup_agent.state.maintenance import Maintenance
 from backup_agent.state.records import Live
@@ -330,9 +331,12 @@ def test_no_rate_without_a_beginning() -> None:
     assert estimate(Oldest(problem="no"), captured, Timestamp(4000, 1), 100).left_seconds is None
 
 
+ENDING = Certificate("ca_file", "/ca.pem", "2026-01-01T00:00:00Z")
+
+
 class TestOutput:
     FOUND = (
-        look.Finding("a", "ok", "runs", True),
+        look.Finding("a", "ok", "runs", True, certificates=(ENDING,)),
         look.Finding("b", "warning", "two\nlines", None),
         look.Finding("c", "critical", "down", False, record(), "2026-01-01T00:00:00Z"),
     )
@@ -369,6 +373,8 @@ class TestOutput:
         assert 'latest_safe_restart_timestamp_seconds{backup="c",job="c"} 1.7672256e+09\n' in text
         assert 'latest_safe_restart_left_seconds{backup="c",job="c"} -' in text
         assert 1 == text.count("\nmongodb_backup_latest_safe_restart_left_seconds{")
+        labels = 'backup="a",file="/ca.pem",job="a"'
+        assert f"\nmongodb_backup_certificate_expiry_timestamp_seconds{{{labels}}} 1.7672256e+09\n" in text
 
     def test_a_file_that_cannot_be_written_is_a_warning(self, job: Job) -> None:
         """The jobs are told of all the same, and nothing is left behind."""

@@ -102,6 +102,10 @@ class TestJobOptions:
                 {"backup_source_tls": {"ca_file": "/ca", "certificate_key_file": "/key"}},
             ),
             ({"login_database": "admin", "tls": True}, {"backup_source_tls": {"enabled": True}}),
+            (
+                {"login_database": "admin", "tls": False, "plaintext": True, "hosts": ["*.db"]},
+                {"backup_source_plaintext": True, "backup_source_hosts": ["*.db"]},
+            ),
         ],
     )
     def test_how_the_source_is_reached(self, expected: Any, variables: dict[str, Any]) -> None:

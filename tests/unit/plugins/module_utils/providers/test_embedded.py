@@ -17,6 +17,7 @@ from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import (
     GiveUp,
     RetryLater,
 )
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers import embedded
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.base import RestoreRequest
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.providers.embedded import Embedded
 
@@ -49,6 +50,16 @@ class TestApi:
         provider = Embedded(PARAMS, agent, False)
         provider.snapshots()
         assert {"ok": True, "operation": None} == provider.operation(None)
+
+
+class TestBombs:
+    @pytest.mark.parametrize("out", ["[" * 200_000, '{"ok": true, "api": 1, "x": "' + "x" * 2000 + '"}'])
+    def test_what_no_agent_answers_is_no_answer(self, out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It comes from a machine that somebody may have taken over, and goes to the controller."""
+        monkeypatch.setattr(embedded, "MOST_CHARACTERS", 1000)
+        with pytest.raises(GiveUp, match="one JSON object") as caught:
+            Embedded(PARAMS, lambda _command: (0, out, ""), False).snapshots()
+        assert len(caught.value.message) < 500
 
 
 class TestVerbs:

@@ -17,10 +17,12 @@ import dns.resolver
 import dns.rrset
 import pytest
 import yaml
+from pymongo.errors import PyMongoError
 
 from ansible_collections.mongodb_ops.backup.plugins.doc_fragments.login import ModuleDocFragment
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.servers.login import LOGIN, Login
+from tests.unit.rogue import rogue
 
 SECRET = "s3cret%40word"
 
@@ -49,7 +51,8 @@ class TestLogin:
 
     def test_options_win_over_the_uri(self) -> None:
         """A password from the vault must not lose against one that somebody left in a URI."""
-        with login(login_uri="mongodb://joe:old@a:1/", login_user="ann", login_password="new").member("a:1") as client:
+        given = {"login_uri": "mongodb://joe:old@a:1/", "login_user": "ann", "login_password": "new"}
+        with login(**given, plaintext=True).member("a:1") as client:
             credentials = client.options.pool_options._credentials
             assert ("ann", "new", "admin") == (credentials.username, credentials.password, credentials.source)
 
@@ -88,6 +91,73 @@ class TestLogin:
         """What is documented, is taken, and the other way round."""
         documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
         assert set(LOGIN.options) == set(documented)
+
+
+#: What a member says of itself. It names no mechanisms, as if it knew but the oldest.
+MEMBER = {"setName": "rs0", "secondary": True, "maxBsonObjectSize": 16777216, "hosts": [], "setVersion": 1}
+
+
+class TestTrust:
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"login_host": "db1.example.com"},
+            {"login_uri": "mongodb://127.0.0.1:1,db1.example.com/"},
+            {"login_uri": "mongodb://db1.example.com/?tls=true", "connection_options": ["tls=false"]},
+            {"login_uri": "mongodb://db1.example.com/", "connection_options": [{"ssl": False}]},
+        ],
+    )
+    def test_without_tls_nobody_is_asked_on_another_machine(self, params: dict[str, Any]) -> None:
+        """Unless it is on purpose."""
+        with pytest.raises(FixInput, match=r"Expected TLS on the way to db1\.example\.com") as caught:
+            login(**params).seed()
+        assert "not_safe" == caught.value.code
+        login(**params, plaintext=True).seed().close()
+
+    @pytest.mark.parametrize(
+        "options", [{"tls": True}, {"connection_options": ["tls=true"]}, {"hosts": ["DB*.example.com"], "tls": True}]
+    )
+    def test_with_tls_all_members_are_asked(self, options: dict[str, Any]) -> None:
+        """However it is switched on."""
+        login(**options).member("db1.example.com:27017").close()
+
+    def test_a_member_that_the_set_names_is_not_asked_without_tls(self) -> None:
+        """It is its own address that counts, not the one that was given."""
+        with pytest.raises(FixInput, match=r"TLS on the way to db2\.example\.com:27017"):
+            login(login_host="127.0.0.1").member("db2.example.com:27017")
+
+    def test_a_rogue_member_gets_no_login(self) -> None:
+        """The seed tells of a member that is on a host that nobody has named: the driver connects to it, and does not log in."""
+        user = {"login_user": "joe", "login_password": "x", "connect_timeout_seconds": 1}
+        with rogue(MEMBER) as bad:
+            by_name = bad.address.replace("127.0.0.1", "localhost")
+            with rogue({**MEMBER, "hosts": [by_name], "primary": by_name}) as seed:
+                bad.hello |= {"hosts": [by_name], "me": by_name, "isWritablePrimary": True, "secondary": False}
+                uri = f"mongodb://{seed.address},127.0.0.1:1/?replicaSet=rs0"
+                for hosts, expected in ((["127.0.0.1"], False), (["127.0.0.1", "localhost"], True)):
+                    with pytest.raises(PyMongoError), login(login_uri=uri, hosts=hosts, **user).seed() as client:
+                        client.admin.command("ping")
+                    assert expected is bool(bad.logins), hosts
+            with pytest.raises(FixInput, match=r"at one of db\*\.example\.com"):
+                login(hosts=["db*.example.com"], **user).member(by_name)
+
+    def test_a_server_that_names_no_mechanism_gets_the_strong_one(self) -> None:
+        """What it would be sent otherwise can be cracked on its disk."""
+        for params in ({"login_user": "joe", "login_password": "x"}, {}):
+            with rogue(MEMBER) as server:
+                uri = f"mongodb://{'' if params else 'joe:x@'}{server.address}/"
+                with (
+                    pytest.raises(PyMongoError),
+                    login(login_uri=uri, connect_timeout_seconds=1, **params).seed() as client,
+                ):
+                    client.admin.command("ping")
+                assert {"SCRAM-SHA-256"} == {one["mechanism"] for one in server.logins}
+
+    def test_another_mechanism_is_asked_for_by_name(self) -> None:
+        """By an option or by the URI."""
+        for uri, params in (("?authMechanism=SCRAM-SHA-1", {}), ("", {"auth_mechanism": "SCRAM-SHA-1"})):
+            with login(login_uri=f"mongodb://joe:x@127.0.0.1/{uri}", **params).seed() as client:
+                assert "SCRAM-SHA-1" == client.options.pool_options._credentials.mechanism
 
 
 RECORDS = {

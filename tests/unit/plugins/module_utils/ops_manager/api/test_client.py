@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api import client as subject
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api import transport
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.client import Client, Connection
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.api.errors import ApiError
 from tests.unit.plugins.small_api import KEYS, Asked, Said, SmallApi
@@ -253,13 +254,45 @@ class TestPages:
         api.page("/a")
         assert [] == list(client(api).pages("/a"))
 
+    def test_a_list_without_an_end_is_left(self, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each page is another one."""
+        monkeypatch.setattr(subject, "_MOST_PAGES", 3)
+        api.answers["GET", "/a"] = lambda asked: Said(
+            {"results": [{"n": asked.query["pageNum"]}], "links": [{"rel": "next"}]}
+        )
+        with pytest.raises(ApiError, match="more than 3 pages"):
+            list(client(api).pages("/a"))
+
+
+class TestBombs:
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_an_answer_that_goes_on_and_on_is_left(
+        self, api: SmallApi, status: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And not asked for again: the next one would be the same."""
+        monkeypatch.setattr(transport, "MOST_BODY_BYTES", 1000)
+        api.answers["GET", "/a"] = Said("[" + "1," * 1000 + "1]", status)
+        with pytest.raises(ApiError, match="TooLarge: more than 1000 bytes") as caught:
+            client(api).get("/a")
+        assert ("answer_too_large", False, 1) == (caught.value.code, caught.value.retry, len(api.asked))
+
+    @pytest.mark.parametrize("status", [200, 400])
+    def test_an_answer_that_is_deeper_than_python_is_none(self, api: SmallApi, status: int) -> None:
+        """It is no JSON that anybody means."""
+        api.answers["GET", "/a"] = Said("[" * 200_000, status)
+        with pytest.raises(ApiError) as caught:
+            client(api).get("/a")
+        assert caught.value.code in ("not_json", "http_400")
+
 
 class TestProxy:
     def test_option_wins_over_no_proxy(self, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
         """The proxy gets the request of a host that does not exist, and the digest is of what the server sees."""
         monkeypatch.setenv("no_proxy", "*")
         api.answers["GET", "/a"] = Said({"a": 1})
-        options = api.options(url="http://opsmanager.invalid:8080", proxy=api.url.replace("//", "//me:pass%20word@"))
+        options = api.options(
+            url="http://opsmanager.invalid:8080", plaintext=True, proxy=api.url.replace("//", "//me:pass%20word@")
+        )
         assert {"a": 1} == Client(Connection.from_options(options)).get("/a", x="1 2")
         assert "Basic bWU6cGFzcyB3b3Jk" == api.asked[0].headers["Proxy-Authorization"]
 
@@ -268,5 +301,5 @@ class TestProxy:
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.setenv("http_proxy", api.url)
         api.answers["GET", "/a"] = Said({"a": 1})
-        options = api.options(url="http://opsmanager.invalid:8080")
+        options = api.options(url="http://opsmanager.invalid:8080", plaintext=True)
         assert {"a": 1} == Client(Connection.from_options(options)).get("/a")

@@ -23,7 +23,8 @@ def connection(**options: Any) -> Connection:
 def test_base() -> None:
     """A slash at the end makes none in the middle; a server below a path is reached there."""
     assert "https://om.example.com:8443" == connection().url
-    assert "http://om/deep" == connection(url="http://om/deep/").url
+    assert "http://om/deep" == connection(url="http://om/deep/", plaintext=True).url
+    assert "http://127.0.0.1:8080" == connection(url="http://127.0.0.1:8080").url
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ def test_base() -> None:
         {"url": "om.example.com"},
         {"url": "ftp://om.example.com"},
         {"url": "https://"},
+        {"url": "http://om.example.com:8080"},
         {"url": "https://om:port"},
         {"url": "https://me:hidden@om.example.com"},
         {"url": "https://om.example.com/api/public/v1.0"},

@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import GiveUp
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import AskOperator, GiveUp
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore import archive
 from ansible_collections.mongodb_ops.backup.plugins.module_utils.ops_manager.restore.archive import (
     data_directory,
     unpack,
@@ -90,3 +94,72 @@ def test_the_data_are_at_the_top_or_in_the_one_directory(tmp_path: Path) -> None
     (tmp_path / "c").mkdir()
     with pytest.raises(GiveUp, match="WiredTiger"):
         data_directory(str(tmp_path))
+
+
+BOMB = 300 * 1024 * 1024
+
+
+def raw(*headers: tuple[bytes, int], sent: int = 0) -> bytes:
+    """Return an archive of headers of a kind and an announced size, with `sent` bytes of zeros behind each."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
+        for kind, size in headers:
+            member = special("x", kind)
+            member.size = size
+            file.write(member.tobuf(tarfile.USTAR_FORMAT))
+            for start in range(0, sent, 1024 * 1024):
+                file.write(bytes(min(1024 * 1024, sent - start)))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE])
+def test_a_description_that_is_a_bomb_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    """A few hundred kilobytes would take 300 MB of memory; of the global ones each would be kept."""
+    content = raw((kind, BOMB), sent=BOMB)
+    tracemalloc.start()
+    assert "unsafe_archive" == code(tmp_path, content)
+    assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    tracemalloc.stop()
+
+
+def test_descriptions_of_descriptions_are_broken(tmp_path: Path) -> None:
+    """They would be followed until Python has no room for it."""
+    assert "broken_archive" == code(tmp_path, raw(*[(tarfile.XHDTYPE, 0)] * 5000))
+
+
+def test_files_have_no_more_than_was_said(tmp_path: Path) -> None:
+    """All of them together; the one that is too much is not begun."""
+    (tmp_path / "a.tar.gz").write_bytes(tar_gz({"a": bytes(600), "b": bytes(600)}))
+    (tmp_path / "in").mkdir()
+    with pytest.raises(GiveUp, match="600 bytes where the snapshot has at most 400 more"):
+        unpack(str(tmp_path / "a.tar.gz"), str(tmp_path / "in"), 1000)
+    assert ["a"] == [path.name for path in (tmp_path / "in").iterdir()]
+
+
+def test_a_file_that_has_no_room_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is announced counts, not what has come."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.tar.gz").write_bytes(tar_gz({"a": b"1", "b": bytes(1000)}))
+    monkeypatch.setattr(archive.durable, "free_bytes", lambda _path: 999)
+    with pytest.raises(AskOperator, match="1000 bytes free"):
+        unpack(str(tmp_path / "a.tar.gz"), str(tmp_path / "in"))
+    assert ["a"] == [path.name for path in (tmp_path / "in").iterdir()]
+
+
+def test_a_file_with_holes_is_refused(tmp_path: Path) -> None:
+    """It is larger than all that was sent."""
+    content = raw((tarfile.GNUTYPE_SPARSE, 512), sent=512)
+    assert code(tmp_path, content) in ("unsafe_archive", "broken_archive")
+    assert [] == list((tmp_path / "inside").iterdir())
+
+
+def test_more_members_than_a_mongod_has_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs an entry of the file system."""
+    monkeypatch.setattr(archive, "_MOST_MEMBERS", 3)
+    assert "unsafe_archive" == code(tmp_path, tar_gz(dict.fromkeys("abcd", b"")))
+
+
+def test_what_goes_on_behind_the_end_is_refused(tmp_path: Path) -> None:
+    """A kilobyte of it becomes a megabyte, for as long as somebody likes."""
+    content = tar_gz({"a": b"1"}) + gzip.compress(bytes(BOMB), 1)
+    assert "unsafe_archive" == code(tmp_path, content)

@@ -132,7 +132,7 @@ def test_the_proxy_of_the_connection_wins(shelf: Shelf, tmp_path: Path, monkeypa
     monkeypatch.setenv("no_proxy", "*")
     shelf.put("a", CONTENT)
     proxy = shelf.url("").split("/" + SECRET)[0]
-    assert CONTENT == fetch(f"http://opsmanager.invalid/{SECRET}/a", tmp_path, proxy=proxy)[1]
+    assert CONTENT == fetch(f"http://opsmanager.invalid/{SECRET}/a", tmp_path, proxy=proxy, plaintext=True)[1]
 
 
 def test_an_archive_that_does_not_fit_is_not_begun(shelf: Shelf, tmp_path: Path) -> None:
@@ -142,3 +142,20 @@ def test_an_archive_that_does_not_fit_is_not_begun(shelf: Shelf, tmp_path: Path)
     with pytest.raises(BackupError) as failed:
         downloading._demand_room(2**62)
     assert "no_room" == failed.value.code
+
+
+def test_an_archive_is_not_fetched_in_the_clear_from_another_machine(tmp_path: Path) -> None:
+    """Whoever is on the way would have the data; nothing is asked."""
+    with pytest.raises(GiveUp, match="Expected an archive behind TLS") as refused:
+        fetch(f"http://opsmanager.invalid/{SECRET}/a", tmp_path)
+    assert "not_safe" == refused.value.code
+    assert SECRET not in refused.value.message
+
+
+def test_a_redirect_leads_to_no_other_machine_in_the_clear(shelf: Shelf, tmp_path: Path) -> None:
+    """What was asked for on this machine is not fetched where others can read it."""
+    shelf.put("a", CONTENT, redirects=[f"http://opsmanager.invalid/{SECRET}/b"])
+    with pytest.raises(GiveUp) as refused:
+        fetch(shelf.url("a"), tmp_path)
+    assert "redirect_refused" == refused.value.code
+    assert SECRET not in refused.value.message

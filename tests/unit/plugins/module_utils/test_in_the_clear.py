@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.in_the_clear import in_the_clear
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.in_the_clear import in_the_clear, says_tls
 
 
 class TestInTheClear:
@@ -41,3 +41,20 @@ class TestInTheClear:
     def test_finds_nothing_to_read(self, uri: str) -> None:
         """With TLS, and on this machine alone."""
         assert "" == in_the_clear(uri, {})
+
+    @pytest.mark.parametrize(
+        ("uri", "given", "expected"),
+        [
+            ("mongodb://a/?tls=true", {}, True),
+            ("mongodb://a/?tls=true", {"tls": "false"}, False),
+            ("mongodb+srv://a.example.com/", {"ssl": False}, False),
+            ("mongodb://a/", {"tls": True}, True),
+            ("mongodb://a/?tlsCAFile=/ca.pem", {}, True),
+            ("mongodb://a/", {"tlscafile": "/ca.pem"}, True),
+            ("mongodb://a/", {"tlscafile": None}, False),
+            ("no URI", {}, False),
+        ],
+    )
+    def test_knows_what_the_driver_takes_for_tls(self, uri: str, given: dict[str, object], expected: bool) -> None:
+        """What is given beside the URI counts for more than the URI."""
+        assert expected is says_tls(uri, given)
