@@ -80,7 +80,7 @@ def test_a_job_gets_its_own_paths_and_no_others(units: tuple[Path, list[str]]) -
 
     assert "TemporaryFileSystem=/etc/backup-agent:ro /var/lib/backup-agent:ro" in lines
     assert 'BindPaths="-/var/lib/backup-agent/orders"' in lines
-    assert 'ReadWritePaths="-/srv/100%% backups/orders"' in lines
+    assert 'ReadWritePaths="-/var/lib/backup-agent/orders" "-/srv/100%% backups/orders"' in lines
     assert 'InaccessiblePaths="-/srv/invoices"' in lines
     assert "MemoryMax=4096000000" in lines
     (bound,) = [line for line in lines if line.startswith("BindReadOnlyPaths=")]
