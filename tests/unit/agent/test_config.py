@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,4 +68,13 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "job.yml"
     path.write_text(text)
     with pytest.raises(BadConfiguration, match="expected"):
+        load(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_takes_no_configuration_of_somebody_else(tmp_path: Path) -> None:
+    """It could name any file as a password, and any host to send it to."""
+    path = written(tmp_path)
+    os.chown(path, 61001, 61001)
+    with pytest.raises(BadConfiguration, match=f"expected a configuration of root, found {path} of user 61001"):
         load(path)
