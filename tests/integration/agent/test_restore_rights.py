@@ -336,6 +336,26 @@ def test_programs_of_a_configuration_run_as_its_account(
     assert {OWNER} == owners(job)
 
 
+def test_a_configuration_cannot_name_a_file_of_root_as_its_password(taken: tuple[Agent, Json], place: Place) -> None:
+    """Root passes on what root names, and nothing that others do."""
+    job, notes, thief = place.root / "job", place.root / "notes", place.root / "thief"
+    job.mkdir()
+    notes.mkdir()
+    thief.write_text(
+        f'#!/bin/sh\ncat "$RESTIC_PASSWORD_FILE" /proc/self/fd/* > {notes}/stolen 2>&1 < /dev/null\nexit 1\n'
+    )
+    thief.chmod(0o755)
+    repository = {"location": str(place.repository), "password_file": str(place.password), "restic": str(thief)}
+    config = place.root / "job.yml"
+    config.write_text(json.dumps({**taken[0].settings, "directory": str(job), "repository": repository}))
+    for path in (job, notes, config):
+        give(path, OWNER)
+    code, found = command("--config", str(config), "ranges")
+    assert (1, False) == (code, found["ok"])
+    assert "Permission denied" in (notes / "stolen").read_text()
+    assert PASSWORD not in (notes / "stolen").read_text()
+
+
 def test_a_repository_of_root_needs_an_account(place: Place) -> None:
     """Nothing is made before somebody says who is to work."""
     give(place.repository, "root")
