@@ -180,10 +180,13 @@ def test_a_job_is_restored_from_its_repository_when_all_else_is_lost(
         "restore_to": target,
         "restore_time": mistake.time,
         "restore_as": getpass.getuser(),
+        "restore_owner": "nobody" if os.geteuid() == 0 else getpass.getuser(),
         "restore_confirm": "yes",
     }
     printed = flat(site.run("restore", *(part for name, value in given.items() for part in ("-e", f"{name}={value}"))))
     assert "orders as it was at" in printed
+    assert f"(su -s /bin/sh {given['restore_owner']})" in printed
+    assert {given["restore_owner"]} == {path.owner() for path in (target, *target.rglob("*"))}
     with started(target, tmp_path) as client:
         assert mistake.found == contents(client)
 

@@ -242,11 +242,16 @@ def read(path: Path) -> Written:
 
 
 def load(path: Path) -> Config:
-    """Read and check the configuration.
+    """Read and check the configuration. Root takes none of somebody else, who would name the files that root reads.
 
     Raises BadConfiguration with every wrong value, its place and the remedy.
     """
-    return parse(path, read(path).text)
+    written = read(path)
+    if os.geteuid() == 0 != written.status.st_uid:
+        raise BadConfiguration(
+            f"expected a configuration of root, found {path} of user {written.status.st_uid}; run this as that user"
+        )
+    return parse(path, written.text)
 
 
 def parse(path: Path, text: bytes) -> Config:

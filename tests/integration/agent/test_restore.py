@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -55,7 +56,8 @@ class Stored:
     def options(self) -> list[str]:
         """What a machine that has lost everything else still knows."""
         repository = self.agent.settings["repository"]
-        return ["--repository", repository["location"], "--password-file", repository["password_file"]]
+        me = pwd.getpwuid(os.geteuid()).pw_name  # root has to say that root it is to be
+        return ["--repository", repository["location"], "--password-file", repository["password_file"], "--as", me]
 
 
 def now(client: Client) -> Past:
@@ -186,7 +188,7 @@ def test_a_wrong_password_is_said(stored: Stored, tmp_path: Path) -> None:
     """Nothing is written, and the file that was given is named."""
     wrong = tmp_path / "wrong"
     wrong.write_text("staple\n")
-    options = [*stored.options[:2], "--password-file", str(wrong)]
+    options = [*stored.options[:2], "--password-file", str(wrong), *stored.options[4:]]
     code, found = command("restore", *options, "--target", str(tmp_path / "target"))
     assert 2 == code
     assert f"with the password in {wrong}" in found["error"]["message"]

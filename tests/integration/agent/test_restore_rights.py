@@ -22,7 +22,7 @@ import pytest
 from bson import ObjectId
 from harness import PASSWORD, Agent, Client, Json, an_agent, command, contents, started, wait_until
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.private_mongod import private_mongod
 from backup_agent.cli.account import become, named
@@ -30,7 +30,9 @@ from lab import Member, ReplicaSet
 from lab.binaries import find_mongod
 from tests.integration.forked import call
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to give up")
+if os.geteuid() != 0:
+    pytest.skip("only root has rights to give up", allow_module_level=True)
+
 OWNER = "daemon"
 """Whose the repository is: every machine has this account, and it owns next to nothing."""
 
@@ -334,6 +336,26 @@ def test_programs_of_a_configuration_run_as_its_account(
     assert {OWNER} == owners(job)
 
 
+def test_a_configuration_cannot_name_a_file_of_root_as_its_password(taken: tuple[Agent, Json], place: Place) -> None:
+    """Root passes on what root names, and nothing that others do."""
+    job, notes, thief = place.root / "job", place.root / "notes", place.root / "thief"
+    job.mkdir()
+    notes.mkdir()
+    thief.write_text(
+        f'#!/bin/sh\ncat "$RESTIC_PASSWORD_FILE" /proc/self/fd/* > {notes}/stolen 2>&1 < /dev/null\nexit 1\n'
+    )
+    thief.chmod(0o755)
+    repository = {"location": str(place.repository), "password_file": str(place.password), "restic": str(thief)}
+    config = place.root / "job.yml"
+    config.write_text(json.dumps({**taken[0].settings, "directory": str(job), "repository": repository}))
+    for path in (job, notes, config):
+        give(path, OWNER)
+    code, found = command("--config", str(config), "ranges")
+    assert (1, False) == (code, found["ok"])
+    assert "Permission denied" in (notes / "stolen").read_text()
+    assert PASSWORD not in (notes / "stolen").read_text()
+
+
 def test_a_repository_of_root_needs_an_account(place: Place) -> None:
     """Nothing is made before somebody says who is to work."""
     give(place.repository, "root")
@@ -519,3 +541,36 @@ def test_a_restored_member_of_a_cluster_calls_nobody(place: Place, production: s
     with in_its_role(target, place.root, role) as process:
         assert not called(production, 20)
         assert process.poll() is None
+
+
+def test_a_new_set_asks_for_a_login_from_its_first_moment(place: Place) -> None:
+    """By the steps of the page: an administrator is made on the socket, then the key switches authorization on."""
+    target, key = place.root / "target", place.root / "mongod.key"
+    assert 0 == place.restore(target)[0]
+    printed = private_mongod(str(target), str(find_mongod()))
+    with (
+        running(printed["start"], OWNER),
+        MongoClient(printed["connect"][0].split()[1], directConnection=True) as client,
+    ):
+        assert 0 == client.admin["system.users"].count_documents({})
+        client.admin.command("createUser", "admin", pwd=PASSWORD, roles=["root"])
+    key.write_text("c2VjcmV0" * 20)
+    key.chmod(0o400)
+    give(key, OWNER)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = f"--replSet=fresh --keyFile={key} --bind_ip=localhost --port={port} --nounixsocket"
+    with running([f"exec {find_mongod()} --dbpath={target} {options}"], OWNER):
+        with MongoClient("127.0.0.1", port, directConnection=True) as stranger:
+            for wanted in (
+                {"replSetInitiate": {}},
+                {"createUser": "mine", "pwd": "x", "roles": ["root"]},
+                {"listDatabases": 1},
+            ):
+                with pytest.raises(OperationFailure, match=r"requires authentication|not authorized"):
+                    stranger.admin.command(wanted)
+        with MongoClient("127.0.0.1", port, directConnection=True, username="admin", password=PASSWORD) as admin:
+            members = [{"_id": 0, "host": f"localhost:{port}"}]
+            admin.admin.command("replSetInitiate", {"_id": "fresh", "members": members})
+            wait_until("it is the primary", lambda: admin.admin.command("hello")["isWritablePrimary"], 60)
+            assert 100 == admin.shop.c.count_documents({})

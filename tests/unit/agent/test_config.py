@@ -124,3 +124,12 @@ def test_what_is_handed_over_to_this_process_has_no_mode_of_its_own(
     assert why_not_private("a", tmp_path / "word")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert why_not_private("a", tmp_path / "word") is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_takes_no_configuration_of_somebody_else(tmp_path: Path) -> None:
+    """It could name any file as a password, and any host to send it to."""
+    path = written(tmp_path)
+    os.chown(path, 61001, 61001)
+    with pytest.raises(BadConfiguration, match=f"expected a configuration of root, found {path} of user 61001"):
+        load(path)

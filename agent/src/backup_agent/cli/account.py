@@ -80,8 +80,8 @@ def of_repository(location: str) -> Account:
 
 
 def become(account: Account) -> None:
-    """Be this account from now on, for good, if this is root; anybody else stays who they are."""
-    if not is_root() or account.uid == ROOT:
+    """Let root be this account from now on, for good."""
+    if account.uid == ROOT:
         return
     os.initgroups(account.name, account.gid)
     os.setresgid(account.gid, account.gid, account.gid)

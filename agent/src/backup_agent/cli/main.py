@@ -15,7 +15,7 @@ import structlog
 
 from backup_agent import API, TESTED_SERVER_MAJORS, __version__
 from backup_agent.cli import operators
-from backup_agent.cli.account import Account, become, of_job
+from backup_agent.cli.account import Account, become, is_root, of_job
 from backup_agent.cli.check_config import check
 from backup_agent.cli.text import as_text
 from backup_agent.config import Config, Written, fingerprint, parse, read
@@ -56,7 +56,8 @@ class Context:
     @functools.cached_property
     def config(self) -> Config:
         """The configuration; from now on root is the account that the job belongs to. Raises BadConfiguration."""
-        become(self.account)
+        if is_root():
+            become(self.account)
         return self.parsed
 
     @property

@@ -137,7 +137,8 @@ def _opened(context: Context, options: Options, target: Path | None = None) -> I
     with contextlib.ExitStack() as stack:
         password: int | None = None
         if account is not None and account.uid != ROOT:
-            password = _pass_on(repository.password_file, stack)
+            if options["repository"] is not None:  # whoever wrote a configuration could name any file of root's in it
+                password = _pass_on(repository.password_file, stack)
             if target is not None:
                 place.hand_over(target, account.uid, account.gid, account.name)
             become(account)

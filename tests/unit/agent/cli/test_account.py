@@ -15,7 +15,9 @@ from backup_agent.cli import account
 from backup_agent.config import read
 from backup_agent.errors import BadConfiguration
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+if os.geteuid() != 0:
+    pytest.skip("only root becomes somebody else", allow_module_level=True)
+
 AGENT, OTHER = 61001, 61002
 """Two accounts that the machine does not know."""
 
@@ -50,7 +52,6 @@ def worker(path: Path, directory: Path) -> int:
     return account.of_job(path, read(path), directory).uid
 
 
-@as_root
 @pytest.mark.parametrize("name", ["nobody", "61001"])
 def test_roots_rights_do_not_come_back(name: str) -> None:
     """Neither users nor groups nor capabilities are left, and nothing of root's can be opened."""
@@ -66,7 +67,6 @@ def test_roots_rights_do_not_come_back(name: str) -> None:
     assert {"0" * 16} == {*left["CapPrm"], *left["CapEff"]}
 
 
-@as_root
 def test_a_job_is_worked_for_by_the_owner_of_its_directory(tmp_path: Path) -> None:
     """As long as root has written what the job is."""
     directory, path = tmp_path / "job", written(tmp_path / "job.yml")
@@ -77,7 +77,6 @@ def test_a_job_is_worked_for_by_the_owner_of_its_directory(tmp_path: Path) -> No
     assert 0 == worker(path, tmp_path / "none")
 
 
-@as_root
 def test_somebody_elses_configuration_makes_root_that_somebody(tmp_path: Path) -> None:
     """It could name any directory, and any program."""
     directory = tmp_path / "job"
@@ -87,7 +86,6 @@ def test_somebody_elses_configuration_makes_root_that_somebody(tmp_path: Path) -
         assert OTHER == worker(written(tmp_path / "job.yml", OTHER), directory)
 
 
-@as_root
 def test_a_link_in_the_place_of_the_directory_leads_to_nobody_else(tmp_path: Path) -> None:
     """Who put it there works; root's own link is followed."""
     (tmp_path / "theirs").mkdir()
@@ -99,7 +97,6 @@ def test_a_link_in_the_place_of_the_directory_leads_to_nobody_else(tmp_path: Pat
     assert AGENT == worker(path, tmp_path / "link")
 
 
-@as_root
 @pytest.mark.parametrize("mode", [0o660, 0o646])
 def test_a_configuration_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
     """Nobody knows who has written it."""
@@ -107,7 +104,6 @@ def test_a_configuration_that_others_can_write_is_refused(tmp_path: Path, mode: 
         worker(written(tmp_path / "job.yml", mode=mode), tmp_path)
 
 
-@as_root
 def test_a_repository_on_a_disk_is_read_by_its_owner(tmp_path: Path) -> None:
     """One of root's, and one elsewhere, by whoever is named."""
     (tmp_path / "repo").mkdir()

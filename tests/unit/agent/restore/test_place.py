@@ -14,7 +14,9 @@ import pytest
 from backup_agent.errors import Refused
 from backup_agent.restore import place
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+if os.geteuid() != 0:
+    pytest.skip("only root gives directories away", allow_module_level=True)
+
 AGENT, OTHER = 61001, 61002
 """Two accounts; nobody needs to know their names."""
 
