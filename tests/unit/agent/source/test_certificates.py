@@ -69,7 +69,7 @@ def test_files_of_the_configuration_and_of_the_uri_are_read(tmp_path: Path, key:
     """Those of the configuration count for more; one that is no certificate is none, whoever made the others."""
     own = Certificates(tmp_path)
     pem, none = tmp_path / "soon.pem", tmp_path / "none.pem"
-    pem.write_bytes(own.client.read_bytes() + made(NOW + timedelta(days=5, minutes=1), key))
+    pem.write_bytes(own.client.read_bytes() + made(NOW + timedelta(days=5, hours=1), key))
     none.write_text("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n")
     uri = f"mongodb://127.0.0.1/?tls=true&tlsCAFile={own.ca}&tlsCertificateKeyFile={none}"
     tls = {"certificate_key_file": str(pem)}
