@@ -14,8 +14,9 @@ from bson.timestamp import Timestamp
 from backup_agent.config import Repository
 from backup_agent.repository import agreement
 from backup_agent.repository.agreement import Replaced, accept, compare, require_same
+from backup_agent.repository.failures import RepositoryMissing
 from backup_agent.repository.inventory import Archived
-from backup_agent.repository.restic import RepositoryMissing, Restic
+from backup_agent.repository.restic import Restic
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 
@@ -48,6 +49,8 @@ class Stage:
         (self.where / "data").mkdir(exist_ok=True)
         (self.where / "data" / "file").write_text(name)
         stored = self.restic.backup(self.where, ["data"], host=JOB, tags=[f"job={JOB}", f"name={name}"])
+        stored = self.restic.whole(stored, f"job={JOB}")
+        assert 64 == len(stored.restic_id)
         self.store.add_snapshot(Snapshot(name, name, 1, Timestamp(1, 1), at, "good", False, at, **asdict(stored)))
 
     def compare(self) -> list[str]:
@@ -109,6 +112,18 @@ def test_one_deleted_snapshot_is_seen_and_may_come_back(stage: Stage, tmp_path: 
     shutil.move(tmp_path / "kept", file)
     assert [] == stage.compare() == stage.alerts
     assert {"first": ("good", False), "second": GOOD} == stage.states
+
+
+def test_the_whole_of_an_id_is_kept_once_it_is_known(stage: Stage) -> None:
+    """The first eight digits, which earlier versions kept, can be forged in an hour."""
+    whole = {s.name: s.restic_id for s in stage.store.snapshots()}
+    for name, found in whole.items():
+        stage.store.update_snapshot(name, restic_id=found[:8])
+    assert [] == stage.compare()
+    assert whole == {s.name: s.restic_id for s in stage.store.snapshots()}
+    stage.store.update_snapshot("first", restic_id="")  # every id begins so
+    assert "it lacks first" in stage.compare()[0]
+    assert {"first": GONE, "second": GOOD} == stage.states
 
 
 def test_an_older_copy_is_seen(stage: Stage) -> None:

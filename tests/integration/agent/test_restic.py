@@ -11,7 +11,8 @@ import pytest
 
 from backup_agent.config import Repository
 from backup_agent.errors import BadConfiguration, Canceled, Transient
-from backup_agent.repository.restic import RepositoryMissing, Restic, ResticFailed
+from backup_agent.repository.failures import RepositoryMissing, ResticFailed
+from backup_agent.repository.restic import Restic
 
 
 @pytest.fixture

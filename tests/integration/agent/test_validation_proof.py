@@ -585,10 +585,10 @@ def test_a_removal_that_did_not_end_is_ended(work: Replay, monkeypatch: pytest.M
     assert [] == work.store.removals()
 
 
-def test_a_proven_snapshot_takes_four_processes_of_restic(
+def test_a_proven_snapshot_takes_five_processes_of_restic(
     work: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is there, which repository it is, storing and restoring; the first one of a job also makes the repository."""
+    """What is there, which repository it is, storing, its whole id, restoring; the first one of a job makes the repository."""
     calls, program = tmp_path / "calls", tmp_path / "bin" / "restic"
     shutil.rmtree(work.config.repository.location)  # the agent makes its own
     program.parent.mkdir()
@@ -596,8 +596,8 @@ def test_a_proven_snapshot_takes_four_processes_of_restic(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     for name, wanted in (
-        ("first", "snapshots init cat backup restore"),
-        ("second", "snapshots cat backup restore"),
+        ("first", "snapshots init cat backup snapshots restore"),
+        ("second", "snapshots cat backup snapshots restore"),
     ):
         snapshot.take(work, name, True)
         assert proof.prove(work, name).equal

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backup_agent.errors import BadConfiguration
+from backup_agent.repository.failures import RepositoryMissing
 from backup_agent.repository.inventory import SLICES, Archived, is_of, tags_of, unstamp
-from backup_agent.repository.restic import Listed, RepositoryMissing, Restic, Tick
+from backup_agent.repository.restic import Listed, Restic, Tick, only
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 from backup_agent.times import lately, now_iso, show
@@ -85,10 +86,8 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
         _withdraw(store, known)
         raise
     listed = restic.snapshots(f"job={job}", tick=tick)
-    there = [s for s in known if any(found.id.startswith(s.restic_id) for found in listed)]
-    for snapshot in there:
-        if snapshot.state == MISSING:
-            store.update_snapshot(snapshot.name, state="good")
+    ids = [found.id for found in listed]
+    there = [s for s in known if _pin(store, s, only(s.restic_id, ids))]
     removed = store.removals()
     gone = [s for s in known if s not in there and s.name not in removed and store.snapshot(s.name) is not None]
     _withdraw(store, gone)
@@ -98,6 +97,17 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     if pinned is not None:
         store.observe(ALERT, Pinned(pinned.id, pinned.since, now_iso()))
     return problems
+
+
+def _pin(store: Store, snapshot: Snapshot, found: str | None) -> bool:
+    """Say whether a snapshot is there. Of an id that an earlier version kept in part, the whole is kept from now on."""
+    if found is None:
+        return False
+    if found != snapshot.restic_id:
+        store.update_snapshot(snapshot.name, restic_id=found)
+    if snapshot.state == MISSING:
+        store.update_snapshot(snapshot.name, state="good")
+    return True
 
 
 def _withdraw(store: Store, gone: Sequence[Snapshot]) -> None:
@@ -149,8 +159,8 @@ def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     Raises what restic's errors mean.
     """
     found, known = restic.identity(tick), store.snapshots()
-    listed = [one.id for one in restic.snapshots(f"job={job}", tick=tick)]
-    gone = [s for s in known if not any(one.startswith(s.restic_id) for one in listed)]
+    ids = [one.id for one in restic.snapshots(f"job={job}", tick=tick)]
+    gone = [s for s in known if only(s.restic_id, ids) is None]
     store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
     store.observe("archive", Archived())  # whatever oplog is here is stored again, and not deleted before
     for snapshot in gone:

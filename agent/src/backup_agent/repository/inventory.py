@@ -11,7 +11,8 @@ from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
 from backup_agent.errors import BadConfiguration, NotFound
-from backup_agent.repository.restic import Listed, RepositoryMissing, Restic, cache_of
+from backup_agent.repository.failures import RepositoryMissing
+from backup_agent.repository.restic import Listed, Restic, cache_of, only
 from backup_agent.state.store import Store
 from backup_agent.times import moment, show, timestamp_json
 from backup_agent.values import Json, Record
@@ -140,8 +141,9 @@ def usable(found: Inventory, store: Store, wanted: str | None) -> Inventory:
     That id is a digest of what was stored. A snapshot that anybody else has put there, also under a name that is known, is
     left out; so is one that is being removed, and a bad one but that asked for by name.
     """
-    listed = [s.restic_id for s in store.snapshots() if s.state != "bad" or s.name == wanted]
-    return replace(found, snapshots=tuple(s for s in found.snapshots if s.id.startswith(tuple(listed))))
+    ids = [s.id for s in found.snapshots]
+    listed = {only(s.restic_id, ids) for s in store.snapshots() if s.state != "bad" or s.name == wanted}
+    return replace(found, snapshots=tuple(s for s in found.snapshots if s.id in listed))
 
 
 def origin(store: Store, generation: int) -> list[str]:

@@ -16,7 +16,7 @@ from backup_agent.compare.manifest import Manifest, Mismatch
 from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
 from backup_agent.head import HeadFailed, Mongod, make_plain
 from backup_agent.machine.disks import used_bytes
-from backup_agent.repository.restic import ResticFailed, Strange
+from backup_agent.repository.failures import ResticFailed, Strange
 from backup_agent.repository.snapshot import MANIFEST, known, repository
 from backup_agent.state.documents import noted
 from backup_agent.state.records import Snapshot

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import tempfile
@@ -17,18 +16,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from backup_agent.config import Repository, why_not_private
-from backup_agent.errors import AgentError, BadConfiguration, NoRoom, OperationFailed, Transient
+from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.head import dies_with_agent
 from backup_agent.repository import environment
+from backup_agent.repository.failures import Locked, ReadOnly, RepositoryMissing, ResticFailed, Strange, explain
 from backup_agent.repository.plain import NotPlain, make_plain_files
 from backup_agent.values import Json, Record
 
 TICK_SECONDS = 0.2
+ID_DIGITS = 64
+"""Of a snapshot's id, which is the SHA-256 of what describes the snapshot and, by their own, all that is in it."""
 TERMINATE_SECONDS = 20
 MOST_ANSWER_CHARACTERS = 256 * 1024 * 1024
 """More than the manifest of a snapshot, or the list of them, can have: whoever can write to the repository can forge one."""
@@ -60,30 +62,6 @@ def cache_of(job_directory: Path) -> Iterator[Path]:
         yield Path(directory)
 
 
-class ResticFailed(OperationFailed):
-    """restic ended with an error that a retry does not mend."""
-
-
-class Gone(ResticFailed):
-    """What was asked for is not in the repository any more: it was forgotten meanwhile."""
-
-
-class Strange(ResticFailed):
-    """A snapshot holds what no agent stores."""
-
-
-class RepositoryMissing(BadConfiguration):
-    """There is no repository at the location."""
-
-
-class Locked(Transient):
-    """Another process works on the repository, or one that has died left its lock."""
-
-
-class ReadOnly(BadConfiguration):
-    """The repository cannot be written, not even a lock."""
-
-
 @dataclass(frozen=True)
 class Stored:
     """What `backup` stored."""
@@ -108,6 +86,12 @@ class Listed(Record):
     id: str
     time: str
     tags: tuple[str, ...] | None = None
+
+
+def only(begins: str, ids: Iterable[str]) -> str | None:
+    """Return the one id that begins so; None when there is none, and when there are several: nobody knows which was meant."""
+    found = [one for one in ids if one.startswith(begins)]
+    return found[0] if len(found) == 1 else None
 
 
 class Restic:
@@ -170,6 +154,21 @@ class Restic:
                 "restic backup: expected a summary with the id of the snapshot, found none; see the agent's log"
             )
         return Stored(summary["snapshot_id"], summary["data_added"], summary["total_bytes_processed"])
+
+    def whole(self, stored: Stored, tag: str, tick: Tick = _nothing) -> Stored:
+        """Return what was stored with its whole id. Raises ResticFailed where another one begins alike.
+
+        Restic 0.14 says the first eight digits: within hours one can make another snapshot whose id begins with them.
+        """
+        if len(stored.restic_id) == ID_DIGITS:
+            return stored
+        found = only(stored.restic_id, [listed.id for listed in self.snapshots(tag, tick=tick)])
+        if found is None:
+            raise ResticFailed(
+                f"restic backup: expected one snapshot whose id begins with {stored.restic_id}, found none or several; "
+                "find out who else writes to the repository"
+            )
+        return replace(stored, restic_id=found)
 
     def restore(self, restic_id: str, target: Path, tick: Tick = _nothing) -> None:
         """Restore a snapshot into a directory. Every block's checksum is verified by restic.
@@ -351,50 +350,3 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def explain(command: str, code: int, errors: str, repository: Repository) -> AgentError:
-    """Return the error that restic's last words mean, with what to do. Secrets in URLs are left out."""
-    where, text = redact(repository.location), redact(errors.strip())
-    low = text.lower()
-    if "wrong password" in low or "resolving password failed" in low:
-        return BadConfiguration(
-            f"repository.password_file: restic cannot open {where} with the password in {repository.password_file}; "
-            "give the agent the password that the repository was created with"
-        )
-    if "no space left" in low or "disk quota exceeded" in low:
-        return NoRoom(
-            f"restic {command}: no space left ({_last(text)}); make room for {where} or for the job's directory",
-            "repository",
-        )
-    if code < 0:  # killed from outside: that says nothing about the repository
-        return Transient(f"restic {command}: ended by signal {-code}; it is tried again")
-    if "already locked" in low:
-        return Locked(
-            f"restic {command}: {where} is in use: {_last(text, 4)}; wait for it, or end that process; a lock of a machine that "
-            "is gone for good is removed with restic unlock --remove-all"
-        )
-    if "unable to create lock" in low and any(
-        word in low for word in ("read-only", "permission denied", "access denied")
-    ):
-        return ReadOnly(f"restic {command}: expected to write {where}, found: {_last(text)}; see its rights")
-    if "no matching id found" in low:
-        return Gone(f"restic {command}: expected a snapshot in {where} that is there no more: {_last(text)}; try again")
-    if "is there a repository" in low or "unable to open config file" in low:
-        return RepositoryMissing(
-            f"repository.location: expected a restic repository at {where}, found none; mount its disk, or correct the location"
-        )
-    if any(
-        word in low for word in ("connection refused", "no such host", "i/o timeout", "connection reset", "temporarily")
-    ):
-        return Transient(f"restic {command}: {where} cannot be reached: {_last(text)}; it is tried again")
-    return ResticFailed(f"restic {command}: expected success on {where}, found exit {code}: {_last(text, 3)}")
-
-
-def _last(text: str, lines: int = 1) -> str:
-    return " / ".join(text.splitlines()[-lines:])[:400]
-
-
-def redact(text: str) -> str:
-    """Return text without user names and passwords in URLs."""
-    return re.sub(r"//[^/\s@]+@", "//", text)

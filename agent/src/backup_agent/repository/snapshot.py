@@ -22,8 +22,9 @@ from backup_agent.errors import AgentError, BadConfiguration, NotFound, Operatio
 from backup_agent.head import alive_or_transient
 from backup_agent.replay.apply import PositionStore
 from backup_agent.repository.agreement import require_same
+from backup_agent.repository.failures import Locked, ResticFailed
 from backup_agent.repository.inventory import is_of, origin, stamp, tags_of
-from backup_agent.repository.restic import Locked, Restic, ResticFailed, Stored, cache_of
+from backup_agent.repository.restic import Restic, Stored, cache_of
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work
@@ -124,9 +125,10 @@ def _upload(work: Work, restic: Restic, tags: Sequence[str]) -> Stored:
 
     job = work.config.job
     tags = [*tags, *origin(work.store, work.generation)]
-    return restic.backup(
+    stored = restic.backup(
         work.head.directory, [DATA, MANIFEST], host=job, tags=tags, exclude=EXCLUDED, progress=progress, tick=work.alive
     )
+    return restic.whole(stored, f"job={job}", work.alive)
 
 
 def _optime_tags(work: Work, optime: Timestamp) -> list[str]:

@@ -14,7 +14,7 @@ import bson
 from backup_agent.capture.slices import Anchor, BadFrame, files, frames, split_documents
 from backup_agent.errors import OperationFailed
 from backup_agent.repository.agreement import compare
-from backup_agent.repository.restic import ResticFailed
+from backup_agent.repository.failures import ResticFailed
 from backup_agent.repository.snapshot import repository
 from backup_agent.state.store import Store
 from backup_agent.state.work import Work

@@ -25,8 +25,9 @@ from backup_agent.errors import NoRoom, OperationFailed, Refused, ResyncRequired
 from backup_agent.head import LAST_SECONDS, HeadFailed, Mongod, make_plain, mongod_version, point_nowhere
 from backup_agent.replay.apply import Applier, PositionStore
 from backup_agent.replay.care import Care
+from backup_agent.repository.failures import Gone
 from backup_agent.repository.inventory import SLICES, Inventory
-from backup_agent.repository.restic import Gone, Restic
+from backup_agent.repository.restic import Restic
 from backup_agent.repository.snapshot import MANIFEST, locked
 from backup_agent.restore.plan import Plan, Restore, plan, renewed
 from backup_agent.restore.target import Target

@@ -105,13 +105,18 @@ def test_stretches_keep_the_longest_end() -> None:
 
 
 def test_only_what_the_state_lists_is_restored_from(store: Store) -> None:
-    """A forged snapshot has a name that is known, all its tags, and is newer, but another id; a bad one is asked for by name."""
+    """A forged snapshot has a name that is known, all its tags, and is newer, but another id. A bad one is asked for by name.
+
+    Versions before kept the first digits of an id: where another one begins alike, nobody knows which was meant.
+    """
     add_snapshot(store, "a", restic_id="id-a")
     add_snapshot(store, "b", restic_id="id-b", state="bad")
     forged = replace(snapshot("a", 90), id="0f")
     found = Inventory((snapshot("a", 50), snapshot("b", 60), forged), ())
     assert ["id-a"] == [s.id for s in usable(found, store, None).snapshots]
     assert ["id-a", "id-b"] == [s.id for s in usable(found, store, "b").snapshots]
+    twin = replace(snapshot("a", 95), id="id-a-twin")
+    assert [] == [s.id for s in usable(replace(found, snapshots=(*found.snapshots, twin)), store, None).snapshots]
     store.begin_removal("a")
     assert () == usable(found, store, "a").snapshots
 

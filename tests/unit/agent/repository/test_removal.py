@@ -17,7 +17,7 @@ import yaml
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, NotFound, OperationOpen, Refused
 from backup_agent.repository import inventory, snapshot
-from backup_agent.repository.restic import RepositoryMissing
+from backup_agent.repository.failures import RepositoryMissing
 from backup_agent.state.records import Params
 from backup_agent.state.store import Store
 from tests.unit.agent.jobs import add_snapshot, configured, restic_calls

@@ -8,7 +8,7 @@ import pytest
 
 from backup_agent.config import Repository
 from backup_agent.errors import AgentError, BadConfiguration, NoRoom, Transient
-from backup_agent.repository import restic
+from backup_agent.repository import failures, restic
 
 REPOSITORY = Repository(location="rest:https://host/orders", password_file=Path("/etc/secret"))
 
@@ -19,20 +19,28 @@ REPOSITORY = Repository(location="rest:https://host/orders", password_file=Path(
         ("Fatal: wrong password or no key found", BadConfiguration, "give the agent the password"),
         (
             "Fatal: unable to open config file: stat /x\nIs there a repository at the following location?\n/x",
-            restic.RepositoryMissing,
+            failures.RepositoryMissing,
             "mount its disk",
         ),
-        ("unable to create lock in backend: repository is already locked by PID 7 on vm", restic.Locked, "wait for it"),
-        ("unable to create lock in backend: open /r/locks/1: read-only file system", restic.ReadOnly, "see its rights"),
-        ('Fatal: invalid id "ba7c": no matching ID found for prefix "ba7c"', restic.Gone, "try again"),
+        (
+            "unable to create lock in backend: repository is already locked by PID 7 on vm",
+            failures.Locked,
+            "wait for it",
+        ),
+        (
+            "unable to create lock in backend: open /r/locks/1: read-only file system",
+            failures.ReadOnly,
+            "see its rights",
+        ),
+        ('Fatal: invalid id "ba7c": no matching ID found for prefix "ba7c"', failures.Gone, "try again"),
         ("Fatal: write /x: no space left on device", NoRoom, "make room"),
         ("Fatal: dial tcp: connection refused", Transient, "cannot be reached"),
-        ("Fatal: something else https://user:hunter2@host/", restic.ResticFailed, "found exit 1"),
+        ("Fatal: something else https://user:hunter2@host/", failures.ResticFailed, "found exit 1"),
     ],
 )
 def test_errors_are_told_apart(errors: str, kind: type[AgentError], words: str) -> None:
     """Each error is of the class that its caller needs, says what to do and holds no password."""
-    error = restic.explain("backup", 1, errors, REPOSITORY)
+    error = failures.explain("backup", 1, errors, REPOSITORY)
 
     assert kind is type(error)
     assert words in error.message
@@ -77,7 +85,7 @@ def test_a_lock_that_stays_is_an_error_that_says_how_to_remove_it(
 ) -> None:
     """After a while; nothing is forced, since its owner may live."""
     monkeypatch.setattr(restic, "LOCKED_SECONDS", 0)
-    with pytest.raises(restic.Locked, match="restic unlock --remove-all"):
+    with pytest.raises(failures.Locked, match="restic unlock --remove-all"):
         stub(tmp_path, "Fatal: repository is already locked by PID 7 on alive").snapshots()
 
 
@@ -86,13 +94,13 @@ def test_a_repository_that_cannot_be_written_is_read_without_a_lock(tmp_path: Pa
     here = stub(tmp_path, "Fatal: unable to create lock in backend: open /r/locks/1: read-only file system")
     assert [] == here.snapshots()
     assert "--json snapshots --no-lock" == calls(tmp_path)[-1]
-    with pytest.raises(restic.ReadOnly):
+    with pytest.raises(failures.ReadOnly):
         here.check(1, 2)
 
 
 def test_a_restic_that_was_killed_is_tried_again() -> None:
     """A signal from outside says nothing about the repository."""
-    error = restic.explain("backup", -9, "", REPOSITORY)
+    error = failures.explain("backup", -9, "", REPOSITORY)
 
     assert Transient is type(error)
     assert "signal 9" in error.message
@@ -109,7 +117,7 @@ def test_an_answer_without_an_end_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "restic").write_text(FLOOD.format(what="x", many=1_000_000_000))
     (tmp_path / "restic").chmod(0o755)
     repository = Repository(location=str(tmp_path / "r"), password_file=tmp_path / "p", restic=str(tmp_path / "restic"))
-    with pytest.raises(restic.ResticFailed, match="expected at most 3000000 characters"):
+    with pytest.raises(failures.ResticFailed, match="expected at most 3000000 characters"):
         restic.Restic(repository, tmp_path / "cache").dump("a", "/manifest.json")
 
 
