@@ -54,7 +54,7 @@ Servers do not check strings: one that is not UTF-8 can be looked at too. It can
 """
 
 REPLIES: CodecOptions[dict[str, Any]] = CodecOptions(unicode_decode_error_handler="backslashreplace")
-"""For replies to writes: their errors may quote a string that is not UTF-8. They are shown, and never written."""
+"""For replies that are shown and never written: what an error quotes, or the tag of a member, may not be UTF-8."""
 
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

@@ -32,7 +32,14 @@ __all__ = ["HAS_PYMONGO", "LOGIN", "Login", "described", "members", "oplog", "sh
 
 def ask(client: MongoClient[dict[str, Any]], command: str) -> dict[str, Any]:
     """Run an administrative command on the primary, or on a secondary where there is none; the driver alone asks no other."""
-    return client.admin.command(command, read_preference=ReadPreference.PRIMARY_PREFERRED)
+    return client.admin.command(
+        command, read_preference=ReadPreference.PRIMARY_PREFERRED, codec_options=_replies(client)
+    )
+
+
+def _replies(client: MongoClient[dict[str, Any]]) -> Any:
+    """Return how replies are read: a member's tag, or an error, may hold a string that is not UTF-8."""
+    return client.codec_options.with_options(unicode_decode_error_handler="backslashreplace")
 
 
 def members(client: MongoClient[dict[str, Any]]) -> tuple[str, list[Member]]:
@@ -86,7 +93,7 @@ def window(client: MongoClient[dict[str, Any]], replica_set: str | None = None) 
     With the name of a set, a server that does not belong to it now, or is neither primary nor secondary, is refused with
     RetryLater: without the role clusterMonitor nobody else says so.
     """
-    hello = client.admin.command("hello")
+    hello = client.admin.command("hello", codec_options=_replies(client))
     if replica_set is not None:
         _demand_member(hello, replica_set)
     first, last = (_entry(client, direction) for direction in (1, -1))

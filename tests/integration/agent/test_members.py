@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import encode
+from bson.raw_bson import RawBSONDocument
 from harness import Agent, an_agent, assert_equal, wait_until
 from hold import Hold
 from resolver import answering, program
@@ -61,8 +63,17 @@ def test_nothing_is_copied_from_a_member_without_indexes(bare: ReplicaSet, tmp_p
         assert "builds no indexes" in str(plan)
 
 
+def tag_with_no_text(replica_set: ReplicaSet) -> None:
+    """Give a member a tag that is not UTF-8, as any program can."""
+    with replica_set.client() as client:
+        config = client.admin.command("replSetGetConfig")["config"]
+        config["version"] += 1
+        config["members"][1]["tags"] = {"use": "XXXX"}
+        client.admin.command("replSetReconfig", RawBSONDocument(encode(config).replace(b"XXXX", b"\xff\xfe\xfd\xfc")))
+
+
 def test_ipv6(tmp_path: Path) -> None:
-    """Members are named by literals of IPv6, in the configuration of the set and in the URI."""
+    """Members are named by literals of IPv6, in the configuration of the set and in the URI; a tag may be any bytes."""
     with ReplicaSet("rs0", 2, directory=tmp_path / "rs", host="::1") as replica_set:
         one_document(replica_set)
         with an_agent(tmp_path / "a", replica_set) as agent:
@@ -73,6 +84,12 @@ def test_ipv6(tmp_path: Path) -> None:
             assert (0, True) == (code, found["chosen"].startswith("[::1]:"))
             assert 0 == agent.call("check-config")[0]
             assert all(member["ok"] for member in agent.call("resources")[1]["members"])
+            tag_with_no_text(replica_set)
+            code, found = agent.call("sources")
+            assert (0, {"use": r"\xff\xfe\xfd\xfc"}) == (code, found["members"][1]["tags"])
+            with replica_set.client(w="majority") as client:
+                client["shop"]["orders"].insert_one({"_id": 2, "name": "b"})
+            assert_equal(agent, replica_set)
 
 
 @pytest.fixture(scope="module")

@@ -250,6 +250,7 @@ def resync(
         return {"changed": store.cancel_operation(cancel), "operation": store.operation(cancel)}
     if owner is None:
         raise click.UsageError("expected --owner")
+    operators.require_room(context.operator, store, context.config)  # it takes a snapshot at its end
     needed = requests.resync_needed(store, policy, older_than_days)
     return requests.resync(context.config, store, requests.Asked(owner, reason), needed, dry_run)
 
@@ -296,7 +297,7 @@ def snapshots(context: Context) -> Found:
 def snapshot(context: Context, name: str, state: str, prove: bool, owner: str, reason: str) -> Found:
     """Take, hold, release, prove or remove a snapshot."""
     asked, store = requests.Asked(owner, reason), context.store
-    operators.require_harmless(context.operator, store, name, state)
+    operators.require_harmless(context.operator, store, context.config, name, state)
     return requests.snapshot(context.config, store, name, state, prove, asked)
 
 

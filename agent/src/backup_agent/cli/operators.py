@@ -10,6 +10,7 @@ import re
 
 import click
 
+from backup_agent.config import Config
 from backup_agent.errors import Refused
 from backup_agent.repository.snapshot import SCHEDULED
 from backup_agent.state.store import Store
@@ -73,7 +74,7 @@ def require_own(operator: str | None, store: Store, operation: str) -> None:
         )
 
 
-def require_harmless(operator: str | None, store: Store, name: str, state: str) -> None:
+def require_harmless(operator: str | None, store: Store, config: Config, name: str, state: str) -> None:
     """Raise UsageError or Refused where an operator asks something of a snapshot that deletes one in the end."""
     if operator is None:
         return
@@ -83,9 +84,24 @@ def require_harmless(operator: str | None, store: Store, name: str, state: str) 
     held = [s.name for s in listed if s.held]
     if state == "held" and name not in held and len(held) >= MOST_HELD:
         raise Refused(f"expected at most {MOST_HELD} held snapshots, found {len(held)}: {', '.join(held)}; {BY_ROOT}")
+    if name not in {s.name for s in listed}:
+        require_room(operator, store, config)
+
+
+def require_room(operator: str | None, store: Store, config: Config) -> None:
+    """Raise Refused where a snapshot that an operator asks for is one too many, or would have retention remove another one."""
+    if operator is None or store.stopped_by():  # a backup that has stopped is not a time to count
+        return
+    listed, kept = store.snapshots(), config.snapshots
     by_hand = [s.name for s in listed if not s.name.startswith(SCHEDULED)]
-    if name not in {s.name for s in listed} and len(by_hand) >= MOST_BY_HAND:
+    if len(by_hand) >= MOST_BY_HAND:
         raise Refused(
             f"expected at most {MOST_BY_HAND} snapshots that were taken by hand, found {len(by_hand)}: {', '.join(by_hand)}; "
             f"retention removes them when they are older than the scheduled ones, or {BY_ROOT}"
+        )
+    scheduled = kept.interval_hours > 0
+    if not scheduled and sum(s.state == "good" for s in listed) >= kept.keep_last:
+        raise Refused(
+            f"expected fewer than {kept.keep_last} snapshots (snapshots.keep_last) where no schedule takes any, found as many: "
+            f"another one would have the oldest removed; {BY_ROOT}"
         )

@@ -21,6 +21,7 @@ from bson.son import SON
 
 from backup_agent.compare import digest
 from backup_agent.compare.digest import Side, Span
+from backup_agent.compare.options import shown
 from backup_agent.errors import OperationFailed
 from backup_agent.namespaces import indexes, listed, refused_indexes, split, uuid_in
 from backup_agent.times import OpTime
@@ -31,7 +32,6 @@ FORMAT = 1
 MOST_BYTES = 256 * 1024 * 1024
 """More than a manifest has: whoever can write to the repository can forge one."""
 COLLECTION = "collection"
-SHOWN_CHARACTERS = 200
 
 IRRELEVANT = ("ns", "background")
 """Fields of an index that say how it was once built or what its collection was called, not what it is."""
@@ -154,7 +154,7 @@ def compare_entries(expected: Entry | None, found: Entry | None) -> list[str]:
         return [f"{name}: expected a {expected.kind}, found a {found.kind}"]
     sentences = []
     if expected.options != found.options:
-        sentences.append(f"{name}: expected options {_short(expected.options)}, found {_short(found.options)}")
+        sentences.append(f"{name}: expected options {shown(expected.options)}, found {shown(found.options)}")
     wanted = {index: text for index, text in expected.indexes if index not in found.refused}
     return sentences + _compare_indexes(name, wanted, dict(found.indexes))
 
@@ -172,11 +172,7 @@ def _index_sentence(index: str, expected: str | None, found: str | None) -> str:
         return f"expected index {index}, found none"
     if expected is None:
         return f"expected no index {index}, found one"
-    return f"expected index {index} {_short(expected)}, found {_short(found)}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    return f"expected index {index} {shown(expected)}, found {shown(found)}"
 
 
 def side(client: Client, namespace: str, natural: bool = False) -> Side:

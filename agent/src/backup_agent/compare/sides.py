@@ -13,7 +13,7 @@ from backup_agent.head import alive_or_transient
 from backup_agent.source.answers import asked, is_refusal, meaning
 from backup_agent.state.work import Work
 from backup_agent.times import OpTime, show
-from backup_agent.values import Client
+from backup_agent.values import REPLIES, Client
 from backup_agent.words import words
 
 MOST_SECONDS = 60.0
@@ -115,7 +115,7 @@ class Sides:
 
     def catch_up(self) -> None:
         """Let the head reach what the member has applied by now, which its catalogue may show. Raises Transient."""
-        status = asked("replSetGetStatus", lambda: self.source.admin.command("replSetGetStatus"))
+        status = asked("replSetGetStatus", lambda: self.source.admin.command("replSetGetStatus", codec_options=REPLIES))
         wanted = status["optimes"]["appliedOpTime"]["ts"]
         deadline = time.monotonic() + CATCH_UP_SECONDS
         while self.stand().ts < wanted:

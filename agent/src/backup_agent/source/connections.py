@@ -21,7 +21,7 @@ from backup_agent.source.answers import is_distrust, is_refusal, meaning, plain,
 from backup_agent.source.options import FILES, LOGIN, has_tls, only_safe, options, why_not
 from backup_agent.source.topology import Topology, judge
 from backup_agent.times import now_iso
-from backup_agent.values import Client
+from backup_agent.values import REPLIES, Client
 
 BULK_SECONDS = 120.0
 """How long a read of much data may stay without an answer."""
@@ -288,7 +288,7 @@ class SourceSet:
             given = {name: value for name, value in given.items() if name not in LOGIN}
         client = self._direct(member, given)
         with contextlib.closing(client), pymongo.timeout(self._config.source.connect_timeout_seconds):
-            return client.admin.command("hello")
+            return client.admin.command("hello", codec_options=REPLIES)
 
     def _reached(self) -> list[str]:
         """Return by which addresses the driver knows the members: what the URI names until one of them has answered."""
@@ -336,7 +336,7 @@ class SourceSet:
     def _admin(self, name: str, command: str) -> dict[str, Any]:
         """Ask a member about its set. Raises BadConfiguration when it is in none, PyMongoError."""
         try:
-            return self.prompt(name).admin.command(command)
+            return self.prompt(name).admin.command(command, codec_options=REPLIES)
         except OperationFailure as error:
             stranger = None if is_refusal(error) else self._stranger(name, self._greeting(name))
             if stranger is None:

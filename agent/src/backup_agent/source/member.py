@@ -11,7 +11,7 @@ from pymongo.read_concern import ReadConcern
 
 from backup_agent.source.answers import asked
 from backup_agent.source.topology import timestamp_of
-from backup_agent.values import RAW, Client
+from backup_agent.values import RAW, REPLIES, Client
 
 MAJORITY = ReadConcern("majority")
 
@@ -21,7 +21,9 @@ def member_majority(client: Client) -> Timestamp | None:
 
     It may have heard of a later commit point than it has applied, so the earliest of what it says counts.
     """
-    optimes = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus"))["optimes"]
+    optimes = asked("replSetGetStatus", lambda: client.admin.command("replSetGetStatus", codec_options=REPLIES))[
+        "optimes"
+    ]
     names = ("lastCommittedOpTime", "readConcernMajorityOpTime", "appliedOpTime")
     found = [ts for name in names if (ts := timestamp_of(optimes.get(name))) is not None]
     return min(found) if len(found) == len(names) else None
@@ -29,7 +31,7 @@ def member_majority(client: Client) -> Timestamp | None:
 
 def member_state(client: Client) -> str:
     """Return `PRIMARY`, `SECONDARY`, … as the member says of itself."""
-    hello = asked("hello", lambda: client.admin.command("hello"))
+    hello = asked("hello", lambda: client.admin.command("hello", codec_options=REPLIES))
     if hello.get("isWritablePrimary"):
         return "PRIMARY"
     return "SECONDARY" if hello.get("secondary") else "OTHER"

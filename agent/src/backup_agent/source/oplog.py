@@ -13,7 +13,7 @@ from backup_agent.errors import Transient
 from backup_agent.source.answers import asked
 from backup_agent.source.connections import SourceSet
 from backup_agent.source.member import raw_collection
-from backup_agent.values import Client, Document, Json, Record
+from backup_agent.values import REPLIES, Client, Document, Json, Record
 from backup_agent.words import told
 
 HOUR = 3600.0
@@ -79,7 +79,7 @@ def oplog_use(client: Client) -> OplogUse:
     oldest, newest = edge_entry(client, newest=False), edge_entry(client, newest=True)
     if oldest is None or newest is None:
         return OplogUse(0, 0, 0)
-    now = asked("hello", lambda: client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
+    now = asked("hello", lambda: client.admin.command("hello", codec_options=REPLIES))["localTime"].replace(tzinfo=UTC)
     seconds = max(int(now.timestamp()), int(newest["ts"].time)) - int(oldest["ts"].time)
     pipeline: list[Document] = [
         {"$collStats": {"storageStats": {}}},

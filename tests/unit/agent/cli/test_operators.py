@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from backup_agent.__main__ import main
 from backup_agent.cli import operators
-from backup_agent.config import Config
+from backup_agent.config import Config, Snapshots
 from backup_agent.daemon.loop import hold_lock
 from backup_agent.state.store import Store
 from tests.unit.agent.jobs import add_snapshot
@@ -120,6 +120,24 @@ def test_the_list_cannot_be_filled(configuration: str, store: Store) -> None:
     assert "expected at most 8 snapshots that were taken by hand, found 8" in asked.output
     assert store.open_operation() is None
     assert 0 == ask(configuration, "snapshot", "--name", "junk1").exit_code
+
+
+@pytest.mark.parametrize("words", [("snapshot", "--name", "mine"), ("resync", "--policy", "always")])
+def test_without_a_schedule_nothing_is_pushed_out(
+    config: Config, store: Store, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Every snapshot counts then, and what an operator takes would have retention remove root's."""
+    path = tmp_path / "orders.yml"
+    path.write_text(config.model_copy(update={"snapshots": Snapshots(interval_hours=0, keep_last=2)}).model_dump_json())
+    lock = hold_lock(config)
+    add_snapshot(store, "root-1")
+    assert "expected fewer" not in ask(str(path), *words).output
+    add_snapshot(store, "root-2")
+    asked = ask(str(path), *words)
+    assert "expected fewer than 2 snapshots (snapshots.keep_last)" in asked.output
+    store.raise_alert("resync_required", "corruption", {})
+    assert "expected fewer" not in ask(str(path), *words).output
+    os.close(lock)
 
 
 def test_holds_have_an_end(configuration: str, store: Store) -> None:

@@ -30,7 +30,7 @@ class Answering(SourceSet):
         """Refuse every command about a set, as a server does that is in none."""
 
         class Refusing:
-            def command(self, name: str) -> None:
+            def command(self, name: str, **_options: object) -> None:
                 raise OperationFailure(f"no such command: {name}", 59)
 
         class Client:
