@@ -67,5 +67,5 @@ def test_altered_wheel(wheelhouse: Path, tmp_path: Path) -> None:
     code, printed = provision(tmp_path, wheelhouse)
 
     assert code == 2
-    assert re.search("DO NOT MATCH THE HASHES.* click==", printed)
+    assert re.search("DO NOT MATCH THE HASHES.* click==", printed), printed
     assert not (tmp_path / "agent/venv").exists()

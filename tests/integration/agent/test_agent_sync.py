@@ -129,7 +129,8 @@ def test_validation_names_what_differs(source: ReplicaSet, synced: Prepared, tmp
         agent.call("validate", "--owner", "tests")
         operation = agent.wait_operation("failed")
         differences = sorted(operation["result"]["validation"]["differences"])
-        named = {"byte": "the byte", "document": "the document", "index": "v_1"}
+        # Ids are values of documents: a word stands for each, and the file beside says for which.
+        named = {"byte": "expected the source's bytes", "document": "documents.jsonl", "index": "v_1"}
         assert len(named) == len(differences)
         for found, (name, what) in zip(differences, named.items(), strict=True):
             assert f"marked.{name}" in found

@@ -498,7 +498,7 @@ def test_a_snapshot_that_fails_leaves_the_head_unlocked(
     work.head.client.mongodb_ops_backup_head.test.insert_one({})
     assert [] == work.store.snapshots()
     taken = snapshot.take(work, "first", False)
-    assert [taken.restic_id] == [found.id[:8] for found in _repository(work).snapshots()]
+    assert [taken.restic_id] == [found.id for found in _repository(work).snapshots()]
 
 
 def test_an_orphaned_lock_is_taken_back(work: Replay) -> None:
