@@ -154,6 +154,17 @@ def test_oplog_that_was_removed_is_seen_and_what_is_here_is_stored_again(stage: 
     assert [("repository", "missing")] == stage.alerts
 
 
+def test_a_bad_tag_silences_nothing(stage: Stage) -> None:
+    """The attack: what was proven is deleted, and one snapshot with a bad tag added. Comparing ended with a traceback, unseen."""
+    stage.store.observe("archive", Archived(1, Timestamp(9, 1), "2026-11-02T00:00:00Z", ok=True))
+    bad = ["kind=slices", "generation=one", "first=1-1", "through=never"]
+    stage.put(stage.where / "older")
+    stage.restic.backup(stage.where, ["data"], host=JOB, tags=[f"job={JOB}", *bad])
+    assert "it lacks second, and the captured oplog up to 1970" in stage.compare()[0]
+    assert {"first": GOOD, "second": GONE} == stage.states
+    assert [("repository", "older")] == stage.alerts
+
+
 def test_another_repository_is_not_written_to_until_somebody_accepts_it(stage: Stage) -> None:
     """With the same password it opens without a word."""
     shutil.rmtree(stage.location)

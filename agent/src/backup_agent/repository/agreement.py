@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backup_agent.errors import BadConfiguration
+from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.repository.failures import RepositoryMissing
-from backup_agent.repository.inventory import SLICES, Archived, is_of, tags_of, unstamp
+from backup_agent.repository.inventory import Archived, is_of, read, tags_of
 from backup_agent.repository.restic import Listed, Restic, Tick, only
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 from backup_agent.times import lately, now_iso, show
 from backup_agent.values import Record
+from backup_agent.words import words
 
 ALERT = "repository"
-MISSING, OLDER, REPLACED = "missing", "older", "replaced"
+MISSING, OLDER, REPLACED, UNKNOWN = "missing", "older", "replaced", "unknown"
 COMPARE_SECONDS = 3600
+UNKNOWN_SECONDS = 3 * COMPARE_SECONDS
+"""A repository that gives no answer for a while is no news; one that cannot be compared for so long is."""
+
 NAMED = 5
 """So many missing snapshots are named in a sentence."""
 
@@ -69,6 +73,18 @@ def require_same(store: Store, restic: Restic, tick: Tick) -> None:
     raise Replaced(text)
 
 
+def not_compared(store: Store, error: Exception) -> None:
+    """Raise the alert that nothing is known: at once after what no agent expects, for what restic's errors mean after a while."""
+    pinned = store.observed(ALERT, Pinned)
+    lately_known = pinned is not None and lately(pinned.compared_at or pinned.since, UNKNOWN_SECONDS)
+    if isinstance(error, AgentError) and lately_known:
+        return
+    text = f"expected a repository that can be compared with the list of snapshots, found: {words(error)[:300]}"
+    store.raise_alert(
+        ALERT, UNKNOWN, {"message": f"{text}; see the agent's log, and who else writes to the repository"}
+    )
+
+
 def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     """Compare the snapshots of the state with those of the repository; returns a sentence for each kind of thing that is missing.
 
@@ -96,6 +112,7 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     pinned = store.observed(ALERT, Pinned)
     if pinned is not None:
         store.observe(ALERT, Pinned(pinned.id, pinned.since, now_iso()))
+    store.close_alerts(ALERT, cause=UNKNOWN)
     return problems
 
 
@@ -119,9 +136,8 @@ def _missing_oplog(store: Store, archived: Archived, listed: Sequence[Listed]) -
     """Say which captured oplog is missing. All that is still here is stored again then."""
     if archived.through is None:
         return ""
-    tags = [found for found in map(tags_of, listed) if found.get("kind") == SLICES and is_of(found, store.identity)]
-    ours = [unstamp(found["through"]) for found in tags if int(found["generation"]) == archived.generation]
-    if any(through >= archived.through for through in ours):
+    _, archives = read(found for found in listed if is_of(tags_of(found), store.identity))
+    if any(a.through >= archived.through for a in archives if a.generation == archived.generation):
         return ""
     store.observe("archive", Archived())
     return f"the captured oplog up to {show(archived.through)}"

@@ -112,8 +112,14 @@ class Archiver:
                 log.error(agreement.ALERT, reason=problem)
         except Shutdown:
             pass
-        except (AgentError, sqlite3.Error) as error:
-            log.warning("repository not compared", reason=words(error)[:300])
+        except (
+            Exception
+        ) as error:  # the thread must leave a trace of whatever ended it, above all of what somebody has forged
+            log.warning(
+                "repository not compared", reason=words(error)[:300], exc_info=not isinstance(error, AgentError)
+            )
+            with contextlib.suppress(AgentError, sqlite3.Error):  # the state's own disk is full, for one
+                agreement.not_compared(self._store, error)
 
     @property
     def _last(self) -> Archived:
@@ -201,8 +207,10 @@ class Archiver:
                 oldest[snapshot.line] = min(since, snapshot.reads_from)
             kept = needed(found.archives, oldest)
             self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
-        except AgentError as error:
-            log.warning("archive", reason=error.message)
+        except Shutdown:
+            pass
+        except Exception as error:  # the upload itself is stored and noted: whatever it is must not take that back
+            log.warning("archive", reason=words(error)[:300], exc_info=not isinstance(error, AgentError))
 
     def _alarm(self, last: Archived, reason: str) -> None:
         snapshots = self._store.snapshots()

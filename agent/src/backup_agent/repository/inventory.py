@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import structlog
 from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
@@ -16,6 +17,8 @@ from backup_agent.repository.restic import Listed, Restic, cache_of, only
 from backup_agent.state.store import Store
 from backup_agent.times import moment, show, timestamp_json
 from backup_agent.values import Json, Record
+
+log = structlog.get_logger(__name__)
 
 SLICES = "slices"
 
@@ -158,6 +161,42 @@ def tags_of(found: Listed) -> dict[str, str]:
     return dict(tag.partition("=")[::2] for tag in found.tags or ())
 
 
+def read(listed: Iterable[Listed]) -> tuple[tuple[Snapshot, ...], tuple[Archive, ...]]:
+    """Return the snapshots and the archives among what restic lists, each oldest first.
+
+    What says nothing that an agent says is neither: whoever has the password can add it, and it must be in the way of nothing.
+    """
+    found = [one for one in map(_readable, listed) if one is not None]
+    snapshots = [one for one in found if isinstance(one, Snapshot)]
+    archives = [one for one in found if isinstance(one, Archive)]
+    return (
+        tuple(sorted(snapshots, key=lambda s: (s.generation, s.optime))),
+        tuple(sorted(archives, key=lambda a: (a.generation, a.through))),
+    )
+
+
+def _readable(found: Listed) -> Snapshot | Archive | None:
+    try:
+        return _parsed(found, tags_of(found))
+    except (ValueError, OverflowError, KeyError) as error:
+        log.warning(
+            "snapshot left out", id=found.id, reason=f"expected the tags of an agent, found others: {error!r}"[:300]
+        )
+        return None
+
+
+def _parsed(found: Listed, tags: Mapping[str, str]) -> Snapshot | Archive | None:
+    """Raises ValueError, OverflowError or KeyError for tags that no agent gives."""
+    whose = tags.get("set", "")
+    if tags.get("kind") == SLICES:
+        span = unstamp(tags["first"]), unstamp(tags["through"])
+        return Archive(found.id, int(tags["generation"]), *span, replica_set=whose)
+    if not {"name", "generation", "optime", "from"} <= tags.keys():
+        return None
+    at, since = unstamp(tags["optime"]), unstamp(tags["from"])
+    return Snapshot(found.id, int(tags["generation"]), tags["name"], at, since, moment(found.time), replica_set=whose)
+
+
 def is_of(tags: Mapping[str, str], agent: str) -> bool:
     """Say whether an agent stored something, or may have: agents of the versions before did not say who they are."""
     return tags.get("agent", agent) == agent
@@ -183,36 +222,7 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None], agent: 
             "name one with --agent"
         )
     ours = [(found, tags) for found, tags in ours if agent is None or is_of(tags, agent)]
-    snapshots = [
-        Snapshot(
-            found.id,
-            int(tags["generation"]),
-            tags["name"],
-            unstamp(tags["optime"]),
-            unstamp(tags["from"]),
-            moment(found.time),
-            replica_set=tags.get("set", ""),
-        )
-        for found, tags in ours
-        if {"name", "generation", "optime", "from"} <= tags.keys()
-    ]
-    archives = [
-        Archive(
-            found.id,
-            int(tags["generation"]),
-            unstamp(tags["first"]),
-            unstamp(tags["through"]),
-            replica_set=tags.get("set", ""),
-        )
-        for found, tags in ours
-        if tags.get("kind") == SLICES
-    ]
-    return Inventory(
-        tuple(sorted(snapshots, key=lambda s: (s.generation, s.optime))),
-        tuple(sorted(archives, key=lambda a: (a.generation, a.through))),
-        job,
-        tuple(jobs),
-    )
+    return Inventory(*read(found for found, _ in ours), job, tuple(jobs))
 
 
 def stretches(archives: Iterable[Archive]) -> list[Archive]:

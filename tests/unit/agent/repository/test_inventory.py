@@ -180,3 +180,23 @@ def test_two_agents_of_one_job_are_told_apart(tmp_path: Path) -> None:
     assert [] == inventory(restic(tmp_path, listed), "orders", lambda: None, "bbb").ranges()
     with pytest.raises(BadConfiguration, match="found those of aaa, bbb; name one with --agent"):
         inventory(restic(tmp_path, listed), "orders", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ("kind=slices", "generation=one", "first=1-1", "through=2-1"),
+        ("kind=slices", "generation=1", "first=1-1"),
+        ("kind=slices", "generation=1", "first=1-1", f"through={10**12}-1"),
+        ("name=b", "generation=1", "optime=now", "from=1-1"),
+        ("name=b", f"generation={'9' * 5000}", "optime=1-1", "from=1-1"),
+    ],
+)
+def test_what_no_agent_says_is_in_the_way_of_nothing(
+    tmp_path: Path, bad: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: one snapshot with a bad tag, added with the password alone, ended every restore with a traceback."""
+    listed = [stored("orders", *SNAPSHOT), stored("orders", *bad), stored("orders", *SLICES)]
+    found = inventory(restic(tmp_path, listed), None, lambda: None)
+    assert [(1, 50, 90)] == spans(list(found.snapshots), list(found.archives))
+    assert "left out" in capsys.readouterr().out
