@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.repository.failures import RepositoryMissing
-from backup_agent.repository.inventory import Archived, is_of, read, tags_of
+from backup_agent.repository.inventory import Archived, archived, is_of, own, read, tags_of
 from backup_agent.repository.restic import Listed, Restic, Tick, only
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
@@ -92,7 +92,7 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     restic's errors mean: then nothing is known, and nothing is changed.
     """
     # Before the repository is asked: what is stored meanwhile is in neither list.
-    known, archived = store.snapshots(), store.observed("archive", Archived) or Archived()
+    known, before = store.snapshots(), archived(store)
     try:
         require_same(store, restic, tick)
     except RepositoryMissing as error:
@@ -107,7 +107,7 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     removed = store.removals()
     gone = [s for s in known if s not in there and s.name not in removed and store.snapshot(s.name) is not None]
     _withdraw(store, gone)
-    oplog = _missing_oplog(store, archived, listed)
+    oplog = _missing_oplog(store, before, listed)
     problems = _tell(store, gone, there, oplog)
     pinned = store.observed(ALERT, Pinned)
     if pinned is not None:
@@ -132,15 +132,19 @@ def _withdraw(store: Store, gone: Sequence[Snapshot]) -> None:
         store.update_snapshot(snapshot.name, state=MISSING, proven_at=None)
 
 
-def _missing_oplog(store: Store, archived: Archived, listed: Sequence[Listed]) -> str:
-    """Say which captured oplog is missing. All that is still here is stored again then."""
-    if archived.through is None:
+def _missing_oplog(store: Store, before: Archived, listed: Sequence[Listed]) -> str:
+    """Say which captured oplog is missing. All that is still here is stored again then.
+
+    `before` is what the state said before the repository was listed: an upload has replaced some of it meanwhile.
+    """
+    if before.through is None:
         return ""
     _, archives = read(found for found in listed if is_of(tags_of(found), store.identity))
-    if any(a.through >= archived.through for a in archives if a.generation == archived.generation):
+    ours = own(archives, before, archived(store))
+    if any(a.through >= before.through for a in ours if a.generation == before.generation):
         return ""
-    store.observe("archive", Archived())
-    return f"the captured oplog up to {show(archived.through)}"
+    store.observe("archive", Archived(ids=tuple(a.id for a in ours)))
+    return f"the captured oplog up to {show(before.through)}"
 
 
 def _tell(store: Store, gone: Sequence[Snapshot], there: Sequence[Snapshot], oplog: str) -> list[str]:
@@ -175,10 +179,13 @@ def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     Raises what restic's errors mean.
     """
     found, known = restic.identity(tick), store.snapshots()
-    ids = [one.id for one in restic.snapshots(f"job={job}", tick=tick)]
+    listed = restic.snapshots(f"job={job}", tick=tick)
+    ids = [one.id for one in listed]
     gone = [s for s in known if only(s.restic_id, ids) is None]
     store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
-    store.observe("archive", Archived())  # whatever oplog is here is stored again, and not deleted before
+    _, archives = read(listed)
+    ours = tuple(a.id for a in own(archives, archived(store)))
+    store.observe("archive", Archived(ids=ours))  # whatever oplog is here is stored again, and not deleted before
     for snapshot in gone:
         store.forget_snapshot(snapshot.name)
     store.close_alerts(ALERT)

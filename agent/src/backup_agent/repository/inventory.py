@@ -83,6 +83,16 @@ class Archived(Record):
     tried_at: str | None = None
     ok: bool = False
     reason: str | None = None
+    ids: tuple[str, ...] | None = None
+    """restic's ids of what the agent has stored itself and has not forgotten; None where the version before did not keep them.
+
+    Of the last upload that can be the first digits, until the repository has been listed.
+    """
+
+    @property
+    def adopts(self) -> bool:
+        """Whether what is in the repository the first time is to be taken for the agent's own: nothing better is known."""
+        return self.ids is None and self.through is not None
 
 
 @dataclass(frozen=True)
@@ -138,15 +148,53 @@ class Inventory:
         raise NotFound(f"expected the name of a snapshot in the repository, found {name!r}; it has {names}")
 
 
-def usable(found: Inventory, store: Store, wanted: str | None) -> Inventory:
-    """Return an inventory with the snapshots to restore from alone: those that the state lists, by restic's own id of each.
+def archived(store: Store) -> Archived:
+    """Return what the state says of the oplog in the repository."""
+    return store.observed("archive", Archived) or Archived()
 
-    That id is a digest of what was stored. A snapshot that anybody else has put there, also under a name that is known, is
-    left out; so is one that is being removed, and a bad one but that asked for by name.
+
+def own(archives: Iterable[Archive], *known: Archived) -> tuple[Archive, ...]:
+    """Return the archives that the agent has stored itself, by restic's ids of them in what the state says. Pure.
+
+    What somebody else has put there has another id, whatever its tags say. Versions before kept no ids: after an upgrade what is
+    there is trusted once, and from then on its ids are kept.
+    """
+    found = tuple(archives)
+    if any(one.adopts for one in known):
+        return found
+    ids = [a.id for a in found]
+    ours = {only(begins, ids) for one in known for begins in one.ids or ()}
+    return tuple(a for a in found if a.id in ours)
+
+
+def restorable(
+    restic: Restic,
+    job: str | None,
+    tick: Callable[[], None],
+    store: Store,
+    wanted: str | None,
+    agent: str | None = None,
+) -> Inventory:
+    """Return what a repository holds that the state lists; see `usable`. Raises what restic's errors mean."""
+    before = archived(store)
+    return usable(inventory(restic, job, tick, agent or store.identity), store, wanted, before)
+
+
+def usable(found: Inventory, store: Store, wanted: str | None, before: Archived | None = None) -> Inventory:
+    """Return an inventory with what to restore from alone: what the state lists, by restic's own id of each.
+
+    That id is a digest of what was stored. A snapshot or oplog that anybody else has put there, also under a name that is known,
+    is left out; so is a snapshot that is being removed, and a bad one but that asked for by name. `before` is what the state said
+    before the repository was listed: an agent that runs replaces older archives by newer ones meanwhile.
     """
     ids = [s.id for s in found.snapshots]
     listed = {only(s.restic_id, ids) for s in store.snapshots() if s.state != "bad" or s.name == wanted}
-    return replace(found, snapshots=tuple(s for s in found.snapshots if s.id in listed))
+    after = archived(store)
+    return replace(
+        found,
+        snapshots=tuple(s for s in found.snapshots if s.id in listed),
+        archives=own(found.archives, before or after, after),
+    )
 
 
 def origin(store: Store, generation: int) -> list[str]:

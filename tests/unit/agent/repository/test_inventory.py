@@ -13,10 +13,12 @@ from backup_agent.config import Repository
 from backup_agent.errors import BadConfiguration, NotFound
 from backup_agent.repository.inventory import (
     Archive,
+    Archived,
     Inventory,
     Snapshot,
     chain,
     inventory,
+    own,
     stamp,
     stretches,
     unstamp,
@@ -200,3 +202,21 @@ def test_what_no_agent_says_is_in_the_way_of_nothing(
     found = inventory(restic(tmp_path, listed), None, lambda: None)
     assert [(1, 50, 90)] == spans(list(found.snapshots), list(found.archives))
     assert "left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("expected", "known"),
+    [
+        ({"aa1"}, [Archived(1, ts(90), ids=("aa1",))]),
+        ({"aa1", "bb1"}, [Archived(1, ts(90), ids=("aa1",)), Archived(1, ts(95), ids=("bb1",))]),
+        ({"bb1"}, [Archived(1, ts(90), ids=("bb",))]),
+        (set(), [Archived(1, ts(90), ids=("aa",))]),
+        (set(), [Archived(1, ts(90), ids=("", "cc"))]),
+        ({"aa1", "aa2", "bb1"}, [Archived(1, ts(90))]),
+        (set(), [Archived()]),
+    ],
+)
+def test_only_what_the_state_names_is_the_agents_own(expected: set[str], known: list[Archived]) -> None:
+    """By its id, also by the first digits where one alone begins so. A state of the version before takes what is there."""
+    found = [archive("aa1", 10, 50), archive("aa2", 10, 99), archive("bb1", 45, 90)]
+    assert expected == {a.id for a in own(found, *known)}
