@@ -56,6 +56,9 @@ Servers do not check strings: one that is not UTF-8 can be looked at too. It can
 REPLIES: CodecOptions[dict[str, Any]] = CodecOptions(unicode_decode_error_handler="backslashreplace")
 """For replies to writes: their errors may quote a string that is not UTF-8. They are shown, and never written."""
 
+TOLERANT: CodecOptions[dict[str, Any]] = REPLIES.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+"""For what is read to be shown or named, whatever somebody has stored there; it is never written back."""
+
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control characters, those that only change how others are shown, and line separators."""
