@@ -54,9 +54,9 @@ def owner(status: os.stat_result) -> Account:
 def of_job(path: Path, written: Written, directory: Path) -> Account:
     """Return who does the work of a job: the owner of its directory, as long as root alone says what the job is.
 
-    Where that is root, or nothing is there yet, it is the first other one who owns what is above, and so could put something there,
-    or a link to somewhere else. Root works only where all of the way is root's. Somebody else's configuration names what its
-    owner may name. Raises BadConfiguration for one that several can write.
+    Where that is root, or nothing is there yet, it is the first other one who owns what is above, and so could put something
+    there, or a link to somewhere else. Root works only where all of the way is root's. Somebody else's configuration names what
+    its owner may name. Raises BadConfiguration for one that several can write.
     """
     if written.status.st_uid != ROOT:
         return owner(written.status)
