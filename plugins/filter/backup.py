@@ -89,10 +89,10 @@ def resync_planned(answer: Json, job: str, machine: str, again: str) -> dict[str
     return resync_outcome.planned(answer, job, machine, again, datetime.now(timezone.utc))
 
 
-def report_file(record: Json) -> str:
-    """Return the path of an operation's report. Raises AnsibleFilterError for one that leads elsewhere."""
+def report_name(record: Json) -> str:
+    """Return the name of an operation's reports. Raises AnsibleFilterError for one that leads elsewhere."""
     try:
-        return resync_outcome.report_file(record)
+        return resync_outcome.report_name(record)
     except GiveUp as error:
         raise AnsibleFilterError(error.message) from error
 
@@ -123,7 +123,7 @@ class FilterModule:
             "private_mongod": private_mongod.private_mongod,
             "refused_places": places.refused_places,
             "resource_answers": agents.resource_answers,
-            "report_file": report_file,
+            "report_name": report_name,
             "resync_batches": batches.resync_batches,
             "resync_failed": resync_outcome.failed,
             "resync_planned": resync_planned,

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from lab import Member, ReplicaSet
-from tests.integration.site import HOLDS, ROOT, Site, recap, replica_sets
+from tests.integration.site import HOLDS, ROOT, Site, flat, recap, replica_sets
 
 JOBS = ("orders", "items")
 STAGES = (
@@ -294,6 +294,34 @@ def test_the_other_modules_do_what_they_say(site: Site, tmp_path: Path) -> None:
     assert seen["snapshots"][0]["held"]
     assert seen["snapshots"][0]["proven_at"]
     assert seen["validated"]["equal"]
+
+
+def test_a_report_follows_no_link_of_the_agent(site: Site) -> None:
+    """The agent's account puts links where its reports are: root's files there are neither written nor read.
+
+    The review's attack: root's own file was overwritten by the page, and its secret was fetched as the report. What is here says
+    the same as the agent's report.
+    """
+    operation = site.agent("orders", "status")["last_resync"]["operation"]
+    reports = site.directory / "state/orders/reports"
+    agents = json.loads((reports / f"{operation}.json").read_text())
+    victim, kept = site.directory / "state/victim", reports.rename(reports.with_name("kept"))
+    victim.mkdir()
+    for kind in ("json", "html"):
+        (victim / f"{operation}.{kind}").write_text("the secret of root")
+    reports.symlink_to(victim)
+    try:
+        printed = site.run("resync", "--limit", "orders", "--tags", "report")
+    finally:
+        reports.unlink()
+        kept.rename(reports)
+    here = site.directory / "reports/orders" / operation
+    assert f"reports/orders/{operation}.html" in flat(printed)
+    assert agents == json.loads(here.with_suffix(".json").read_text())
+    assert operation in here.with_suffix(".html").read_text()
+    assert [0o640, 0o640] == [here.with_suffix(end).stat().st_mode & 0o777 for end in (".json", ".html")]
+    assert {"the secret of root"} == {path.read_text() for path in victim.iterdir()}
+    assert 2 == len(list(victim.iterdir()))
 
 
 LIAR = """#!{python}

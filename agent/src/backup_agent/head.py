@@ -25,7 +25,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from backup_agent.errors import AgentError, BadConfiguration, Transient
 from backup_agent.namespaces import OWN_DATABASE
-from backup_agent.values import Client, text_of
+from backup_agent.values import RAW, TOLERANT, Client, text_of
 from backup_agent.words import logged, words
 
 SET_NAME = "backup-head"
@@ -393,6 +393,7 @@ def point_nowhere(client: Client) -> None:
     """Let a config server's list of shards lead nowhere, by their sets' names alone: its balancer would move the chunks of the
     cluster that it came from. For a copy that is kept; one that is compared with its source needs the list as it was.
     """
-    for shard in client.config.shards.find():
-        name = str(shard.get("host", "")).partition("/")[0]
-        client.config.shards.update_one({"_id": shard["_id"]}, {"$set": {"host": f"{name}/{NOWHERE}"}})
+    shards = client.config.get_collection("shards", codec_options=TOLERANT)
+    for which in list(shards.with_options(RAW).find({}, {"_id": 1})):  # filters as they are: no `_id` is decoded
+        host = (shards.find_one(which, {"_id": 0, "host": 1}) or {}).get("host", "")
+        shards.update_one(which, {"$set": {"host": f"{str(host).partition('/')[0]}/{NOWHERE}"}})

@@ -56,6 +56,9 @@ Servers do not check strings: one that is not UTF-8 can be looked at too. It can
 REPLIES: CodecOptions[dict[str, Any]] = CodecOptions(unicode_decode_error_handler="backslashreplace")
 """For replies that are shown and never written: what an error quotes, or the tag of a member, may not be UTF-8."""
 
+TOLERANT: CodecOptions[dict[str, Any]] = REPLIES.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+"""For what is read to be shown or named, whatever somebody has stored there; it is never written back."""
+
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control characters, those that only change how others are shown, and line separators."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from bson.timestamp import Timestamp
 
-from backup_agent.config import Repository
+from backup_agent.config import Config, Repository
 from backup_agent.repository import agreement
 from backup_agent.repository.agreement import Replaced, accept, compare, require_same
+from backup_agent.repository.archive import Archiver, _Upload
 from backup_agent.repository.failures import RepositoryMissing
-from backup_agent.repository.inventory import Archived
+from backup_agent.repository.inventory import Archived, archived, restorable
 from backup_agent.repository.restic import Restic
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
@@ -66,6 +67,19 @@ class Stage:
     def alerts(self) -> list[tuple[str, str]]:
         """What is open."""
         return [(alert.kind, alert.cause) for alert in self.store.alerts()]
+
+    @property
+    def archives(self) -> list[str]:
+        """The ids of all oplog that is in the repository, whosever it is."""
+        return [one.id for one in self.restic.snapshots("kind=slices")]
+
+    def add_oplog(self, first: str, through: str) -> str:
+        """Add oplog with the password alone, in the name of the agent; returns its id."""
+        before = set(self.archives)
+        whose = [f"job={JOB}", f"agent={self.store.identity}", "kind=slices", "generation=1"]
+        self.restic.backup(self.where, ["data"], host=JOB, tags=[*whose, f"first={first}", f"through={through}"])
+        (added,) = set(self.archives) - before
+        return added
 
     def put(self, other: Path) -> None:
         """Put another directory in the place of the repository."""
@@ -146,12 +160,90 @@ def test_oplog_that_was_removed_is_seen_and_what_is_here_is_stored_again(stage: 
         stage.where, ["data"], host=JOB, tags=[f"job={JOB}", "kind=slices", "generation=2", "first=1-1", "through=9-1"]
     )
     assert "it lacks second, and the captured oplog up to 1970" in stage.compare()[0]
-    assert Archived() == stage.store.observed("archive", Archived)
+    (other,) = stage.archives
+    assert Archived(ids=(other,)) == stage.store.observed("archive", Archived)
     stage.store.forget_snapshot("second")
     stage.store.observe("archive", Archived(1, Timestamp(9, 1), "2026-11-02T00:00:00Z", ok=True))
     (problem,) = stage.compare()
     assert "expected the captured oplog up to 1970-01-01T00:00:09Z" in problem
     assert [("repository", "missing")] == stage.alerts
+
+
+def test_a_bad_tag_silences_nothing(stage: Stage) -> None:
+    """The attack: what was proven is deleted, and one snapshot with a bad tag added. Comparing ended with a traceback, unseen."""
+    stage.store.observe("archive", Archived(1, Timestamp(9, 1), "2026-11-02T00:00:00Z", ok=True))
+    bad = ["kind=slices", "generation=one", "first=1-1", "through=never"]
+    stage.put(stage.where / "older")
+    stage.restic.backup(stage.where, ["data"], host=JOB, tags=[f"job={JOB}", *bad])
+    assert "it lacks second, and the captured oplog up to 1970" in stage.compare()[0]
+    assert {"first": GOOD, "second": GONE} == stage.states
+    assert [("repository", "older")] == stage.alerts
+
+
+def archiver(stage: Stage) -> Archiver:
+    """Give what stores the oplog of the stage's job, whose snapshot reads from the fifth second on."""
+    config = Config.model_validate(
+        {
+            "job": JOB,
+            "directory": str(stage.where / "job"),
+            "source": {"uri": "mongodb://a.example.com/", "replica_set": "rs0"},
+            "head": {"mongod": "/usr/bin/mongod"},
+            "repository": {"location": str(stage.location), "password_file": str(stage.where / "password")},
+        }
+    )
+    slices = config.generation_directory(1) / "slices"
+    slices.mkdir(parents=True)
+    (slices / "0000000005-0000000001.oplog.zst").write_text("oplog")
+    tags = [f"job={JOB}", f"agent={stage.store.identity}", "name=second", "generation=1", "optime=5-1", "from=5-1"]
+    taken = stage.restic.backup(stage.where, ["data"], host=JOB, tags=tags)
+    stage.store.update_snapshot("second", restic_id=taken.restic_id)
+    return Archiver(config, stage.store)
+
+
+def upload(agent: Archiver, through: int) -> None:
+    """Store the oplog up to a second."""
+    agent._start(agent._run, _Upload(1, Timestamp(5, 1), Timestamp(through, 1)))
+    assert agent._thread is not None
+    agent._thread.join()
+
+
+def restored_from(stage: Stage) -> set[str]:
+    """Return the oplog that a restore may use."""
+    return {a.id for a in restorable(stage.restic, JOB, nothing, stage.store, None).archives}
+
+
+@pytest.mark.parametrize("digits", [8, 64])
+def test_forged_oplog_takes_the_place_of_nothing(stage: Stage, digits: int) -> None:
+    """The attack: oplog in the agent's name that covers everything. The agent deleted its own, and saw nothing missing then.
+
+    Restic 0.14 says eight digits of what it has stored: the whole is known once the repository was listed.
+    """
+    agent = archiver(stage)
+    upload(agent, 9)
+    (first,) = stage.archives
+    stage.store.observe("archive", replace(archived(stage.store), ids=(first[:digits],)))
+    forged = stage.add_oplog("1-1", "4294967295-1")
+    upload(agent, 20)
+    (mine,) = set(stage.archives) - {first, forged}
+    assert {forged, mine} == set(stage.archives)
+    assert {mine} == restored_from(stage)
+    assert mine in (archived(stage.store).ids or ())
+    assert all(64 == len(one) for one in archived(stage.store).ids or ())
+    stage.restic.forget([mine])
+    assert "the captured oplog up to 1970-01-01T00:00:20Z" in stage.compare()[0]
+    assert set() == restored_from(stage)
+
+
+def test_oplog_of_the_version_before_is_taken_once(stage: Stage) -> None:
+    """0.1.0 kept no ids: what is there at the first upload is the agent's own, and what is added afterwards is not."""
+    agent, before = archiver(stage), stage.add_oplog("5-1", "9-1")
+    stage.store.observe("archive", Archived(1, Timestamp(9, 1), "2026-11-02T00:00:00Z", ok=True))
+    assert {before} == restored_from(stage)
+    upload(agent, 20)
+    (mine,) = stage.archives
+    stage.add_oplog("1-1", "4294967295-1")
+    assert {mine} == restored_from(stage)
+    assert not stage.store.alerts()
 
 
 def test_another_repository_is_not_written_to_until_somebody_accepts_it(stage: Stage) -> None:

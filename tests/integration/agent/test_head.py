@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bson import DatetimeMS, encode
+from bson.raw_bson import RawBSONDocument
 from harness import wait_until
 
-from backup_agent.head import HeadFailed, Mongod
+from backup_agent.head import HeadFailed, Mongod, point_nowhere
+from backup_agent.values import RAW
 from lab.binaries import find_mongod
 
 
@@ -114,3 +117,28 @@ def test_a_mongod_that_an_agent_left_is_ended(head: Mongod) -> None:
             assert -signal.SIGKILL == left.wait(timeout=10)
         finally:
             left.kill()
+
+
+STRANGE = b"\xff\xfe"
+"""What no string of a decent client has; servers do not look at it."""
+
+
+def test_no_document_keeps_the_list_of_shards_from_leading_nowhere(head: Mongod) -> None:
+    """The attack: one document that Python cannot decode made each restore fail, of snapshots that were proven."""
+    far = DatetimeMS(10**15)
+    documents = [
+        encode({"_id": "sh0", "host": "sh0/a:1"}),
+        encode({"_id": "sh1", "host": "sh1/b:1", "since": far}),
+        encode({"_id": "sh2", "host": far}),
+        encode({"_id": far, "host": "sh3/c:1"}),
+        encode({"_id": "sh4", "host": "XX/d:1"}).replace(b"XX", STRANGE),
+        encode({"_id": "XX", "host": "sh5/e:1"}).replace(b"XX", STRANGE),
+        encode({"_id": "sh6"}),
+    ]
+    shards = head.start().config.get_collection("shards", codec_options=RAW)
+    shards.insert_many(map(RawBSONDocument, documents))
+    point_nowhere(head.client)
+    hosts = [document["host"] for document in shards.find({}, {"host": 1})]
+    assert len(documents) == len(hosts)
+    assert {"restored.invalid:1"} == {host.partition("/")[2] for host in hosts}
+    assert ["sh0", "sh1", str(far), "sh3", r"\xff\xfe", "sh5", ""] == [host.partition("/")[0] for host in hosts]

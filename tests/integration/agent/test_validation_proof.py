@@ -473,6 +473,24 @@ def test_a_snapshot_that_does_not_start_is_bad(work: Replay, tmp_path: Path, mon
     assert "bad" == snapshot.known(work.store, "first").state
 
 
+def test_what_keeps_a_restore_from_its_end_is_seen_by_the_proof(
+    work: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: a snapshot was proven that no restore could end. A list of shards that cannot be changed stands for that."""
+    script = tmp_path / "tamper"
+    view = "client.config.other.insert_one({'_id': 1}); client.config.command('create', 'shards', viewOn='other')"
+    script.write_text(TAMPER.format(python=sys.executable, what=view))
+    script.chmod(0o700)
+    snapshot.take(work, "first", True)
+    monkeypatch.setattr(manifest, "mismatches", lambda *_: [])  # the view itself is no part of what was stored
+    monkeypatch.setenv("BACKUP_AGENT_FAILPOINTS", f"proof.started=run:{script}")
+
+    with pytest.raises(OperationFailed, match="cannot be made to lead nowhere"):
+        proof.prove(work, "first")
+
+    assert "bad" == snapshot.known(work.store, "first").state
+
+
 def test_a_snapshot_without_digests_is_not_proven(work: Replay) -> None:
     """A manifest without digests can't prove every byte, so the proof is refused and says what to do."""
     snapshot.take(work, "first", False)

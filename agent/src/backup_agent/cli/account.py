@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +54,9 @@ def owner(status: os.stat_result) -> Account:
 def of_job(path: Path, written: Written, directory: Path) -> Account:
     """Return who does the work of a job: the owner of its directory, as long as root alone says what the job is.
 
-    Somebody else's configuration names what its owner may name. Raises BadConfiguration for one that several can write.
+    Where that is root, or nothing is there yet, it is the first other one who owns what is above, and so could put something
+    there, or a link to somewhere else. Root works only where all of the way is root's. Somebody else's configuration names what
+    its owner may name. Raises BadConfiguration for one that several can write.
     """
     if written.status.st_uid != ROOT:
         return owner(written.status)
@@ -61,10 +65,16 @@ def of_job(path: Path, written: Written, directory: Path) -> Account:
             f"expected a configuration that root alone can write, found {path}, which others can; look through "
             "it, then chmod go-w it"
         )
-    if not directory.exists():
-        return owner(written.status)
-    itself = directory.lstat()  # a link that its owner has put there leads to nobody else
-    return owner(itself if itself.st_uid != ROOT else directory.stat())
+    return owner(next((found for found in _way(directory) if found.st_uid != ROOT), written.status))
+
+
+def _way(directory: Path) -> Iterator[os.stat_result]:
+    """Yield what is on the way to a directory, the nearest first: links themselves before what they lead to."""
+    real = Path(os.path.realpath(directory))
+    for path in (directory, real, *directory.parents, *real.parents):
+        for look in (os.lstat, os.stat):
+            with suppress(OSError):  # it is not there, or the link leads nowhere
+                yield look(path)
 
 
 def of_repository(location: str) -> Account:

@@ -261,8 +261,9 @@ def resync(
 def operation(context: Context, identifier: str | None) -> Found:
     """Show an operation: the named one, the open one, or the newest."""
     store = context.store
-    found = store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
-    return {"operation": requests.trusted(context.config, found)}
+    return {
+        "operation": store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
+    }
 
 
 @main.command()

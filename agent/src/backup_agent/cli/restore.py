@@ -21,7 +21,7 @@ from backup_agent.cli.main import Context, Found, answers, main, owner_option, r
 from backup_agent.config import Repository, has_credentials
 from backup_agent.daemon import requests
 from backup_agent.errors import BadConfiguration, Refused
-from backup_agent.repository.inventory import Inventory, inventory, usable
+from backup_agent.repository.inventory import Inventory, inventory, restorable
 from backup_agent.repository.restic import Restic, cache_of
 from backup_agent.restore import place
 from backup_agent.restore.plan import plan
@@ -86,8 +86,7 @@ class _Opened:
         if self.state_file is None or not self.state_file.exists():
             return inventory(self.restic, self.job, lambda: None, self.agent)  # it may take its time
         with contextlib.closing(Store(self.state_file)) as store:
-            found = inventory(self.restic, self.job, lambda: None, self.agent or store.identity)
-            return usable(found, store, wanted)
+            return restorable(self.restic, self.job, lambda: None, store, wanted, self.agent)
 
 
 def _repository(context: Context, options: Options) -> Repository:

@@ -19,7 +19,7 @@ def prune(config: Config, store: Store) -> None:
     before = iso_in(-config.history_days * DAY_SECONDS)
     old = store.old_operations(before, KEPT)
     for identifier in old:
-        for kind in ("json", "html"):  # the second is written beside the first by the role resync
+        for kind in ("json", "html"):  # the role resync of 0.1.0 wrote the second beside the first
             (config.reports / f"{identifier}.{kind}").unlink(missing_ok=True)
     if old:
         store.forget_operations(old)

@@ -6,7 +6,6 @@ The command line gives these its options, and prints what they return. They know
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass, replace
 
 from backup_agent.config import Config
@@ -21,7 +20,6 @@ from backup_agent.sync import preflight
 from backup_agent.values import Record
 
 DAY_SECONDS = 86400
-OPERATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
 
 
 @dataclass(frozen=True)
@@ -75,20 +73,6 @@ def queue(config: Config, store: Store, kind: str, asked: Asked, params: Params 
     require_daemon(config)
     operation, new = store.start_operation(kind, asked.owner, asked.reason, params)
     return Queued(new, not new, operation)
-
-
-def trusted(config: Config, operation: Operation | None) -> Operation | None:
-    """Return an operation as root may use it: its id is one, and its report is where the reports are.
-
-    The state is a file of the agent's account, and root reads, and writes beside it, the report that it names. Raises Refused.
-    """
-    if operation is None:
-        return None
-    if not OPERATION_ID.match(operation.id):
-        raise Refused(f"expected the id of an operation in the state, found {operation.id!r}; who has written to it?")
-    if operation.result.get("report") is None:
-        return operation
-    return replace(operation, result={**operation.result, "report": str(config.reports / f"{operation.id}.json")})
 
 
 @dataclass(frozen=True, slots=True)

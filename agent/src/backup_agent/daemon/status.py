@@ -189,10 +189,15 @@ def _recorded(config: Config, store: Store) -> Status:
         last_proven_snapshot=next((s for s in snapshots if s.proven_at), None),
         last_resync=_ended(store.newest_operation(*SYNCS, state="done")),
         last_validation=_last_validation(store),
-        archive=store.observed("archive", Archived),
+        archive=_archive(store),
         last_verification=store.observed("verification", Verified),
         certificates=(store.observed(CERTIFICATE, Certificates) or Certificates()).files,
     )
+
+
+def _archive(store: Store) -> Archived | None:
+    found = store.observed("archive", Archived)
+    return replace(found, ids=None) if found else None  # the ids are the agent's own affair
 
 
 def verdict(config: Config, status: Status) -> tuple[str, list[str]]:

@@ -154,8 +154,7 @@ def _restore(work: SyncWork, operation: Operation) -> str:
     )
 
     def look() -> inventory.Inventory:
-        found = inventory.inventory(restorer.restic, work.config.job, work.go_on_beside, work.store.identity)
-        return inventory.usable(found, work.store, params.snapshot)
+        return inventory.restorable(restorer.restic, work.config.job, work.go_on_beside, work.store, params.snapshot)
 
     found, changed = restore.restore(restorer, look, params.snapshot, params.at)
     work.note(restore={"changed": changed, **found.to_json()})

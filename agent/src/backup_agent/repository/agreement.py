@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backup_agent.errors import BadConfiguration
+from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.repository.failures import RepositoryMissing
-from backup_agent.repository.inventory import SLICES, Archived, is_of, tags_of, unstamp
+from backup_agent.repository.inventory import Archived, archived, is_of, own, read, tags_of
 from backup_agent.repository.restic import Listed, Restic, Tick, only
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
 from backup_agent.times import lately, now_iso, show
 from backup_agent.values import Record
+from backup_agent.words import words
 
 ALERT = "repository"
-MISSING, OLDER, REPLACED = "missing", "older", "replaced"
+MISSING, OLDER, REPLACED, UNKNOWN = "missing", "older", "replaced", "unknown"
 COMPARE_SECONDS = 3600
+UNKNOWN_SECONDS = 3 * COMPARE_SECONDS
+"""A repository that gives no answer for a while is no news; one that cannot be compared for so long is."""
+
 NAMED = 5
 """So many missing snapshots are named in a sentence."""
 
@@ -69,6 +73,18 @@ def require_same(store: Store, restic: Restic, tick: Tick) -> None:
     raise Replaced(text)
 
 
+def not_compared(store: Store, error: Exception) -> None:
+    """Raise the alert that nothing is known: at once after what no agent expects, for what restic's errors mean after a while."""
+    pinned = store.observed(ALERT, Pinned)
+    lately_known = pinned is not None and lately(pinned.compared_at or pinned.since, UNKNOWN_SECONDS)
+    if isinstance(error, AgentError) and lately_known:
+        return
+    text = f"expected a repository that can be compared with the list of snapshots, found: {words(error)[:300]}"
+    store.raise_alert(
+        ALERT, UNKNOWN, {"message": f"{text}; see the agent's log, and who else writes to the repository"}
+    )
+
+
 def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     """Compare the snapshots of the state with those of the repository; returns a sentence for each kind of thing that is missing.
 
@@ -76,7 +92,7 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     restic's errors mean: then nothing is known, and nothing is changed.
     """
     # Before the repository is asked: what is stored meanwhile is in neither list.
-    known, archived = store.snapshots(), store.observed("archive", Archived) or Archived()
+    known, before = store.snapshots(), archived(store)
     try:
         require_same(store, restic, tick)
     except RepositoryMissing as error:
@@ -91,11 +107,12 @@ def compare(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     removed = store.removals()
     gone = [s for s in known if s not in there and s.name not in removed and store.snapshot(s.name) is not None]
     _withdraw(store, gone)
-    oplog = _missing_oplog(store, archived, listed)
+    oplog = _missing_oplog(store, before, listed)
     problems = _tell(store, gone, there, oplog)
     pinned = store.observed(ALERT, Pinned)
     if pinned is not None:
         store.observe(ALERT, Pinned(pinned.id, pinned.since, now_iso()))
+    store.close_alerts(ALERT, cause=UNKNOWN)
     return problems
 
 
@@ -115,16 +132,19 @@ def _withdraw(store: Store, gone: Sequence[Snapshot]) -> None:
         store.update_snapshot(snapshot.name, state=MISSING, proven_at=None)
 
 
-def _missing_oplog(store: Store, archived: Archived, listed: Sequence[Listed]) -> str:
-    """Say which captured oplog is missing. All that is still here is stored again then."""
-    if archived.through is None:
+def _missing_oplog(store: Store, before: Archived, listed: Sequence[Listed]) -> str:
+    """Say which captured oplog is missing. All that is still here is stored again then.
+
+    `before` is what the state said before the repository was listed: an upload has replaced some of it meanwhile.
+    """
+    if before.through is None:
         return ""
-    tags = [found for found in map(tags_of, listed) if found.get("kind") == SLICES and is_of(found, store.identity)]
-    ours = [unstamp(found["through"]) for found in tags if int(found["generation"]) == archived.generation]
-    if any(through >= archived.through for through in ours):
+    _, archives = read(found for found in listed if is_of(tags_of(found), store.identity))
+    ours = own(archives, before, archived(store))
+    if any(a.through >= before.through for a in ours if a.generation == before.generation):
         return ""
-    store.observe("archive", Archived())
-    return f"the captured oplog up to {show(archived.through)}"
+    store.observe("archive", Archived(ids=tuple(a.id for a in ours)))
+    return f"the captured oplog up to {show(before.through)}"
 
 
 def _tell(store: Store, gone: Sequence[Snapshot], there: Sequence[Snapshot], oplog: str) -> list[str]:
@@ -159,10 +179,13 @@ def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     Raises what restic's errors mean.
     """
     found, known = restic.identity(tick), store.snapshots()
-    ids = [one.id for one in restic.snapshots(f"job={job}", tick=tick)]
+    listed = restic.snapshots(f"job={job}", tick=tick)
+    ids = [one.id for one in listed]
     gone = [s for s in known if only(s.restic_id, ids) is None]
     store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
-    store.observe("archive", Archived())  # whatever oplog is here is stored again, and not deleted before
+    _, archives = read(listed)
+    ours = tuple(a.id for a in own(archives, archived(store)))
+    store.observe("archive", Archived(ids=ours))  # whatever oplog is here is stored again, and not deleted before
     for snapshot in gone:
         store.forget_snapshot(snapshot.name)
     store.close_alerts(ALERT)

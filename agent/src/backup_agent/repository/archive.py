@@ -21,8 +21,8 @@ from backup_agent.capture.slices import files, first_timestamp
 from backup_agent.config import Config
 from backup_agent.errors import AgentError, NoRoom, Shutdown, Transient
 from backup_agent.repository import agreement
-from backup_agent.repository.inventory import SLICES, Archive, Archived, Line, inventory, origin, stamp
-from backup_agent.repository.restic import Restic
+from backup_agent.repository.inventory import SLICES, Archive, Archived, Line, archived, inventory, origin, own, stamp
+from backup_agent.repository.restic import Restic, Stored
 from backup_agent.state.store import Store
 from backup_agent.times import lately, now_iso
 from backup_agent.words import words
@@ -112,12 +112,18 @@ class Archiver:
                 log.error(agreement.ALERT, reason=problem)
         except Shutdown:
             pass
-        except (AgentError, sqlite3.Error) as error:
-            log.warning("repository not compared", reason=words(error)[:300])
+        except (
+            Exception
+        ) as error:  # the thread must leave a trace of whatever ended it, above all of what somebody has forged
+            log.warning(
+                "repository not compared", reason=words(error)[:300], exc_info=not isinstance(error, AgentError)
+            )
+            with contextlib.suppress(AgentError, sqlite3.Error):  # the state's own disk is full, for one
+                agreement.not_compared(self._store, error)
 
     @property
     def _last(self) -> Archived:
-        return self._store.observed("archive", Archived) or Archived()
+        return archived(self._store)
 
     def _judge_running(self) -> None:
         """Raise the alert also for an upload that does not end. A first one after a long pause is given an interval."""
@@ -147,9 +153,10 @@ class Archiver:
     def _run(self, upload: _Upload) -> None:
         last = self._last
         try:
-            self._store_slices(upload)
+            stored = self._store_slices(upload)
             at = now_iso()
-            self._store.observe("archive", Archived(upload.generation, upload.through, at, at, ok=True))
+            ids = None if last.adopts else (*(last.ids or ()), stored.restic_id)
+            self._store.observe("archive", Archived(upload.generation, upload.through, at, at, ok=True, ids=ids))
             self._store.close_alerts(ALERT)
         except Shutdown:
             pass  # it did not fail: the next start begins it again at once
@@ -170,9 +177,9 @@ class Archiver:
             log.warning("archive", reason=f"not recorded: {error}")
             self._unrecorded_at = time.monotonic()
 
-    def _store_slices(self, upload: _Upload) -> None:
+    def _store_slices(self, upload: _Upload) -> Stored:
         agreement.require_same(self._store, self._restic, self._alive)
-        self._restic.backup(
+        return self._restic.backup(
             self._config.generation_directory(upload.generation),
             [SLICES],
             host=self._config.job,
@@ -190,7 +197,8 @@ class Archiver:
     def _forget(self) -> None:
         """Forget what no kept snapshot needs; the next removal of a snapshot gives the room back.
 
-        What fails here, for one because somebody reads the repository, is done after the next upload.
+        What the agent has not stored itself is neither forgotten nor counted. What fails here, for one because somebody reads the
+        repository, is done after the next upload.
         """
         self._moved = time.monotonic()
         try:
@@ -199,10 +207,14 @@ class Archiver:
             for snapshot in found.snapshots:
                 since = oldest.get(snapshot.line, snapshot.reads_from)
                 oldest[snapshot.line] = min(since, snapshot.reads_from)
-            kept = needed(found.archives, oldest)
-            self._restic.forget([a.id for a in found.archives if a.id not in kept], self._alive, prune=False)
-        except AgentError as error:
-            log.warning("archive", reason=error.message)
+            ours = own(found.archives, self._last)
+            self._store.observe("archive", replace(self._last, ids=tuple(a.id for a in ours)))
+            kept = needed(ours, oldest)
+            self._restic.forget([a.id for a in ours if a.id not in kept], self._alive, prune=False)
+        except Shutdown:
+            pass
+        except Exception as error:  # the upload itself is stored and noted: whatever it is must not take that back
+            log.warning("archive", reason=words(error)[:300], exc_info=not isinstance(error, AgentError))
 
     def _alarm(self, last: Archived, reason: str) -> None:
         snapshots = self._store.snapshots()

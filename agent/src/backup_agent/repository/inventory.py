@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import structlog
 from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
@@ -16,6 +17,8 @@ from backup_agent.repository.restic import Listed, Restic, cache_of, only
 from backup_agent.state.store import Store
 from backup_agent.times import moment, show, timestamp_json
 from backup_agent.values import Json, Record
+
+log = structlog.get_logger(__name__)
 
 SLICES = "slices"
 
@@ -80,6 +83,16 @@ class Archived(Record):
     tried_at: str | None = None
     ok: bool = False
     reason: str | None = None
+    ids: tuple[str, ...] | None = None
+    """restic's ids of what the agent has stored itself and has not forgotten; None where the version before did not keep them.
+
+    Of the last upload that can be the first digits, until the repository has been listed.
+    """
+
+    @property
+    def adopts(self) -> bool:
+        """Whether what is in the repository the first time is to be taken for the agent's own: nothing better is known."""
+        return self.ids is None and self.through is not None
 
 
 @dataclass(frozen=True)
@@ -135,15 +148,53 @@ class Inventory:
         raise NotFound(f"expected the name of a snapshot in the repository, found {name!r}; it has {names}")
 
 
-def usable(found: Inventory, store: Store, wanted: str | None) -> Inventory:
-    """Return an inventory with the snapshots to restore from alone: those that the state lists, by restic's own id of each.
+def archived(store: Store) -> Archived:
+    """Return what the state says of the oplog in the repository."""
+    return store.observed("archive", Archived) or Archived()
 
-    That id is a digest of what was stored. A snapshot that anybody else has put there, also under a name that is known, is
-    left out; so is one that is being removed, and a bad one but that asked for by name.
+
+def own(archives: Iterable[Archive], *known: Archived) -> tuple[Archive, ...]:
+    """Return the archives that the agent has stored itself, by restic's ids of them in what the state says. Pure.
+
+    What somebody else has put there has another id, whatever its tags say. Versions before kept no ids: after an upgrade what is
+    there is trusted once, and from then on its ids are kept.
+    """
+    found = tuple(archives)
+    if any(one.adopts for one in known):
+        return found
+    ids = [a.id for a in found]
+    ours = {only(begins, ids) for one in known for begins in one.ids or ()}
+    return tuple(a for a in found if a.id in ours)
+
+
+def restorable(
+    restic: Restic,
+    job: str | None,
+    tick: Callable[[], None],
+    store: Store,
+    wanted: str | None,
+    agent: str | None = None,
+) -> Inventory:
+    """Return what a repository holds that the state lists; see `usable`. Raises what restic's errors mean."""
+    before = archived(store)
+    return usable(inventory(restic, job, tick, agent or store.identity), store, wanted, before)
+
+
+def usable(found: Inventory, store: Store, wanted: str | None, before: Archived | None = None) -> Inventory:
+    """Return an inventory with what to restore from alone: what the state lists, by restic's own id of each.
+
+    That id is a digest of what was stored. A snapshot or oplog that anybody else has put there, also under a name that is known,
+    is left out; so is a snapshot that is being removed, and a bad one but that asked for by name. `before` is what the state said
+    before the repository was listed: an agent that runs replaces older archives by newer ones meanwhile.
     """
     ids = [s.id for s in found.snapshots]
     listed = {only(s.restic_id, ids) for s in store.snapshots() if s.state != "bad" or s.name == wanted}
-    return replace(found, snapshots=tuple(s for s in found.snapshots if s.id in listed))
+    after = archived(store)
+    return replace(
+        found,
+        snapshots=tuple(s for s in found.snapshots if s.id in listed),
+        archives=own(found.archives, before or after, after),
+    )
 
 
 def origin(store: Store, generation: int) -> list[str]:
@@ -156,6 +207,42 @@ def origin(store: Store, generation: int) -> list[str]:
 def tags_of(found: Listed) -> dict[str, str]:
     """Return what an agent said of something that it stored."""
     return dict(tag.partition("=")[::2] for tag in found.tags or ())
+
+
+def read(listed: Iterable[Listed]) -> tuple[tuple[Snapshot, ...], tuple[Archive, ...]]:
+    """Return the snapshots and the archives among what restic lists, each oldest first.
+
+    What says nothing that an agent says is neither: whoever has the password can add it, and it must be in the way of nothing.
+    """
+    found = [one for one in map(_readable, listed) if one is not None]
+    snapshots = [one for one in found if isinstance(one, Snapshot)]
+    archives = [one for one in found if isinstance(one, Archive)]
+    return (
+        tuple(sorted(snapshots, key=lambda s: (s.generation, s.optime))),
+        tuple(sorted(archives, key=lambda a: (a.generation, a.through))),
+    )
+
+
+def _readable(found: Listed) -> Snapshot | Archive | None:
+    try:
+        return _parsed(found, tags_of(found))
+    except (ValueError, OverflowError, KeyError) as error:
+        log.warning(
+            "snapshot left out", id=found.id, reason=f"expected the tags of an agent, found others: {error!r}"[:300]
+        )
+        return None
+
+
+def _parsed(found: Listed, tags: Mapping[str, str]) -> Snapshot | Archive | None:
+    """Raises ValueError, OverflowError or KeyError for tags that no agent gives."""
+    whose = tags.get("set", "")
+    if tags.get("kind") == SLICES:
+        span = unstamp(tags["first"]), unstamp(tags["through"])
+        return Archive(found.id, int(tags["generation"]), *span, replica_set=whose)
+    if not {"name", "generation", "optime", "from"} <= tags.keys():
+        return None
+    at, since = unstamp(tags["optime"]), unstamp(tags["from"])
+    return Snapshot(found.id, int(tags["generation"]), tags["name"], at, since, moment(found.time), replica_set=whose)
 
 
 def is_of(tags: Mapping[str, str], agent: str) -> bool:
@@ -183,36 +270,7 @@ def inventory(restic: Restic, job: str | None, tick: Callable[[], None], agent: 
             "name one with --agent"
         )
     ours = [(found, tags) for found, tags in ours if agent is None or is_of(tags, agent)]
-    snapshots = [
-        Snapshot(
-            found.id,
-            int(tags["generation"]),
-            tags["name"],
-            unstamp(tags["optime"]),
-            unstamp(tags["from"]),
-            moment(found.time),
-            replica_set=tags.get("set", ""),
-        )
-        for found, tags in ours
-        if {"name", "generation", "optime", "from"} <= tags.keys()
-    ]
-    archives = [
-        Archive(
-            found.id,
-            int(tags["generation"]),
-            unstamp(tags["first"]),
-            unstamp(tags["through"]),
-            replica_set=tags.get("set", ""),
-        )
-        for found, tags in ours
-        if tags.get("kind") == SLICES
-    ]
-    return Inventory(
-        tuple(sorted(snapshots, key=lambda s: (s.generation, s.optime))),
-        tuple(sorted(archives, key=lambda a: (a.generation, a.through))),
-        job,
-        tuple(jobs),
-    )
+    return Inventory(*read(found for found, _ in ours), job, tuple(jobs))
 
 
 def stretches(archives: Iterable[Archive]) -> list[Archive]:

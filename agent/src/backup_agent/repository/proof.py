@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 
 from backup_agent import failpoints
 from backup_agent.compare import digest, manifest
 from backup_agent.compare.manifest import Manifest, Mismatch
 from backup_agent.errors import NoRoom, OperationFailed, Refused, Transient
-from backup_agent.head import HeadFailed, Mongod, make_plain
+from backup_agent.head import HeadFailed, Mongod, make_plain, point_nowhere
 from backup_agent.machine.disks import used_bytes
 from backup_agent.repository.failures import ResticFailed, Strange
 from backup_agent.repository.snapshot import MANIFEST, known, repository
@@ -70,6 +71,8 @@ def prove(work: Work, name: str) -> Proof:
     try:
         with _restored(work, snapshot, scratch) as (client, expected):
             found = _compare(work, client, expected)
+            with _unrestorable("the restored copy cannot be made to lead nowhere: ", PyMongoError, BSONError):
+                point_nowhere(client)  # the last thing that a restore does, and the compared list is no longer needed
     except _Unrestorable as error:
         work.store.update_snapshot(name, state="bad", proven_at=None)
         raise OperationFailed(

@@ -67,20 +67,34 @@ def secret(path: Path) -> bytes | None:
 
 @contextmanager
 def _parent(path: Path, uid: int) -> Iterator[int | None]:
-    """Open the directory that a path is in, one name after the other; None when the account owns one on the way.
+    """Open the directory that a path is in, one name after the other; None when the account owns one on the way, or the path.
 
-    Raises FileNotFoundError, and Refused for a link, and for a directory in which somebody else could replace what is next.
+    Then root does nothing there, whoever may change what is above. Raises FileNotFoundError, and Refused for a link, and for a
+    directory in which somebody else could replace what is next.
     """
     with ExitStack() as stack:
         here: int | None = None
+        refused: Refused | None = None
         for way in reversed(path.parents):
             here = _opened(way, _LOOK, here, stack)
             found = os.fstat(here)
             if found.st_uid == uid != ROOT:
-                here = None
+                refused, here = None, None
                 break
-            _require_fixed(way, found)
-        yield here
+            refused = refused or _not_fixed(way, found)
+            if refused is not None and uid == ROOT:  # nothing further down is safe for root, also what is not there yet
+                raise refused
+        if refused is not None and not _owns(uid, path.name, here):
+            raise refused
+        yield None if refused else here
+
+
+def _owns(uid: int, name: str, parent: int | None) -> bool:
+    """Whether an account, which is not root, has a directory of this name there."""
+    with suppress(FileNotFoundError):
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        return found.st_uid == uid != ROOT and stat.S_ISDIR(found.st_mode)
+    return False
 
 
 def _opened(path: Path, flags: int, above: int | None, stack: ExitStack) -> int:
@@ -96,15 +110,20 @@ def _opened(path: Path, flags: int, above: int | None, stack: ExitStack) -> int:
     return found
 
 
-def _require_fixed(way: Path, found: os.stat_result) -> None:
+def _not_fixed(way: Path, found: os.stat_result) -> Refused | None:
     """Nobody but root can rename what is in a directory that only root writes, or in one like /tmp what is not theirs."""
-    shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
-    if found.st_uid != ROOT or shared:
-        who = f"user {found.st_uid}{' and others' if shared else ''}"
-        raise Refused(
-            f"expected a place that root alone can change, found {way}, which {who} can; "
-            "choose another directory, or name the account that owns it with --as"
-        )
+    others = stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
+    if found.st_mode & stat.S_ISVTX:
+        others = 0
+    if found.st_uid != ROOT:
+        who = f"user {found.st_uid}{' and others' if others else ''}"
+        remedy = "choose another directory, or name the account that owns it with --as"
+    elif others:
+        who = "everybody" if others & stat.S_IWOTH else f"group {found.st_gid}"
+        remedy = "take that right away (chmod go-w), or choose a directory that the account owns"
+    else:
+        return None
+    return Refused(f"expected a place that root alone can change, found {way}, which {who} can; {remedy}")
 
 
 def _not_for(path: Path, uid: int, name: str) -> Refused:

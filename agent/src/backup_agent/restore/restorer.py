@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from bson.errors import BSONError
 from bson.timestamp import Timestamp
 from pymongo.errors import PyMongoError
 
@@ -233,7 +234,7 @@ class Restorer:
             point_nowhere(client)
             make_plain(client)
             return missing
-        except (PyMongoError, HeadFailed) as error:
+        except (PyMongoError, BSONError, HeadFailed) as error:
             raise OperationFailed(f"restore: the restored copy cannot be used: {words(error)[:400]}") from error
         finally:
             mongod.stop()

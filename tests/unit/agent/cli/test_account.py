@@ -97,6 +97,40 @@ def test_a_link_in_the_place_of_the_directory_leads_to_nobody_else(tmp_path: Pat
     assert AGENT == worker(path, tmp_path / "link")
 
 
+def test_a_link_that_leads_nowhere_belongs_to_who_put_it_there(tmp_path: Path) -> None:
+    """The attack: the account puts a dangling link in the place of its directory, and root works for it as root."""
+    path, link = written(tmp_path / "job.yml"), tmp_path / "link"
+    link.symlink_to("/nowhere/at-all")
+    assert 0 == worker(path, link)
+    os.chown(link, AGENT, AGENT, follow_symlinks=False)
+    assert AGENT == worker(path, link)
+    assert AGENT == worker(path, link / "job")
+    link.unlink()
+    link.symlink_to("link")
+    os.chown(link, AGENT, AGENT, follow_symlinks=False)
+    assert AGENT == worker(path, link)
+
+
+def test_below_a_directory_of_somebody_else_root_works_as_that_somebody(tmp_path: Path) -> None:
+    """Who owns what is above could put anything there: nothing, a link, or a directory that was root's somewhere else."""
+    path, theirs, roots = written(tmp_path / "job.yml"), tmp_path / "theirs", tmp_path / "roots"
+    theirs.mkdir()
+    (roots / "job").mkdir(parents=True)
+    (theirs / "made").mkdir()
+    (theirs / "link").symlink_to(roots)
+    (tmp_path / "way").symlink_to(theirs / "made")
+    os.chown(theirs, AGENT, AGENT)
+    for directory in (
+        theirs / "none",
+        theirs / "none" / "job",
+        theirs / "made",
+        theirs / "link" / "job",
+        tmp_path / "way",
+    ):
+        assert AGENT == worker(path, directory), directory
+    assert 0 == worker(path, roots / "job")
+
+
 @pytest.mark.parametrize("mode", [0o660, 0o646])
 def test_a_configuration_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
     """Nobody knows who has written it."""

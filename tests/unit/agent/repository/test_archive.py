@@ -11,7 +11,7 @@ import pytest
 from bson.timestamp import Timestamp
 
 from backup_agent.config import Config
-from backup_agent.errors import NoRoom
+from backup_agent.errors import NoRoom, Transient
 from backup_agent.repository import agreement
 from backup_agent.repository.agreement import Pinned
 from backup_agent.repository.archive import Archiver, needed
@@ -222,3 +222,32 @@ def test_an_upload_that_cannot_be_recorded_is_not_begun_again_at_once(
     bench.archiver.look(1, ts(50))
     assert bench.archiver.through(1) is None
     assert not (bench.here / "began").exists()
+
+
+def compared(bench: Bench, since: str, monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[tuple[str, str]]:
+    """Let comparing end in an error, with a repository that was compared last at a time; returns the alerts then."""
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    bench.store.observe(agreement.ALERT, Pinned("r", since, since))
+    bench.add_snapshot(now_iso())
+    bench.store.observe("archive", Archived(1, ts(50), now_iso(), now_iso(), ok=True))
+    monkeypatch.setattr(agreement, "compare", fail)
+    monkeypatch.setattr(agreement, "due", lambda _: True)
+    bench.archiver.look(1, ts(50))
+    bench.archiver.stop()
+    return [(alert.kind, alert.cause) for alert in bench.store.alerts()]
+
+
+def test_a_comparison_that_ends_as_nobody_foresaw_is_an_alert(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: what was forged in the repository ended the thread without a word, and the alert never came."""
+    assert [("repository", "unknown")] == compared(bench, now_iso(), monkeypatch, ValueError("a tag"))
+
+
+@pytest.mark.parametrize(("since", "alerts"), [("2026-01-01T00:00:00Z", [("repository", "unknown")]), (None, [])])
+def test_a_repository_that_cannot_be_compared_is_an_alert_after_a_while(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, since: str | None, alerts: list[tuple[str, str]]
+) -> None:
+    """Away for a minute is no alarm. Damaged so that restic lists nothing any more is one."""
+    assert alerts == compared(bench, since or now_iso(), monkeypatch, Transient("no such host"))

@@ -13,10 +13,12 @@ from backup_agent.config import Repository
 from backup_agent.errors import BadConfiguration, NotFound
 from backup_agent.repository.inventory import (
     Archive,
+    Archived,
     Inventory,
     Snapshot,
     chain,
     inventory,
+    own,
     stamp,
     stretches,
     unstamp,
@@ -180,3 +182,41 @@ def test_two_agents_of_one_job_are_told_apart(tmp_path: Path) -> None:
     assert [] == inventory(restic(tmp_path, listed), "orders", lambda: None, "bbb").ranges()
     with pytest.raises(BadConfiguration, match="found those of aaa, bbb; name one with --agent"):
         inventory(restic(tmp_path, listed), "orders", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ("kind=slices", "generation=one", "first=1-1", "through=2-1"),
+        ("kind=slices", "generation=1", "first=1-1"),
+        ("kind=slices", "generation=1", "first=1-1", f"through={10**12}-1"),
+        ("name=b", "generation=1", "optime=now", "from=1-1"),
+        ("name=b", f"generation={'9' * 5000}", "optime=1-1", "from=1-1"),
+    ],
+)
+def test_what_no_agent_says_is_in_the_way_of_nothing(
+    tmp_path: Path, bad: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: one snapshot with a bad tag, added with the password alone, ended every restore with a traceback."""
+    listed = [stored("orders", *SNAPSHOT), stored("orders", *bad), stored("orders", *SLICES)]
+    found = inventory(restic(tmp_path, listed), None, lambda: None)
+    assert [(1, 50, 90)] == spans(list(found.snapshots), list(found.archives))
+    assert "left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("expected", "known"),
+    [
+        ({"aa1"}, [Archived(1, ts(90), ids=("aa1",))]),
+        ({"aa1", "bb1"}, [Archived(1, ts(90), ids=("aa1",)), Archived(1, ts(95), ids=("bb1",))]),
+        ({"bb1"}, [Archived(1, ts(90), ids=("bb",))]),
+        (set(), [Archived(1, ts(90), ids=("aa",))]),
+        (set(), [Archived(1, ts(90), ids=("", "cc"))]),
+        ({"aa1", "aa2", "bb1"}, [Archived(1, ts(90))]),
+        (set(), [Archived()]),
+    ],
+)
+def test_only_what_the_state_names_is_the_agents_own(expected: set[str], known: list[Archived]) -> None:
+    """By its id, also by the first digits where one alone begins so. A state of the version before takes what is there."""
+    found = [archive("aa1", 10, 50), archive("aa2", 10, 99), archive("bb1", 45, 90)]
+    assert expected == {a.id for a in own(found, *known)}

@@ -81,13 +81,36 @@ def test_root_goes_through_no_link(root: Path, way: str) -> None:
     assert [] == list((root / "real").iterdir())
 
 
-@pytest.mark.parametrize("mode", [0o775, 0o777])
-def test_others_must_not_be_able_to_replace_what_root_makes(root: Path, mode: int) -> None:
-    """A directory that a group or everybody can write, and one of another account."""
-    for path in (owned(root / "shared", 0, mode), owned(root / "theirs", OTHER)):
-        with pytest.raises(Refused, match=f"root alone can change, found {path}, which user"):
-            hand_over(path / "new")
-        assert [] == list(path.iterdir())
+@pytest.mark.parametrize(("mode", "who"), [(0o775, f"group {OTHER}"), (0o2775, f"group {OTHER}"), (0o777, "everybody")])
+def test_others_must_not_be_able_to_replace_what_root_makes(root: Path, mode: int, who: str) -> None:
+    """A directory that a group or everybody can write: what helps is said, and it does help."""
+    shared = owned(root / "shared", 0)
+    os.chown(shared, 0, OTHER)
+    shared.chmod(mode)
+    remedy = r"take that right away \(chmod go-w\), or choose a directory that the account owns"
+    with pytest.raises(Refused, match=f"root alone can change, found {shared}, which {who} can; {remedy}"):
+        hand_over(shared / "new")
+    assert [] == list(shared.iterdir())
+    mine = owned(shared / "mine", AGENT)
+    for path in (mine, mine / "new"):
+        hand_over(path)
+    assert (AGENT, AGENT, 0o755) == whose(mine)
+    assert [] == list(mine.iterdir())
+    (shared / "link").symlink_to(mine)
+    for name in ("link", "link/new"):
+        with pytest.raises(Refused):
+            hand_over(shared / name)
+    shared.chmod(mode & ~0o022)
+    hand_over(shared / "new")
+    assert (AGENT, AGENT, 0o700) == whose(shared / "new")
+
+
+def test_in_a_directory_of_somebody_else_root_makes_nothing(root: Path) -> None:
+    """Its owner can be named instead."""
+    theirs = owned(root / "theirs", OTHER)
+    with pytest.raises(Refused, match=f"found {theirs}, which user {OTHER} can; .* the account that owns it with --as"):
+        hand_over(theirs / "new")
+    assert [] == list(theirs.iterdir())
 
 
 def test_in_a_directory_like_tmp_nobody_can_replace_it(root: Path) -> None:
@@ -122,7 +145,7 @@ def test_root_itself_works_in_places_of_root_alone(root: Path) -> None:
     (root / "mine").mkdir()
     place.require_roots(root / "mine")
     theirs = owned(root / "theirs", OTHER)
-    for path in (theirs, theirs / "new"):
+    for path in (theirs, theirs / "new", theirs / "none" / "new"):
         with pytest.raises(Refused, match="with --as"):
             place.require_roots(path)
 
