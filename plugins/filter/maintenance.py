@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils.errors import FixInput
 from ..plugin_utils.given import names_in
 from ..plugin_utils.job_options import variable
 from ..plugin_utils.maintenance import agents, choice, inventory, judgement, plan, recovery, rolling, summary
@@ -30,7 +31,10 @@ def maintenance_choice(
 
 def maintenance_plan(request: Json, verb: str, answers: Json, hosts: Hosts, jobs: Sequence[str]) -> dict[str, Any]:
     """Return whether a maintenance may begin, agents be restarted, or a maintenance end. Raises AnsibleFilterError."""
-    asked, answered = Request.of(request), Answers.of(answers)
+    try:
+        asked, answered = Request.of(request), Answers.of(answers)
+    except FixInput as error:
+        raise AnsibleFilterError(error.message) from None
     if verb == "end":
         return plan.end(asked, answered)
     if verb not in ("begin", "restart"):

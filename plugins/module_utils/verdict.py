@@ -24,10 +24,14 @@ class Finding:
     reason: str = ""
 
 
+def known(word: object) -> str:
+    """Return a verdict as it is; a word that is none is unknown."""
+    return word if isinstance(word, str) and word in _RANK else UNKNOWN
+
+
 def worst(verdicts: Iterable[str]) -> str:
     """Return the worst verdict. Without any verdict, or with a word that is none, it is unknown."""
-    known = [verdict if verdict in _RANK else UNKNOWN for verdict in verdicts]
-    return max(known, key=_RANK.__getitem__, default=UNKNOWN)
+    return max(map(known, verdicts), key=_RANK.__getitem__, default=UNKNOWN)
 
 
 def reasons(findings: Iterable[Finding]) -> list[str]:

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from ..module_utils.errors import bad_option
@@ -74,18 +75,27 @@ class Job:
 
 
 def job_of(found: Mapping[str, Any]) -> Job:
-    """Return the job of a mapping, as the filter takes it."""
-    age = found.get("age_days")
+    """Return the job of a mapping, as the filter takes it. An age that is no number, as a machine may say it, is not known."""
+    age, is_age = _age(found.get("age_days"))
     return Job(
         name=str(found["job"]),
         result=str(found["result"]),
         why=str(found.get("why") or ""),
-        age_days=None if age is None else float(age),
-        readable=truth(found.get("readable", True)),
+        age_days=age,
+        readable=is_age and truth(found.get("readable", True)),
         max_age_days=float(found["max_age_days"]),
         lost=truth(found.get("lost", False)),
         failed=truth(found.get("failed", False)),
     )
+
+
+def _age(value: Any) -> tuple[float | None, bool]:
+    """Return an age, and whether there is one or none is known; what is no number must not hide the turns of all others."""
+    try:
+        age = None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None, False
+    return (age, True) if age is None or isfinite(age) else (None, False)
 
 
 def plan(jobs: Iterable[Job], calendar: Calendar, now: datetime, per_run: int, ended: bool = False) -> dict[str, Any]:

@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from ..module_utils.check_record import unanswered_record
 from ..module_utils.errors import FixInput
-from ..module_utils.verdict import CRITICAL, UNKNOWN, WARNING, worst_first
+from ..module_utils.printable import printable
+from ..module_utils.values import iso_of
+from ..module_utils.verdict import CRITICAL, UNKNOWN, WARNING, known, worst_first
 from .job_options import CONTROLLER, Options, Variables, identity, job_options, machine_of, name_of
+from .report.metrics import check_metrics
+from .report.rows import check_rows
 
 #: Which verdicts fail their jobs, by what is asked for.
 FAILS = {"never": (), "critical": (CRITICAL, UNKNOWN), "warning": (CRITICAL, UNKNOWN, WARNING)}
@@ -75,11 +79,44 @@ def _records(
     names: Mapping[str, str],
     hostvars: Mapping[str, Variables],
     now: datetime,
-) -> list[dict[str, Any]]:
-    """Return the records that a machine gave; each job without one gets one that says why."""
-    given = list(answer.get("jobs") or ())
-    answered = {record["job"] for record in given}
+) -> Iterator[dict[str, Any]]:
+    """Return a record for each job of a machine: what the machine says of it, or one that says why there is nothing.
+
+    What a machine says of jobs of others is not looked at.
+    """
+    given = _given(answer)
     why = " ".join(str(answer.get("msg", "the task was not run")).split())
-    reason = f"{machine['machine']} {'could not be reached' if answer.get('unreachable') else 'gave no answer'}: {why}"
-    silent = (_job(hostvars[host]) for host in machine["jobs"] if names[host] not in answered)
-    return [*given, *(unanswered_record(job, wrong or reason, now) for job, wrong in silent)]
+    silent = f"{machine['machine']} {'could not be reached' if answer.get('unreachable') else 'gave no answer'}: {why}"
+    for host in machine["jobs"]:
+        job, wrong = _job(hostvars[host])
+        found = given.get(names[host])
+        usable = _usable(found, job, now) if found and not wrong else None
+        unusable = f"{machine['machine']} gave no answer that can be used; see who answers there" if found else silent
+        yield usable or unanswered_record(job, printable(wrong or unusable), now)
+
+
+def _given(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the records in the answer of a machine by the names of their jobs, the first where there are more."""
+    listed = answer.get("jobs")
+    found: dict[str, dict[str, Any]] = {}
+    for record in listed if isinstance(listed, list) else ():
+        if isinstance(record, dict):
+            found.setdefault(str(record.get("job")), record)
+    return found
+
+
+def _usable(given: Mapping[str, Any], job: Options, now: datetime) -> dict[str, Any] | None:
+    """Return the record that a machine gave, as it can be shown; None where a report on it would fail, and so on all others.
+
+    Which job of which machine it is about is known here. A verdict that is none is unknown.
+    """
+    about = {"job": job["name"], "cluster": job.get("cluster"), "machine": job["machine"]}
+    record: dict[str, Any] = {**printable(dict(given)), **about, "verdict": known(given.get("verdict"))}
+    try:
+        if not all(isinstance(reason, str) for reason in record["reasons"]):
+            return None
+        check_rows([record])
+        check_metrics([record], iso_of(now.timestamp()))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+    return record

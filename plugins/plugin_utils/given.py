@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ansible.constants import LOCALHOST
 from ansible.module_utils.parsing.convert_bool import boolean
+
+#: The names that are the controller: Ansible connects to none of them, not even where the inventory has no such host.
+CONTROLLERS = frozenset(map(str, LOCALHOST))
 
 
 def truth(value: object) -> bool:

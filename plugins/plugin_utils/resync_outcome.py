@@ -48,8 +48,9 @@ def _judged(answer: Answer, machine: str, again: str, now: datetime) -> Outcome:
     return _outcome("not needed", "", answer["why"])
 
 
-def _outcome(result: str, step: str, why: object, then: str = "") -> Outcome:
-    return {"result": result, "step": step, "why": str(why), "next": then}
+def _outcome(result: str, step: object, why: object, then: str = "") -> Outcome:
+    """What a machine says is text here, whatever it is: the summary is made of the outcomes of all jobs."""
+    return {"result": result, "step": str(step), "why": str(why), "next": then}
 
 
 def _without_stop(text: str) -> str:

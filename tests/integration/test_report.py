@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -122,6 +123,71 @@ def test_the_page_is_whole_and_needs_nothing_else(dozen: Written) -> None:
         "the user may not ask",
     ):
         assert words in shown
+
+
+SCRIPT = "</style><script>alert('1')</script>\"><b onload=x>"
+
+#: An operation as a machine reports on it, with all that the page shows.
+OPERATION: Json = {
+    **dict.fromkeys(("id", "kind", "state", "owner", "reason"), "text"),
+    "created_at": "2026-01-31T04:05:06Z",
+    "finished_at": "2026-01-31T04:06:06Z",
+    "error": {"message": "text"},
+    "steps": [{"name": "text", "state": "text", "note": "text", "started_at": None}],
+    "result": {
+        "source": "text",
+        "sources": ["text"],
+        "documents_copied": "text",
+        "bytes_copied": "text",
+        "consistency_point": {"iso": "text", "time": "text", "increment": "text"},
+        "snapshot": {"name": "text"},
+        "validation": {
+            "equal": False,
+            "compared": "text",
+            "level": "text",
+            "differences": ["text"],
+            "not_compared": ["text"],
+            "collections": [
+                {"namespace": "text", "documents": "text", "equal": False, "differences": ["text"], "ranges": ranges}
+                for ranges in ([{"optime": "text"}], [{"optime": {"iso": "text", "time": "text", "increment": "text"}}])
+            ],
+        },
+        "proof": {"equal": False, "collections": "text", "documents": "text", "differences": ["text"]},
+    },
+}
+
+
+def scripted(value: Any) -> Any:
+    """Return a value with a script in the place of each text in it that is no time of an operation."""
+    if isinstance(value, dict):
+        return {name: item if name in ("created_at", "finished_at") else scripted(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [scripted(item) for item in value]
+    return SCRIPT if isinstance(value, str) else value
+
+
+def test_no_text_of_a_machine_becomes_a_part_of_the_page(tmp_path: Path) -> None:
+    """A script in every text of every record, the verdict too, is shown as it is, and none of it is obeyed."""
+    text = write(tmp_path / "some", scripted(records(12))).text("check.html")
+    assert 12 == parse(text).jobs
+    assert "onload" in text
+    assert not re.search(r"<script|<b |</style>.*</style>|'1'", text, re.S)
+    assert not re.search(r'class="[^"]*[^a-z" ]', text.partition("<body>")[2])
+
+
+def test_no_text_of_a_machine_becomes_a_part_of_the_page_of_a_resync(tmp_path: Path) -> None:
+    """Nor there."""
+    task = {"ansible.builtin.include_role": {"name": "mongodb_ops.backup.report", "tasks_from": "resync"}}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+    page = tmp_path / "page.html"
+    given = {"report_operation": scripted(OPERATION), "report_job": SCRIPT, "report_file": str(page)}
+    (tmp_path / "variables.json").write_text(json.dumps(given))
+    command = ["ansible-playbook", str(tmp_path / "play.yml"), "-e", f"@{tmp_path}/variables.json"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    parse(page.read_text())
+    assert 20 < page.read_text().count("onload")
+    assert not re.search(r"<script|<b |</style>.*</style>|'1'", page.read_text(), re.S)
 
 
 def test_the_reports_are_not_for_everybody(dozen: Written) -> None:

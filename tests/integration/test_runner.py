@@ -103,9 +103,9 @@ class Awx:
         install = ["ansible-galaxy", "collection", "install", str(built), "--no-deps", "-p", "requirements_collections"]
         subprocess.run(install, cwd=self.directory, check=True, capture_output=True, env=ansible)
         self._write("inventory/hosts.yml", yaml.safe_load(self.site.inventory.read_text()))
-        self._write(
-            "env/envvars", {"ANSIBLE_COLLECTIONS_PATH": ansible["ANSIBLE_COLLECTIONS_PATH"], "ANSIBLE_NOCOWS": "1"}
-        )
+        # The last is what the execution environment has.
+        wanted = {"ANSIBLE_NOCOWS": "1", "ANSIBLE_INJECT_FACT_VARS": "false"}
+        self._write("env/envvars", {"ANSIBLE_COLLECTIONS_PATH": ansible["ANSIBLE_COLLECTIONS_PATH"], **wanted})
         self._write("env/injected", self.secrets)
 
     def _write(self, name: str, content: Json) -> None:

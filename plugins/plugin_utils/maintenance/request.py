@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..given import names_in, truth
+from ...module_utils.errors import bad_option
+from ..given import CONTROLLERS, names_in, truth
 
 Json = Mapping[str, Any]
 
@@ -47,7 +48,8 @@ class Request:
     def of(cls, found: Json) -> Request:
         """Return the request of a mapping with these names.
 
-        Raises KeyError for one that is missing, TypeError and ValueError for what is no boolean and no number.
+        Raises KeyError for one that is missing, TypeError and ValueError for what is no boolean and no number, and FixInput for
+        the controller as a host of a vendor's agents: their commands would be run there.
         """
         return cls(**{name: read(found[name]) for name, read in _READS.items()})
 
@@ -60,12 +62,24 @@ class Request:
         return f"-e backup_owner={shlex.quote(owner)}"
 
 
+def _vendors(value: Any) -> tuple[str, ...]:
+    hosts = names_in(value)
+    for host in CONTROLLERS.intersection(hosts):
+        raise bad_option(
+            "hosts of the vendor's agents in backup_vendor_agents",
+            f"{host}, the controller",
+            "give the machine another name in the inventory",
+        )
+    return hosts
+
+
 #: How each part of a request is read: a play may have it as text.
 _READS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("job", "host", "machine", "owner", "reason", "playbook"), str),
     **dict.fromkeys(("minutes", "margin_minutes", "lag_seconds"), float),
     **dict.fromkeys(("force", "snapshot", "stop_agents"), truth),
-    **dict.fromkeys(("vendors", "touched", "together"), names_in),
+    **dict.fromkeys(("vendors", "touched"), _vendors),
+    "together": names_in,
 }
 
 

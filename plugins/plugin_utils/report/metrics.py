@@ -29,14 +29,18 @@ class Measure:
     help: str
 
     def value(self, record: Record) -> float | None:
-        """Return the value in a record; None where it is not known."""
+        """Return the value in a record; None where it is not known.
+
+        Raises TypeError for what is no number: as text it would be lines of its own among the metrics.
+        """
         found: Any = record
         for key in self.path.split("."):
             found = (found or {}).get(key)
         if found is None:
             return None
-        value: float = found * self.factor
-        return value
+        if not isinstance(found, (int, float)):
+            raise TypeError(f"expected a number as {self.path}, found {type(found).__name__}")
+        return found * self.factor
 
 
 MEASURES = (

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.module_utils.common.text.formatters import bytes_to_human
 
+from ...module_utils.verdict import known
 from ..text import UNKNOWN, duration, hours, one_line, shortened
 from .charts import rate_chart, window_chart
 
@@ -34,7 +35,8 @@ def _row(record: Record) -> dict[str, Any]:
     window = oplog["window_hours"] if oplog else _measured_hours(backup)
     place = f"read on {record['machine']} at {record['checked_at']}"
     return {
-        **{key: record[key] for key in ("verdict", "job", "cluster", "reasons", "oplog_error", "backup_error")},
+        **{key: record[key] for key in ("job", "cluster", "reasons", "oplog_error", "backup_error")},
+        "verdict": known(record["verdict"]),
         "reason": reason,
         # Whatever is in a name or a reason, its job has one line.
         "short_job": shortened(one_line(record["job"]), _JOB_WIDTH),
@@ -113,8 +115,8 @@ def _member(member: Record) -> dict[str, str]:
     return {
         "member": member["member"],
         "state": ", ".join([member["state"], *(note for note, holds in notes.items() if holds)]),
-        "verdict": member["verdict"] or UNKNOWN,
-        "look": member["verdict"] or "quiet",
+        "verdict": known(member["verdict"]) if member["verdict"] else UNKNOWN,
+        "look": known(member["verdict"]) if member["verdict"] else "quiet",
         "window": hours(member["window_hours"]),
         "p95": hours(member.get("forecast_p95_hours")),
         "used": size(member["used_bytes"]),

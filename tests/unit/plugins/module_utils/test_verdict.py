@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import Finding, reasons, worst, worst_first
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.verdict import (
+    Finding,
+    known,
+    reasons,
+    worst,
+    worst_first,
+)
+
+
+@pytest.mark.parametrize("word", ["fine", "OK", "", None, 0, ["ok"], {}])
+def test_what_is_no_verdict(word: object) -> None:
+    """It is unknown, and a verdict is itself."""
+    assert ("unknown", "ok", "critical") == (known(word), known("ok"), known("critical"))
 
 
 class TestWorst:

@@ -177,6 +177,13 @@ def test_a_mapping_is_read_as_the_playbook_makes_it() -> None:
     assert Job("a", "x", "", 3.5, False, 7.0, True, True) == job_of(full)
 
 
+@pytest.mark.parametrize("age", ["old", "nan", float("inf"), {}, [3], "{{ 1 }}"])
+def test_an_age_that_is_none_is_not_known(age: Any) -> None:
+    """A machine has said it, and the turns of all jobs are one plan."""
+    job = job_of({"job": "a", "result": "refused", "age_days": age, "max_age_days": 365})
+    assert (None, None) == (job.age_days, job.is_due)
+
+
 FLEETS = st.lists(
     st.tuples(st.one_of(st.none(), st.integers(0, 800)), st.sampled_from([30, 365]), st.booleans()),
     min_size=1,

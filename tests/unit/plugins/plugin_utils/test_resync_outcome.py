@@ -111,6 +111,13 @@ def fail(answer: Json, before: Json | None = None, started: Json | None = None) 
     )
 
 
+@pytest.mark.parametrize("step", [7, None, ["sync"], {"a": 1}])
+def test_a_step_is_text(step: Any) -> None:
+    """The summary of all jobs is made of what their machines say."""
+    answer = {"needed": True, "attached": True, "why": "", "operation": operation(step=step)}
+    assert str(step) == resync_outcome.planned(answer, "orders", "backup1", "run again", NOW)["step"]
+
+
 class TestFailed:
     @pytest.mark.parametrize(
         ("step", "begun", "then", "before", "answer"),

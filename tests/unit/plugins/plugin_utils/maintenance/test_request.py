@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import pytest
 
+from ansible_collections.mongodb_ops.backup.plugins.module_utils.errors import FixInput
 from ansible_collections.mongodb_ops.backup.plugins.plugin_utils.maintenance.request import Answers, Request, reason_of
 
 from .asked import answers, request
@@ -34,6 +35,15 @@ def test_all_of_a_request_is_needed() -> None:
     given = asdict(request())
     del given["owner"]
     with pytest.raises(KeyError, match="owner"):
+        Request.of(given)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+@pytest.mark.parametrize("name", ["vendors", "touched"])
+def test_the_controller_has_no_agents_of_a_vendor(name: str, host: str) -> None:
+    """The commands that stop and start them would be run there."""
+    given = {**asdict(request()), name: ["db1", host]}
+    with pytest.raises(FixInput, match=f"Expected hosts of the vendor's agents.*, found {host}, the controller; give"):
         Request.of(given)
 
 

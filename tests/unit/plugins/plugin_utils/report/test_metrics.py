@@ -58,6 +58,13 @@ def test_measures(value: str, name: str) -> None:
     assert [f"{ORDERS} {value}"] == samples(name, RECORD, silent, empty)
 
 
+@pytest.mark.parametrize("text", ["1", "1\nmongodb_backup_verdict 0"])
+def test_a_text_is_no_measure(text: str) -> None:
+    """Its lines would be metrics."""
+    with pytest.raises(TypeError, match=r"expected a number as backup\.headroom_seconds, found str"):
+        samples("headroom_seconds", record("orders", "ok", backup=backup(headroom_seconds=text)))
+
+
 def test_when_the_check_ran() -> None:
     """In UTC, whatever the zone of the controller is."""
     assert [" 1769832306"] == samples("checked_timestamp_seconds")

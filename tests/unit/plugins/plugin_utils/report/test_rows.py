@@ -167,6 +167,13 @@ def test_the_facts_of_a_backup(expected: Json, changes: Json) -> None:
     assert {**FACTS, **expected} == dict(row(backup=backup(**changes))["facts"])
 
 
+def test_a_verdict_that_is_none() -> None:
+    """It becomes a class of the page: it is unknown, of the job and of a member."""
+    member = {**window()["members"][0], "verdict": "<b>"}
+    (found,) = check_rows([record("orders", "<b>", oplog=window(members=[member]))])
+    assert ("unknown", "unknown") == (found["verdict"], found["oplog"]["members"][0]["look"])
+
+
 def test_without_a_backup() -> None:
     """There is nothing to say of one."""
     assert ([], []) == (row()["facts"], row()["alerts"])
