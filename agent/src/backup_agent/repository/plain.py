@@ -39,7 +39,9 @@ def _make_plain(name: str, handle: int, where: Path) -> None:
     except PermissionError:
         raise NotPlain(f"{where / name}, which its owner may not read") from None
     try:
-        if os.geteuid() == 0:  # what root restores has the owner that the snapshot says; the unit's sandbox has no fchown
+        if (
+            os.geteuid() == 0
+        ):  # what root restores has the owner that the snapshot says; the unit's sandbox has no fchown
             os.fchown(opened, 0, os.getegid())
         os.fchmod(opened, DIRECTORY_MODE if stat.S_ISDIR(mode) else FILE_MODE)
     finally:
