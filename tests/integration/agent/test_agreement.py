@@ -238,9 +238,16 @@ def test_oplog_of_the_version_before_is_taken_once(stage: Stage) -> None:
     """0.1.0 kept no ids: what is there at the first upload is the agent's own, and what is added afterwards is not."""
     agent, before = archiver(stage), stage.add_oplog("5-1", "9-1")
     stage.store.observe("archive", Archived(1, Timestamp(9, 1), "2026-11-02T00:00:00Z", ok=True))
+    others = [f"job={JOB}", "agent=other", "kind=slices", "generation=1", "first=1-1", "through=99-1"]
+    stage.restic.backup(stage.where, ["data"], host=JOB, tags=others)
+    (theirs,) = set(stage.archives) - {before}
     assert {before} == restored_from(stage)
+    old = archived(stage.store)
+    accept(stage.store, stage.restic, JOB, nothing)
+    assert (before,) == archived(stage.store).ids
+    stage.store.observe("archive", old)
     upload(agent, 20)
-    (mine,) = stage.archives
+    (mine,) = set(stage.archives) - {theirs}
     stage.add_oplog("1-1", "4294967295-1")
     assert {mine} == restored_from(stage)
     assert not stage.store.alerts()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from backup_agent.errors import AgentError, BadConfiguration
 from backup_agent.repository.failures import RepositoryMissing
-from backup_agent.repository.inventory import Archived, archived, is_of, own, read, tags_of
+from backup_agent.repository.inventory import Archive, Archived, archived, is_of, own, read, tags_of
 from backup_agent.repository.restic import Listed, Restic, Tick, only
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
@@ -139,12 +139,16 @@ def _missing_oplog(store: Store, before: Archived, listed: Sequence[Listed]) -> 
     """
     if before.through is None:
         return ""
-    _, archives = read(found for found in listed if is_of(tags_of(found), store.identity))
-    ours = own(archives, before, archived(store))
+    ours = _own_oplog(store, listed, before)
     if any(a.through >= before.through for a in ours if a.generation == before.generation):
         return ""
     store.observe("archive", Archived(ids=tuple(a.id for a in ours)))
     return f"the captured oplog up to {show(before.through)}"
+
+
+def _own_oplog(store: Store, listed: Sequence[Listed], before: Archived) -> tuple[Archive, ...]:
+    _, archives = read(found for found in listed if is_of(tags_of(found), store.identity))
+    return own(archives, before, archived(store))
 
 
 def _tell(store: Store, gone: Sequence[Snapshot], there: Sequence[Snapshot], oplog: str) -> list[str]:
@@ -183,9 +187,8 @@ def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     ids = [one.id for one in listed]
     gone = [s for s in known if only(s.restic_id, ids) is None]
     store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
-    _, archives = read(listed)
-    ours = tuple(a.id for a in own(archives, archived(store)))
-    store.observe("archive", Archived(ids=ours))  # whatever oplog is here is stored again, and not deleted before
+    kept = tuple(a.id for a in _own_oplog(store, listed, archived(store)))
+    store.observe("archive", Archived(ids=kept))  # whatever oplog is here is stored again, and not deleted before
     for snapshot in gone:
         store.forget_snapshot(snapshot.name)
     store.close_alerts(ALERT)
