@@ -22,6 +22,8 @@ description:
     paths on that machine.
   - A shard that does not answer is still a job, with the addresses that the config servers have. The plugin warns
     about it.
+  - A name that is one of the controller, of a group, or of a host that is not in the same one of these groups is refused, and
+    nothing is added then. Another source that adds variables to a job lists it in C(backup_jobs).
   - The name of the file has to end with C(backup_jobs.yml) or C(backup_jobs.yaml).
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:

@@ -20,6 +20,8 @@ description:
     in C(group_vars).
   - When O(ops_manager) names no project, the names of jobs begin with the name of the project. When two names are
     still the same, they end with the id of the cluster.
+  - A name that is one of the controller, of a group, or of a host that is no such job is refused, and nothing is added then.
+    Another source that adds variables to a job lists it in C(backup_jobs).
   - The name of the file has to end with C(ops_manager_jobs.yml) or C(ops_manager_jobs.yaml).
 author: The mongodb_ops.backup contributors (@mongodb-ops)
 extends_documentation_fragment:

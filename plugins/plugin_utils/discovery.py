@@ -7,20 +7,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from ..module_utils.errors import GiveUp, sentence
 from ..module_utils.printable import address
 from ..module_utils.topology import Member, host_of
+from .given import CONTROLLERS
 from .job_options import known
 
 Host = dict[str, Any]
+
+JOBS, MEMBERS = "backup_jobs", "mongod_hosts"
+"""The groups of all jobs and of all members."""
+
+_RESERVED = CONTROLLERS | {"all", "ungrouped", JOBS, MEMBERS}
 
 
 def job_name(cluster: str | None, name: str) -> str:
     """Return a job's name: that of its replica set or shard, behind the one of its cluster; of letters, digits, _ and - only."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name if cluster is None else f"{cluster}-{name}")
+
+
+def require_new(name: str, group: str, groups: Container[str], hosts: Mapping[str, Collection[str]]) -> None:
+    """Require that a name that a server chose becomes no host that is something else already. Raises GiveUp.
+
+    `group` is the one of all jobs or all members, `groups` are those of the inventory so far, and `hosts` its hosts with the
+    groups of each. A host of the same group is the same job or member, to which another source adds variables.
+    """
+    if name in _RESERVED or name in groups:
+        kind = "the controller" if name in CONTROLLERS else "a group of the inventory"
+    elif name in hosts and group not in hosts[name]:
+        kind = f"a host of the inventory that is not in {group}"
+    else:
+        return
+    remedy = f"rename it there, or put that host into {group}; do not trust the server before you know where the name comes from"
+    raise GiveUp(
+        sentence(expected="a job or a member with a name of its own", found=f"{name}, {kind}", remedy=remedy),
+        code="not_trusted",
+    )
 
 
 def seeds_of(host: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleParserError
@@ -14,7 +14,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils.errors import BackupError
-from .discovery import groups_of
+from .discovery import JOBS, MEMBERS, groups_of, require_new
 
 Host = dict[str, Any]
 
@@ -35,10 +35,23 @@ class JobsInventory(BaseInventoryPlugin, Constructable, Cacheable):  # type: ign
         """Fill the inventory."""
         super().parse(inventory, loader, path)
         self._read_config_data(path)
-        for found in self._jobs(self.get_cache_key(path), cache):
-            self._add("backup_jobs", found)
-            for member in found["members"]:
-                self._add("mongod_hosts", member)
+        jobs = self._jobs(self.get_cache_key(path), cache)
+        named = [(JOBS, job) for job in jobs] + [(MEMBERS, member) for job in jobs for member in job["members"]]
+        self._require_new(named)
+        for group, host in named:
+            self._add(group, host)
+
+    def _require_new(self, named: Sequence[tuple[str, Host]]) -> None:
+        """Refuse all before any is added: a name that a server chose must not lead tasks to another machine, or to this one."""
+        hosts = {
+            str(name): {str(group.name) for group in host.get_groups()} for name, host in self.inventory.hosts.items()
+        }
+        try:
+            for group, host in named:
+                require_new(host["name"], group, self.inventory.groups, hosts)
+                hosts.setdefault(host["name"], {group})
+        except BackupError as error:
+            raise AnsibleParserError(error.message) from None
 
     def _asked(self) -> list[Host]:
         """Return the jobs with their members as plain values, without secrets: they go into the cache."""

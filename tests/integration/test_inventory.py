@@ -137,3 +137,11 @@ def test_a_sharded_cluster(tmp_path: Path) -> None:
     assert set(jobs) < set(found["cluster_shop"]["hosts"])
     assert "the shard sh1" in down["said"]
     assert hosts["shop-sh1"]["backup_source_uri"] == down["_meta"]["hostvars"]["shop-sh1"]["backup_source_uri"]
+
+
+def test_a_set_that_is_called_localhost_is_no_job(tmp_path: Path) -> None:
+    """Its job would be the controller: tasks for the machine of its agent would be run here, without a connection."""
+    with ReplicaSet("localhost", [Member(priority=1)], directory=tmp_path / "set") as replica_set:
+        found = listed(tmp_path, login_uri=replica_set.bare_uri, compose={"backup_agent_host": "'backup1'"})
+    assert "found localhost, the controller" in found["said"]
+    assert {} == found["_meta"]["hostvars"]

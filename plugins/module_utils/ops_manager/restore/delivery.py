@@ -59,7 +59,7 @@ class Order:
 def plan(api: Client, order: Order) -> Answer:
     """Return what `restore` would do, with the same refusals; nothing is changed."""
     planned, parts = _planned(api, order)
-    target = Target(order.target)
+    target = Target(os.path.abspath(order.target))
     done = target.done(planned)
     if done is not None:
         return _answer(False, None, done)
@@ -74,7 +74,7 @@ def restore(api: Client, network: Connection, order: Order) -> Answer:
     Whatever fails, nothing that a server could be started on is left behind.
     """
     planned, parts = _planned(api, order)
-    target = Target(order.target)
+    target = Target(os.path.abspath(order.target))
     with _disk_errors(order.target):
         if not os.path.isdir(order.target):
             target.check()

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import suppress
 from typing import Any
 
 from ...errors import AskOperator, sentence
@@ -50,8 +51,10 @@ def sync_directories(root: str) -> None:
 
 
 def write_json(path: str, value: Any) -> None:
-    """Write a small file durably, readable for its owner only."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write a small file durably, readable for its owner only: in the place of what has its name, and through no link."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(handle, "w", encoding="utf-8") as file:
         json.dump(value, file)
         file.flush()
@@ -59,9 +62,9 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_json(path: str) -> Any:
-    """Return what a file holds; None where it is not there or holds no JSON."""
+    """Return what a file holds; None where it is not there, is a link, or holds no JSON."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
             return json.load(file)
     except (OSError, ValueError):
         return None

@@ -20,6 +20,7 @@ from typing import IO, Any
 from ...errors import AskOperator, GiveUp, sentence
 from ...values import Answer
 from . import durable
+from .own_directory import require_own
 
 #: Everything is made in here. Its presence is the mark of an unfinished restore.
 WORKING = ".download"
@@ -51,7 +52,7 @@ class Target:
         return os.path.join(self.working, "data")
 
     def check(self) -> None:
-        """Require an empty directory, one that is not there, or what an unfinished restore left."""
+        """Require an empty directory, one that is not there, or what an unfinished restore left; and that it is nobody else's."""
         if os.path.lexists(self.path) and not os.path.isdir(self.path):
             raise _not_empty("something that is no directory", self.path, "choose another")
         held = self._held()
@@ -64,6 +65,8 @@ class Target:
         if foreign:
             found = f"{len(foreign)} files that this restore did not make, {foreign[0]} for one,"
             raise _not_empty(found, self.path, "choose another directory, or empty this one")
+        require_own(self.path)
+        require_own(self.working)
 
     def done(self, plan: Mapping[str, Any]) -> Answer | None:
         """Return the record of exactly this restore, finished and not used since, or None."""

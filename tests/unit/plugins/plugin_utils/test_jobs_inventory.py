@@ -53,8 +53,8 @@ class Plugin(JobsInventory):
 JOB = {"name": "a", "variables": {"backup_cluster": "{{ 7 * 6 }}"}, "members": [{"name": "h_1", "variables": {}}]}
 
 
-def filled(plugin: Plugin, cache: bool = True) -> InventoryData:
-    data = InventoryData()
+def filled(plugin: Plugin, cache: bool = True, data: InventoryData | None = None) -> InventoryData:
+    data = data or InventoryData()
     plugin.parse(data, DataLoader(), "x.jobs.yml", cache)
     return data
 
@@ -104,3 +104,53 @@ def test_files(tmp_path: Path, expected: bool, name: str) -> None:
     path = tmp_path / name
     path.write_text("")
     assert expected is Plugin([]).verify_file(str(path))
+
+
+def with_host(name: str, *groups: str) -> InventoryData:
+    """Return an inventory that another source has filled."""
+    data = InventoryData()
+    for group in groups:
+        data.add_group(group)
+        data.add_host(name, group=group)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("the controller", name) for name in ("localhost", "127.0.0.1", "::1")),
+        *(
+            ("a group of the inventory", name)
+            for name in ("all", "ungrouped", "backup_jobs", "mongod_hosts", "backup_agent_hosts")
+        ),
+        ("a host of the inventory that is not in", "backup1"),
+    ],
+)
+@pytest.mark.parametrize("members", [False, True])
+def test_a_server_does_not_become_another_host(kind: str, name: str, members: bool) -> None:
+    """A set or a member that is named so: tasks for its job would be run there. Nothing of its source is added."""
+    data = with_host("backup1", "backup_agent_hosts")
+    other = {"name": name, "variables": {"ansible_host": "evil"}, "members": []}
+    found = [JOB, {"name": "b", "variables": {}, "members": [other]} if members else other]
+    with pytest.raises(AnsibleParserError, match=f"with a name of its own, found {name}, {kind}"):
+        filled(Plugin(found), data=data)
+    assert ["backup1"] == list(data.hosts)
+    assert "ansible_host" not in data.get_host("backup1").vars
+
+
+def test_a_job_and_a_member_are_not_one_host() -> None:
+    """A set may be called like a member of it or of another."""
+    members = {"name": "b", "variables": {}, "members": [{"name": "a", "variables": {}}]}
+    for found in ([JOB, members], [members, JOB], [{**JOB, "members": [JOB]}]):
+        with pytest.raises(AnsibleParserError, match="found a, a host of the inventory that is not in mongod_hosts"):
+            filled(Plugin(found))
+
+
+def test_another_source_may_add_to_a_job_and_a_member() -> None:
+    """It lists them in the same groups, and in others of its own."""
+    data = with_host("a", "nightly", "backup_jobs")
+    data.add_group("mongod_hosts")
+    data.add_host("h_1", group="mongod_hosts")
+    data.set_variable("a", "backup_agent_host", "backup1")
+    variables = filled(Plugin([JOB]), data=filled(Plugin([JOB]), data=data)).get_host("a").vars
+    assert ("backup1", "backup_jobs") == (variables["backup_agent_host"], variables["own"])

@@ -75,3 +75,36 @@ def test_names_that_lead_elsewhere_remove_nothing(tmp_path: Path) -> None:
     Target(str(tmp_path / "t")).abandon()
     assert (tmp_path / "precious").exists()
     assert [] == list((tmp_path / "t").iterdir())
+
+
+def test_a_directory_of_others_is_not_restored_into(tmp_path: Path) -> None:
+    """Somebody was first, with an empty directory that all may write to: files and links could be put there."""
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t").chmod(0o777)
+    assert "only the account that restores can change" in refusal(tmp_path / "t").message
+    (tmp_path / "t").chmod(0o700)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "t" / ".download").symlink_to(tmp_path / "elsewhere")
+    assert "which is a link or a file" in refusal(tmp_path / "t").message
+
+
+def test_a_record_that_is_a_link_is_replaced(tmp_path: Path) -> None:
+    """What it points to stays as it is, also where the link came while the snapshot was downloaded."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    target = Target(str(tmp_path / "t"))
+    with target.locked():
+        target.clear()
+        (tmp_path / "t" / ".restored.json").symlink_to(victim)
+        target.move_into_place(RECORD, [""])
+    assert "precious" == victim.read_text()
+    assert not (tmp_path / "t" / ".restored.json").is_symlink()
+
+
+def test_a_record_is_not_read_through_a_link(tmp_path: Path) -> None:
+    """Root would show what another account may not read."""
+    (tmp_path / "t").mkdir()
+    (tmp_path / "elsewhere").write_text(json.dumps({**RECORD, "checkpoints": {"": "x"}}))
+    (tmp_path / "t" / ".restored.json").symlink_to(tmp_path / "elsewhere")
+    assert None is Target(str(tmp_path / "t")).record()
+    assert "1 files that this restore did not make" in refusal(tmp_path / "t").message
