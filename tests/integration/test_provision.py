@@ -68,6 +68,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Replica
 def site(sets: dict[str, ReplicaSet], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Give a machine with both jobs provisioned by the artifact, which makes their repositories too."""
     away = tmp_path_factory.mktemp("away")
+    (away / "ansible.cfg").write_text("[defaults]\ninject_facts_as_vars = false\n")
     found = Installed(away, sets, checkout=away)
     found.install(tmp_path_factory.mktemp("dist"))
     try:
