@@ -351,7 +351,9 @@ sys.exit(ran.returncode)
 """
 
 
-@pytest.mark.parametrize("liar", ["backup_agent_command", "ansible_python_interpreter"])
+@pytest.mark.parametrize(
+    "liar", ["backup_agent_command", pytest.param("ansible_python_interpreter", marks=pytest.mark.release)]
+)
 def test_a_machine_that_lies_reaches_nothing_here(site: Site, liar: str) -> None:
     """The agent's every answer is altered, or even every module's: nothing is written here but reports.
 

@@ -37,7 +37,7 @@ def provision(tmp_path: Path, wheelhouse: Path) -> tuple[int, str]:
         "backup_agent_python_candidates": [sys.executable],
         "backup_agent_wheelhouse": str(wheelhouse),
         **{f"backup_agent_{name}_directory": f"{tmp_path}/{name}" for name in ("config", "state")},
-        "backup_agent_directory": f"{tmp_path}/agent",
+        "backup_agent_directory": f"{tmp_path}/a",
     }
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"backup_agent_hosts": {"hosts": {"here": machine}}}))
@@ -68,4 +68,4 @@ def test_altered_wheel(wheelhouse: Path, tmp_path: Path) -> None:
 
     assert code == 2
     assert re.search("DO NOT MATCH THE HASHES.* click==", printed), printed
-    assert not (tmp_path / "agent/venv").exists()
+    assert not (tmp_path / "a/venv").exists()

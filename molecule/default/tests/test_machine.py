@@ -129,7 +129,10 @@ def test_an_operator_needs_no_root(host: Host) -> None:
     assert (
         host.run(f"su olga -c '{ask} orders ranges --restic /tmp/x --repository /tmp --password-file /tmp/p'").rc == 2
     )
-    assert host.run(f"su olga -c '{ask} orders snapshot --name x --state absent --owner olga'").rc == 2
+    for state in ("absent", "released"):
+        assert host.run(f"su olga -c '{ask} orders snapshot --name x --state {state}'").rc == 2
+    assert host.run(f"su olga -c '{ask} orders schedule pause --owner root'").rc == 2
+    assert host.run(f"su olga -c '{ask} orders --operator root status'").rc == 2
     assert host.run("su olga -c 'sudo -n -u backup-agent cat /etc/backup-agent/orders.password'").rc != 0
 
 

@@ -20,6 +20,7 @@ from backup_agent.repository.inventory import Archived, archived, restorable
 from backup_agent.repository.restic import Restic
 from backup_agent.state.records import Snapshot
 from backup_agent.state.store import Store
+from lab.repository import make_repository
 
 JOB = "orders"
 
@@ -39,7 +40,7 @@ class Stage:
             Repository(location=str(self.location), password_file=where / "password"), where / "restic-cache"
         )
         self.store = Store(where / "state.sqlite")
-        self.restic.prepare(f"job={JOB}", first_use=True)
+        make_repository(self.location, "one")
         require_same(self.store, self.restic, nothing)
         self.take("first", "2026-11-01T00:00:00Z")
         shutil.copytree(self.location, where / "older")
@@ -256,7 +257,7 @@ def test_oplog_of_the_version_before_is_taken_once(stage: Stage) -> None:
 def test_another_repository_is_not_written_to_until_somebody_accepts_it(stage: Stage) -> None:
     """With the same password it opens without a word."""
     shutil.rmtree(stage.location)
-    stage.restic.prepare(f"job={JOB}", first_use=True)
+    make_repository(stage.location, "one")
     for _ in range(2):
         with pytest.raises(Replaced, match="nothing is stored in this one"):
             require_same(stage.store, stage.restic, nothing)

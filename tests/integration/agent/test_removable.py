@@ -10,6 +10,7 @@ import pytest
 from backup_agent.config import Repository
 from backup_agent.repository.restic import Restic
 from backup_agent.state.store import Store
+from lab.repository import make_repository
 from tests.integration.agent.harness import Json, command
 
 JOB = "orders"
@@ -29,7 +30,7 @@ class Machine:
             self.agent = store.identity
         found = Repository(location=str(where / "repository"), password_file=where / "password")
         self.restic = Restic(found, where / "cache")
-        self.restic.prepare(first_use=True)
+        make_repository(where / "repository", "one")
 
     def store(self, *tags: str) -> None:
         """Store something, as somebody who says so much of himself."""

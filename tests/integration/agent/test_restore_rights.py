@@ -241,6 +241,7 @@ id -un > {target}/.restore/id
 """
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("point", ["restore.downloaded", "restore.replayed"])
 def test_an_account_that_changes_its_directory_meanwhile_reaches_nothing(place: Place, point: str) -> None:
     """Where root used to empty the directory that `data` pointed to, only the account's own rights are there."""
@@ -516,6 +517,7 @@ def in_its_role(data: Path, where: Path, role: str) -> Iterator[subprocess.Popen
         process.wait()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("role", ROLES)
 def test_a_restored_member_of_a_cluster_calls_nobody(place: Place, production: socket.socket, role: str) -> None:
     """It would look for the cluster that it came from, and a config server would move that cluster's chunks."""
@@ -543,6 +545,7 @@ def test_a_restored_member_of_a_cluster_calls_nobody(place: Place, production: s
         assert process.poll() is None
 
 
+@pytest.mark.release
 def test_a_new_set_asks_for_a_login_from_its_first_moment(place: Place) -> None:
     """By the steps of the page: an administrator is made on the socket, then the key switches authorization on."""
     target, key = place.root / "target", place.root / "mongod.key"

@@ -31,7 +31,7 @@ from tests.runner.parts import Part
 signal.signal(signal.SIGTERM, _interrupted)
 parts = [Part(f"p{number}", "") for number in range(len(sys.argv) - 2)]
 try:
-    Lanes(Path(sys.argv[1]), lambda part: ["bash", "-c", sys.argv[2 + int(part.name[1:])]]).run(parts)
+    Lanes(Path(sys.argv[1]), lambda part: ["bash", "-c", sys.argv[2 + int(part.name[1:])]], lanes=2).run(parts)
 finally:
     processes.kill_all(os.environ[processes.MARK])
 """
