@@ -1,1 +1,1 @@
-"""What `bin/test` runs: parts, in three lanes at once, with a log for each, and the table of what they take."""
+"""What `bin/test` runs: parts, in two lanes at once, with a log for each, and the table of what they take."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.runner.parts import Part
 
-LANES = 3
+LANES = 2
 HEARTBEAT_SECONDS = 60
 #: How long a part may clean up after an interruption.
 PATIENCE_SECONDS = 30

@@ -48,7 +48,7 @@ class Part:
     alone: str = ""
 
 
-#: A run without arguments. The longest come first, so that all lanes end at about the same time.
+#: A run without arguments. The longest come first, so that both lanes end at about the same time.
 ORDINARY = (
     Part("integration", "modules, playbooks and the agent work on real replica sets, with faults", 2056),
     Part("molecule", "provisioning and maintenance work on machines with systemd", 953, alone=MACHINES),

@@ -28,6 +28,8 @@ def test_the_share_leaves_out_no_work_and_no_fault() -> None:
     assert {fault.name for fault in FAULTS} == {fault.name for _, fault in CELLS}
 
 
+# Every cell is a part of a release.
+@pytest.mark.release
 @pytest.mark.parametrize(("step", "fault"), CELLS, ids=[f"{s.name}-{f.name}".replace(" ", "_") for s, f in CELLS])
 def test_a_fault_at_a_step_loses_and_doubles_nothing(bench: Bench, step: Step, fault: Fault) -> None:
     """The agent is held at the step, the fault happens, the agent goes on, and the backup is exactly the source."""

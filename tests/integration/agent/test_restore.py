@@ -187,6 +187,7 @@ def test_a_time_that_is_not_stored_is_refused_with_the_ranges(stored: Stored, tm
 def test_a_wrong_password_is_said(stored: Stored, tmp_path: Path) -> None:
     """Nothing is written, and the file that was given is named."""
     wrong = tmp_path / "wrong"
+    wrong.touch(mode=0o600)
     wrong.write_text("staple\n")
     options = [*stored.options[:2], "--password-file", str(wrong), *stored.options[4:]]
     code, found = command("restore", *options, "--target", str(tmp_path / "target"))

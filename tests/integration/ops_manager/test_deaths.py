@@ -32,6 +32,7 @@ def test_a_second_run_goes_on_after_a_death(method: str, number: int, when: When
         assert desk.before == desk.expiry() or method == "terminate"
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(("method", "number", "when"), MATRIX)
 def test_a_cancellation_after_a_death_puts_everything_back(method: str, number: int, when: When) -> None:
     """A cancel right after a death, by the printed id, leaves the backup as it was before."""
