@@ -97,7 +97,7 @@ def test_the_processors_of_the_process_count(small: ReplicaSet, tmp_path: Path) 
 def test_a_name_that_does_not_exist_is_called_that(small: ReplicaSet, tmp_path: Path) -> None:
     """The name of a member that this machine cannot resolve."""
     with (
-        an_agent(tmp_path, small) as agent,
+        an_agent(tmp_path, small, source__plaintext=True) as agent,
         contextlib.closing(SourceSet(load(agent.file))) as sources,
         pytest.raises(PyMongoError) as error,
     ):
