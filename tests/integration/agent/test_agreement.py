@@ -141,6 +141,18 @@ def test_the_whole_of_an_id_is_kept_once_it_is_known(stage: Stage) -> None:
     assert {"first": GONE, "second": GOOD} == stage.states
 
 
+def test_a_bad_one_that_is_there_again_is_bad(stage: Stage, tmp_path: Path) -> None:
+    """What a proof has found does not go away with the snapshot."""
+    stage.store.update_snapshot("first", state="bad", proven_at=None)
+    shutil.copytree(stage.location, tmp_path / "kept")
+    shutil.rmtree(stage.location / "snapshots")
+    (stage.location / "snapshots").mkdir()
+    assert "it lacks second, first" in stage.compare()[0]
+    stage.put(tmp_path / "kept")
+    assert [] == stage.compare()
+    assert {"first": ("bad", False), "second": ("good", False)} == stage.states
+
+
 def test_an_older_copy_is_seen(stage: Stage) -> None:
     """It has the same id and the same password; what is newer is missing."""
     stage.put(stage.where / "older")

@@ -261,9 +261,8 @@ def resync(
 def operation(context: Context, identifier: str | None) -> Found:
     """Show an operation: the named one, the open one, or the newest."""
     store = context.store
-    return {
-        "operation": store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
-    }
+    found = store.operation(identifier) if identifier else store.open_operation() or store.newest_operation()
+    return {"operation": found}
 
 
 @main.command()

@@ -26,6 +26,7 @@ COMPARE_SECONDS = 3600
 UNKNOWN_SECONDS = 3 * COMPARE_SECONDS
 """A repository that gives no answer for a while is no news; one that cannot be compared for so long is."""
 
+REMEDY = "put them back, or take a new snapshot and let `backup-agent repository --accept` forget these"
 NAMED = 5
 """So many missing snapshots are named in a sentence."""
 
@@ -46,8 +47,9 @@ class Replaced(BadConfiguration):
 def due(store: Store) -> bool:
     """Say whether the lists are to be compared now."""
     found = store.observed(ALERT, Pinned)
-    compared = found.compared_at if found else None
-    return bool(store.snapshots()) and not (compared is not None and lately(compared, COMPARE_SECONDS))
+    if found is not None and found.compared_at is not None and lately(found.compared_at, COMPARE_SECONDS):
+        return False
+    return bool(store.snapshots())
 
 
 def require_same(store: Store, restic: Restic, tick: Tick) -> None:
@@ -129,7 +131,8 @@ def _pin(store: Store, snapshot: Snapshot, found: str | None) -> bool:
 
 def _withdraw(store: Store, gone: Sequence[Snapshot]) -> None:
     for snapshot in gone:
-        store.update_snapshot(snapshot.name, state=MISSING, proven_at=None)
+        if snapshot.state != "bad":  # it would be good when it is there again
+            store.update_snapshot(snapshot.name, state=MISSING, proven_at=None)
 
 
 def _missing_oplog(store: Store, before: Archived, listed: Sequence[Listed]) -> str:
@@ -173,7 +176,7 @@ def _tell(store: Store, gone: Sequence[Snapshot], there: Sequence[Snapshot], opl
         else "somebody, or a fault, has removed them there"
     )
     store.close_alerts(ALERT, cause=MISSING if older else OLDER)
-    store.raise_alert(ALERT, cause, {"message": f"{text}; {why}; find them, or take a new snapshot and remove these"})
+    store.raise_alert(ALERT, cause, {"message": f"{text}; {why}; {REMEDY}"})
     return [text]
 
 
@@ -186,9 +189,11 @@ def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     listed = restic.snapshots(f"job={job}", tick=tick)
     ids = [one.id for one in listed]
     gone = [s for s in known if only(s.restic_id, ids) is None]
-    store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
     kept = tuple(a.id for a in _own_oplog(store, listed, archived(store)))
-    store.observe("archive", Archived(ids=kept))  # whatever oplog is here is stored again, and not deleted before
+    store.observe(
+        "archive", Archived(ids=kept)
+    )  # first: whatever oplog is here is stored again, and not deleted before
+    store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
     for snapshot in gone:
         store.forget_snapshot(snapshot.name)
     store.close_alerts(ALERT)

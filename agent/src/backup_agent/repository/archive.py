@@ -112,9 +112,7 @@ class Archiver:
                 log.error(agreement.ALERT, reason=problem)
         except Shutdown:
             pass
-        except (
-            Exception
-        ) as error:  # the thread must leave a trace of whatever ended it, above all of what somebody has forged
+        except Exception as error:  # the thread must leave a trace of whatever ended it, above all of what is forged
             log.warning(
                 "repository not compared", reason=words(error)[:300], exc_info=not isinstance(error, AgentError)
             )
@@ -151,26 +149,29 @@ class Archiver:
         return not fresh or snapshots[0].optime > last.through
 
     def _run(self, upload: _Upload) -> None:
-        last = self._last
         try:
             stored = self._store_slices(upload)
-            at = now_iso()
+            at, last = (
+                now_iso(),
+                self._last,
+            )  # read now: whoever compared or accepted the repository meanwhile has changed it
             ids = None if last.adopts else (*(last.ids or ()), stored.restic_id)
             self._store.observe("archive", Archived(upload.generation, upload.through, at, at, ok=True, ids=ids))
             self._store.close_alerts(ALERT)
         except Shutdown:
             pass  # it did not fail: the next start begins it again at once
         except AgentError as error:
-            self._failed(last, error.message)
+            self._failed(error.message)
         except Exception as error:  # the thread must leave a trace of whatever ended it
             log.exception("archive")
-            self._failed(last, words(error)[:300])
+            self._failed(words(error)[:300])
         else:
             self._forget()
 
-    def _failed(self, last: Archived, reason: str) -> None:
+    def _failed(self, reason: str) -> None:
         log.warning("archive", reason=reason)
         try:
+            last = self._last
             self._store.observe("archive", replace(last, tried_at=now_iso(), ok=False, reason=reason))
             self._alarm(last, reason)
         except (AgentError, sqlite3.Error) as error:  # the state's own disk is full, for one

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import yaml
 
+from backup_agent.config import why_not_private
 from backup_agent.errors import BadConfiguration
 
 USER, PASSWORD = "RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD"
@@ -31,23 +32,20 @@ def read(path: Path | None) -> dict[str, str]:
         return {}
     where = "repository.environment_file"
     try:
-        text, mode = path.read_text(encoding="utf-8"), path.stat().st_mode
-        found = yaml.safe_load(text)
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfiguration(f"{where}: expected a readable file, found {path}: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError):
         raise BadConfiguration(f"{where}: expected YAML or JSON in {path}, found something else") from None
-    if mode & 0o077:
-        raise BadConfiguration(
-            f"{where}: expected a file that only its owner reads, found {path} with mode {mode & 0o777:04o}; run chmod 600 on it"
-        )
+    if refused := why_not_private(where, path):
+        raise BadConfiguration(refused)
     if not isinstance(found, dict) or not all(isinstance(value, str | int) for value in found.values()):
         raise BadConfiguration(f"{where}: expected names with their values in {path}, found something else")
-    refused = sorted(str(name) for name in found if not _allowed(str(name)))
-    if refused:
+    unknown = sorted(str(name) for name in found if not _allowed(str(name)))
+    if unknown:
         raise BadConfiguration(
             f"{where}: expected variables of a store that restic knows, such as AWS_ACCESS_KEY_ID or {USER}, found "
-            f"{', '.join(refused)} in {path}; remove them"
+            f"{', '.join(unknown)} in {path}; remove them"
         )
     return {str(name): str(value) for name, value in found.items()}
 

@@ -259,7 +259,7 @@ class Store(Database):
 
     def replica_set(self, number: int) -> str | None:
         """Return the id of the replica set that a generation is a copy of; None where its sync did not look."""
-        rows = self._rows("SELECT sync ->> 'replica_set' FROM generations WHERE number = ?", number)
+        rows = self._rows("SELECT json_extract(sync, '$.replica_set') FROM generations WHERE number = ?", number)
         return rows[0][0] if rows else None
 
     def save_sync(self, number: int, sync: Sync) -> None:

@@ -170,6 +170,19 @@ def test_an_upload_that_fails_is_an_alert_only_when_it_is_overdue(bench: Bench) 
     assert [("archive", "overdue")] == [(a.kind, a.cause) for a in bench.store.alerts()]
 
 
+def test_an_upload_that_fails_brings_nothing_back(bench: Bench) -> None:
+    """Somebody has accepted another repository meanwhile: what was in the one before is not in this one, and stays here."""
+    bench.add_snapshot(now_iso())
+    bench.store.observe("archive", OLD)
+    bench.archiver.look(1, ts(50))
+    bench.wait("began")
+    bench.store.observe("archive", Archived(ids=()))
+    (bench.here / "fail").touch()
+    (bench.here / "go").touch()
+    bench.until(lambda: bench.observed.reason)
+    bench.until(lambda: bench.archiver.through(1) is None)
+
+
 def test_an_upload_that_hangs_is_an_alert_and_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A repository that does not answer: somebody is told while it hangs, and the next attempt gets its turn."""
     short = bench.config.model_copy(update={"archive_interval_minutes": 0.001})

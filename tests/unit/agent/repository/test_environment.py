@@ -55,8 +55,8 @@ def test_a_variable_that_is_no_key_is_refused(tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize(
     ("text", "mode", "words"),
     [
-        ("AWS_KEY: hunter2", 0o640, "mode 0640"),
-        ("AWS_KEY: hunter2", 0o604, "mode 0604"),
+        ("AWS_KEY: hunter2", 0o640, "expected mode 0600, found 0640"),
+        ("AWS_KEY: hunter2", 0o604, "expected mode 0600, found 0604"),
         ("AWS_KEY: [hunter2]", 0o600, "names with their values"),
         ("[hunter2]", 0o600, "names with their values"),
         ("hunter2: [", 0o600, "YAML or JSON"),

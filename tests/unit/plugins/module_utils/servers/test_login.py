@@ -119,7 +119,8 @@ class TestTrust:
     )
     def test_with_tls_all_members_are_asked(self, options: dict[str, Any]) -> None:
         """However it is switched on."""
-        login(**options).member("db1.example.com:27017").close()
+        with login(**options).member("db1.example.com:27017") as client:
+            assert [("db1.example.com", 27017)] == list(client.topology_description.server_descriptions())
 
     def test_a_member_that_the_set_names_is_not_asked_without_tls(self) -> None:
         """It is its own address that counts, not the one that was given."""

@@ -35,6 +35,7 @@ def test_own_ones(tmp_path: Path) -> None:
     (tmp_path / "shared").chmod(0o1777)
     for name in ("a", "b", "b/c", "shared/d"):
         require_own(str(tmp_path / name))
+    assert {"a", "shared"} == {path.name for path in tmp_path.rglob("*")}  # what is not there is not made
 
 
 def test_a_link_on_the_way(tmp_path: Path) -> None:
