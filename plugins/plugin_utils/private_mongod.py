@@ -37,7 +37,8 @@ def private_mongod(target: str, mongod: str = "mongod") -> dict[str, list[str]]:
 def _directory(target: str) -> str:
     """Return where the socket is to be: with the data, or where the path is too long for a socket, in a short one.
 
-    In /tmp somebody can have been there first. Then `install` fails, since it may not change the mode, and nothing is started.
+    In /tmp somebody can have been there first. Then `install` fails for every account but root, and nothing is started: an
+    account may not change the mode of what is not its own.
     """
     beside = f"{target.rstrip('/')}/.socket"
     if len(f"{beside}/mongod.sock".encode()) <= _LONGEST:
