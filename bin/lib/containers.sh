@@ -40,6 +40,15 @@ END
   export CONTAINERS_CONF=$containers/containers.conf CONTAINERS_STORAGE_CONF=$containers/storage.conf
 }
 
+# Ends all machines. The name server of their network ends with the last of them, but when several are removed at once it can
+# miss that; so it is told to look again.
+remove_machines() {
+  local names=/run/containers/networks/aardvark-dns
+  podman rm --all --force --time 0 > /dev/null
+  rm -f $names/backup-molecule
+  [ ! -e $names/aardvark.pid ] || kill -HUP "$(< $names/aardvark.pid)" 2>/dev/null || true
+}
+
 # Makes the image of one Debian release, unless it is there.
 need_image() {
   local release=$1 name work

@@ -88,7 +88,7 @@ on_machines() {
   choose_mongod
   if bin/molecule probe; then
     configure_containers
-    trap 'podman rm --all --force --time 0 > /dev/null' EXIT
+    trap remove_machines EXIT
     check "molecule: $1" bin/molecule test --scenario-name "$1"
   else
     left_out molecule "no machine with systemd starts here"

@@ -120,5 +120,5 @@ def test_a_file_that_others_read_is_refused(tmp_path: Path, location: str) -> No
     restic = opened(tmp_path, location, SECRET)
     (tmp_path / "environment.json").chmod(0o644)
 
-    with pytest.raises(BadConfiguration, match="mode 0644"):
+    with pytest.raises(BadConfiguration, match="expected mode 0600, found 0644"):
         restic.snapshots()
