@@ -23,6 +23,11 @@ _DUPLICATE, _KEY = "E11000 duplicate key error", " dup key:"
 _QUOTES = re.compile(r"""\s*(?:(?<!:):(?!:)|[={}"\[\]()<>]|(?<!\w)'|\s-?\d).*""", re.DOTALL)
 """From where on a server may quote: behind a colon, a bracket or a quotation mark, or with a number."""
 
+NO_TEXT = (
+    "its answer is not UTF-8, which the driver needs; correct its tags: rs.conf() shows them, rs.reconfig() sets them"
+)
+"""Of a member that no connection is made to. Its first answer has its tags, which can be any bytes."""
+
 Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -60,6 +65,8 @@ def words(error: BaseException) -> str:
         return error.message
     if isinstance(error, OperationFailure):
         return told({"errmsg": str(error), "code": error.code, **(error.details or {})})
+    if isinstance(error, PyMongoError) and "codec can't decode" in str(error):
+        return NO_TEXT
     if isinstance(error, (PyMongoError, OSError)):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)

@@ -128,6 +128,7 @@ _OURS = {
 #: Parts of the driver's texts, what each of them means, and what to do. Only these words go on, never the text.
 _CAUSES = (
     (TOO_LARGE, "a server that announces larger messages than MongoDB has", "see who answers at that address"),
+    ("codec can't decode", "one that is not UTF-8", "correct the tags of that member: rs.conf() shows them"),
     ("Message length", "a message larger than MongoDB has", "see who answers at that address"),
     ("mismatch, certificate is not valid", "a certificate that is for another name", "connect by the name in it"),
     (

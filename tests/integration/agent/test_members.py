@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import encode
+from bson import CodecOptions, encode
 from bson.raw_bson import RawBSONDocument
 from harness import Agent, an_agent, assert_equal, wait_until
 from hold import Hold
@@ -21,6 +21,8 @@ from backup_agent.source.connections import SourceSet
 from lab import Member, ReplicaSet
 from lab.certificates import Certificates
 from lab.mongod import Mongod
+
+ANY_TEXT: CodecOptions[dict[str, Any]] = CodecOptions(unicode_decode_error_handler="replace")
 
 
 def one_document(replica_set: ReplicaSet) -> None:
@@ -63,13 +65,13 @@ def test_nothing_is_copied_from_a_member_without_indexes(bare: ReplicaSet, tmp_p
         assert "builds no indexes" in str(plan)
 
 
-def tag_with_no_text(replica_set: ReplicaSet) -> None:
-    """Give a member a tag that is not UTF-8, as any program can."""
+def tag(replica_set: ReplicaSet, value: bytes) -> None:
+    """Give a member a tag of any four bytes, as any program can."""
     with replica_set.client() as client:
-        config = client.admin.command("replSetGetConfig")["config"]
+        config = client.admin.command("replSetGetConfig", codec_options=ANY_TEXT)["config"]
         config["version"] += 1
         config["members"][1]["tags"] = {"use": "XXXX"}
-        client.admin.command("replSetReconfig", RawBSONDocument(encode(config).replace(b"XXXX", b"\xff\xfe\xfd\xfc")))
+        client.admin.command("replSetReconfig", RawBSONDocument(encode(config).replace(b"XXXX", value)))
 
 
 def test_ipv6(tmp_path: Path) -> None:
@@ -84,9 +86,14 @@ def test_ipv6(tmp_path: Path) -> None:
             assert (0, True) == (code, found["chosen"].startswith("[::1]:"))
             assert 0 == agent.call("check-config")[0]
             assert all(member["ok"] for member in agent.call("resources")[1]["members"])
-            tag_with_no_text(replica_set)
+            tag(replica_set, b"\xff\xfe\xfd\xfc")
             code, found = agent.call("sources")
             assert (0, {"use": r"\xff\xfe\xfd\xfc"}) == (code, found["members"][1]["tags"])
+            # The driver makes no new connection to that member: the only one to follow is waited for, and why is said.
+            agent.stop()
+            agent.start()
+            wait_until("it says why", lambda: "is not UTF-8" in str(agent.status()) or None, 120)
+            tag(replica_set, b"text")
             with replica_set.client(w="majority") as client:
                 client["shop"]["orders"].insert_one({"_id": 2, "name": "b"})
             assert_equal(agent, replica_set)

@@ -60,6 +60,7 @@ def test_code_and_names_stay() -> None:
 def test_no_error_quotes() -> None:
     """Whatever its class, and whatever it came of."""
     assert "no answer" == words(AutoReconnect("no answer"))
+    assert "correct its tags" in words(AutoReconnect("'utf-8' codec can't decode byte 0xff in position 0"))
     assert "the disk is slow" == words(Transient("the disk is slow"))
     assert "batch op errors occurred (code 65)" == words(BulkWriteError({"writeErrors": [REPLY]}))
     with pytest.raises(ValueError, match=SECRET) as caught:

@@ -42,3 +42,15 @@ class TestDescribed:
         assert code == caught.value.code
         assert "a:1" in caught.value.message
         assert SECRET not in str(caught.value.failure())
+
+    def test_a_member_whose_first_answer_is_no_text(self) -> None:
+        """The driver makes no connection to it; its tags can be any bytes."""
+        said = "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte, Timeout: 5s"
+        with (
+            pytest.raises(
+                RetryLater,
+                match=r"found one that is not UTF-8; correct the tags of that member: rs.conf\(\) shows them",
+            ),
+            described("a:1"),
+        ):
+            raise ServerSelectionTimeoutError(said)
