@@ -32,6 +32,7 @@ def orders(client: Client) -> int:
     return client.shop.orders.count_documents({})
 
 
+@pytest.mark.release
 def test_every_replica_set_of_a_cluster_is_a_job(cluster: ShardedCluster, tmp_path: Path) -> None:
     """Three agents copy, a chunk migrates and updates name documents by their shard key: data and metadata stay equal.
 
