@@ -38,13 +38,13 @@ class Rogue:
         """Accept connections until the socket is closed."""
         with suppress(OSError):
             while True:
-                peer, _ = self.socket.accept()
+                peer = self.socket.accept()[0]
                 threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
 
     def _talk(self, peer: socket.socket) -> None:
         with suppress(OSError), peer, peer.makefile("rb") as stream:
             while len(head := stream.read(16)) == 16:
-                length, number, _, kind = struct.unpack("<iiii", head)
+                length, number, _answers, kind = struct.unpack("<iiii", head)
                 body = stream.read(length - 16)
                 command = bson.decode(body[body.index(b"\0", 4) + 9 :] if kind == QUERY else body[5:])
                 self.asked.append(command)

@@ -35,17 +35,21 @@ _DESCRIBING = frozenset(
 )
 
 
+#: The header that describes all members after it.
+_OF_ALL = tarfile.XGLTYPE
+
+
 class _Header(tarfile.TarInfo):
     """A header as it comes, before anything is read that it announces."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+    def _proc_member(self, tarfile: Any) -> Any:
         """Go on with what the header announces. Raises GiveUp for a description that no member has.
 
         Only here is every header met before its content is read, in all versions of Python; a test has one of each kind.
         """
-        if self.type == tarfile.XGLTYPE or (self.type in _DESCRIBING and self.size > _MOST_DESCRIBING_BYTES):
+        if self.type == _OF_ALL or (self.type in _DESCRIBING and self.size > _MOST_DESCRIBING_BYTES):
             raise _unsafe(self, "a description of other members that is none of a mongod's files")
-        return super()._proc_member(archive)  # type: ignore[misc]
+        return super()._proc_member(tarfile)  # type: ignore[misc]
 
 
 def unpack(archive: str, directory: str, most_bytes: int | None = None) -> int:
