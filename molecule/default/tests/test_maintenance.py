@@ -55,18 +55,6 @@ def test_maintenance_that_ends_in_time() -> None:
         assert (status["state"], status["maintenance"], status["leases"]) == ("tailing", None, [])
 
 
-def test_agents_are_restarted_one_by_one() -> None:
-    """Each agent is another process afterwards, and in sync."""
-    before = {job: agent(job, "status")["agent"]["pid"] for job in ("orders", "invoices")}
-
-    playbook("restart_agents", "-e", "maintenance_hosts=agent1")
-
-    for job, pid in before.items():
-        status = agent(job, "status")
-        assert status["state"] == "tailing"
-        assert status["agent"]["pid"] != pid
-
-
 def _started() -> dict[str, int]:
     """Return when the member of each machine was started, in microseconds of the clock that all of them share."""
     show = ("systemctl", "show", "--property", "ExecMainStartTimestampMonotonic", "--value", "mongod@27017-orders")

@@ -93,6 +93,17 @@ def test_an_upgrade_keeps_what_the_agent_knows() -> None:
     assert not [line for line in again.splitlines() if "changed=" in line and "changed=0" not in line]
 
 
+def test_an_agent_is_restarted() -> None:
+    """It is another process afterwards, and in sync."""
+    before = agent("orders", "status")["agent"]["pid"]
+
+    playbook("restart_agents", "-e", "maintenance_hosts=agent1")
+
+    status = agent("orders", "status")
+    assert (status["state"], status["agent"]["alive"]) == ("tailing", True)
+    assert before != status["agent"]["pid"]
+
+
 def test_a_version_that_does_not_work_is_taken_back(made: Variant) -> None:
     """The new agent does not come up: the old one runs again with its state, even after a change of the schema."""
     working, link = version(), run("agent1", "readlink", LINK)
