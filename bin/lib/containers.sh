@@ -43,10 +43,13 @@ END
 # Ends all machines. The name server of their network ends with the last of them, but when several are removed at once it can
 # miss that; so it is told to look again.
 remove_machines() {
-  local names=/run/containers/networks/aardvark-dns
+  local names=/run/containers/networks/aardvark-dns pid
   podman rm --all --force --time 0 > /dev/null
   rm -f $names/backup-molecule
-  [ ! -e $names/aardvark.pid ] || kill -HUP "$(< $names/aardvark.pid)" 2>/dev/null || true
+  [ -e $names/aardvark.pid ] || return 0
+  pid=$(< $names/aardvark.pid)
+  # One that was killed leaves its number, which may be that of another process by now.
+  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != aardvark-dns ] || kill -HUP "$pid" || true
 }
 
 # Makes the image of one Debian release, unless it is there.

@@ -75,6 +75,19 @@ def test_refused(tmp_path: Path, orders: dict[str, str], words: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["inventory.yml"]
 
 
+def test_a_repository_that_cannot_be_read_is_not_deleted(tmp_path: Path) -> None:
+    """Whose snapshots are in it is not known: no agent is there that could look."""
+    kept = tmp_path / "orders" / "data"
+    kept.mkdir(parents=True)
+    asked = ("-e", "backup_agent_state=absent backup_agent_delete_backups=orders")
+    code, printed = provision(tmp_path, *asked, backup_repository=f"{tmp_path}/orders")
+
+    assert code == 2
+    assert f"expected to read that {tmp_path}/orders holds no snapshots but those of the job orders, found" in printed
+    assert "nothing was stopped or removed" in printed
+    assert kept.is_dir()
+
+
 def test_a_shared_repository_is_not_deleted(tmp_path: Path) -> None:
     """The inventory alone says that another job has it, too."""
     asked = ("-e", "backup_agent_state=absent backup_agent_delete_backups=orders")

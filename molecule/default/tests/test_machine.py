@@ -133,7 +133,9 @@ def test_an_operator_needs_no_root(host: Host) -> None:
         assert host.run(f"su olga -c '{ask} orders snapshot --name x --state {state}'").rc == 2
     assert host.run(f"su olga -c '{ask} orders schedule pause --owner root'").rc == 2
     assert host.run(f"su olga -c '{ask} orders --operator root status'").rc == 2
-    assert host.run("su olga -c 'sudo -n -u backup-agent cat /etc/backup-agent/orders.password'").rc != 0
+    secret = "/etc/backup-agent/source/orders/password"
+    assert host.run(f"runuser -u backup-agent -- cat {secret}").rc == 0
+    assert host.run(f"su olga -c 'sudo -n -u backup-agent cat {secret}'").rc != 0
 
 
 def test_the_log_is_in_the_journal(host: Host) -> None:

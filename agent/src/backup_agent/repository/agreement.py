@@ -190,9 +190,8 @@ def accept(store: Store, restic: Restic, job: str, tick: Tick) -> list[str]:
     ids = [one.id for one in listed]
     gone = [s for s in known if only(s.restic_id, ids) is None]
     kept = tuple(a.id for a in _own_oplog(store, listed, archived(store)))
-    store.observe(
-        "archive", Archived(ids=kept)
-    )  # first: whatever oplog is here is stored again, and not deleted before
+    # Before the pin: slices are deleted only once they are stored, and what the repository before had is stored again.
+    store.observe("archive", Archived(ids=kept))
     store.observe(ALERT, Pinned(found, now_iso(), now_iso()))
     for snapshot in gone:
         store.forget_snapshot(snapshot.name)

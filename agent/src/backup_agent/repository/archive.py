@@ -151,10 +151,8 @@ class Archiver:
     def _run(self, upload: _Upload) -> None:
         try:
             stored = self._store_slices(upload)
-            at, last = (
-                now_iso(),
-                self._last,
-            )  # read now: whoever compared or accepted the repository meanwhile has changed it
+            # Read now, not before the upload: whoever compared or accepted the repository meanwhile has changed it.
+            at, last = now_iso(), self._last
             ids = None if last.adopts else (*(last.ids or ()), stored.restic_id)
             self._store.observe("archive", Archived(upload.generation, upload.through, at, at, ok=True, ids=ids))
             self._store.close_alerts(ALERT)
